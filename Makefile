@@ -1,0 +1,45 @@
+# Everything sets itself up: a bare clone, Python >= 3.11 and git are enough.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test check bench screenshots schema clean
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("Barista needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(BIN)/python pyproject.toml server/pyproject.toml constraints.txt
+	@echo "Setting up $(VENV): PyTorch is in it, so this takes a minute or two, once ..."
+	$(PIP) --editable './server[engine]' --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(PIP) --editable './server[engine]' --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.run
+	@$(BIN)/barista demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: $(VENV)/.dev
+	$(BIN)/python -m screenshots $(ARGS)
+
+schema: $(VENV)/.dev
+	cd server && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. \
+	  --plugin=protoc-gen-mypy=../$(BIN)/protoc-gen-mypy --mypy_out=. barista_server/caffe/caffe.proto
+
+clean:
+	rm -rf $(VENV) .demo build dist

@@ -1,0 +1,40 @@
+"""Caffe's messages under their own names: ``from barista_server.caffe.schema import NetParameter``.
+
+The generated module is imported here and nowhere else.
+"""
+
+from barista_server.caffe.caffe_pb2 import (
+    TEST,
+    TRAIN,
+    BlobProto,
+    BlobShape,
+    Datum,
+    FillerParameter,
+    LayerParameter,
+    NetParameter,
+    NetState,
+    NetStateRule,
+    ParamSpec,
+    Phase,
+    SolverParameter,
+    SolverState,
+    TransformationParameter,
+)
+
+__all__ = [
+    "TEST",
+    "TRAIN",
+    "BlobProto",
+    "BlobShape",
+    "Datum",
+    "FillerParameter",
+    "LayerParameter",
+    "NetParameter",
+    "NetState",
+    "NetStateRule",
+    "ParamSpec",
+    "Phase",
+    "SolverParameter",
+    "SolverState",
+    "TransformationParameter",
+]
