@@ -1,0 +1,31 @@
+"""What all tests share: components that are real or the test is not run (and in CI fails)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+COMPONENTS = {
+    "tmux": ["tmux"],
+    "sshd": ["sshd", "ssh", "ssh-keygen"],
+    "slurm": ["slurmctld", "slurmd", "sbatch", "munged"],
+}
+"""Executables each component of the ``real`` marker needs."""
+
+
+def _missing(component: str) -> list[str]:
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    return [name for name in COMPONENTS[component] if shutil.which(name, path=path) is None]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip tests marked ``real(component)`` where it is not installed; fail them under BARISTA_REQUIRE_REAL=1."""
+    for mark in item.iter_markers("real"):
+        for component in mark.args:
+            if missing := _missing(component):
+                reason = f"{component} is not installed here (no {', '.join(missing)})"
+                if os.environ.get("BARISTA_REQUIRE_REAL") == "1":
+                    pytest.fail(f"BARISTA_REQUIRE_REAL=1, but {reason}", pytrace=False)
+                pytest.skip(reason)
