@@ -1,0 +1,59 @@
+"""What a net needs from outside: a log and sources of batches. `barista_engine.data` and `.glog` supply the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+
+from barista_server.caffe.schema import LayerParameter
+
+Shape = tuple[int, ...]
+
+
+class Log(Protocol):
+    """Takes Caffe's log lines; `source` is ``net.cpp:86``, the prefix is the log's own business."""
+
+    def info(self, source: str, message: str) -> None: ...
+
+    def warning(self, source: str, message: str) -> None: ...
+
+    def error(self, source: str, message: str) -> None: ...
+
+
+class NullLog:
+    """A log nobody reads."""
+
+    def info(self, source: str, message: str) -> None: ...
+
+    def warning(self, source: str, message: str) -> None: ...
+
+    def error(self, source: str, message: str) -> None: ...
+
+
+class BatchSource(Protocol):
+    """An opened Data or HDF5Data layer: batches without end, always of the same shapes.
+
+    `created` and `log_lines` are (source, message) pairs: what Caffe prints while it creates the layer (before
+    "Creating Layer ...": ``Opened lmdb DIR``) and while it sets it up (before "Setting up ...": everything else).
+    """
+
+    @property
+    def shapes(self) -> Sequence[Shape]: ...
+
+    @property
+    def created(self) -> Sequence[tuple[str, str]]: ...
+
+    @property
+    def log_lines(self) -> Sequence[tuple[str, str]]: ...
+
+    def next(self) -> Sequence[torch.Tensor]:
+        """The next batch: one float32 CPU tensor a top, of `shapes`. The caller may keep them until the next call."""
+        ...
+
+
+class DataSourceFactory(Protocol):
+    """Opens the source of a data layer; raises CheckFailed when it cannot."""
+
+    def __call__(self, layer: LayerParameter, phase: int, tops: int) -> BatchSource: ...
