@@ -1,0 +1,213 @@
+"""Nets as Caffe understands them: old forms brought up to date, layers chosen by state, Splits put in."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from barista_server.caffe import prototxt
+from barista_server.caffe.schema import LayerParameter, NetParameter, NetState, NetStateRule, Phase
+
+_Top = tuple[int, int]
+
+
+class NetError(ValueError):
+    """A net that Caffe would refuse, in its words; layer names the layer at fault, hint says what to do."""
+
+    def __init__(self, message: str, layer: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.layer = layer
+        self.hint = hint
+
+
+def load_net(path: str | Path) -> NetParameter:
+    """Read a net file and bring old forms up to date. Raises OSError, PrototxtError, NetError."""
+    net = prototxt.read(path, NetParameter)
+    upgrade_net(net)
+    return net
+
+
+def upgrade_net(net: NetParameter) -> list[str]:
+    """Bring old forms up to date in place; returns what was done, in words. Raises NetError for V0/V1 nets.
+
+    The transform fields of data_param (scale, mirror, ...) stay as they are: Caffe moves them for
+    V1 layers only and ignores them in current ones.
+    """
+    if net.layers:
+        raise NetError(
+            'The net is in the old V1 form, layers { type: POOLING } instead of layer { type: "Pooling" }',
+            layer=net.layers[0].name,
+            hint="convert it with caffe's upgrade_net_proto_text",
+        )
+    notes = []
+    if net.input:
+        _upgrade_input(net)
+        notes.append("input fields became an Input layer")
+    old_norms = [layer for layer in net.layer if layer.type == "BatchNorm" and len(layer.param) == 3]
+    for layer in old_norms:
+        for spec in layer.param:
+            spec.lr_mult = spec.decay_mult = 0
+        notes.append(
+            f"the three params of BatchNorm layer {layer.name} were given lr_mult 0 and decay_mult 0"
+        )
+    return notes
+
+
+def _upgrade_input(net: NetParameter) -> None:
+    """input with input_shape or input_dim becomes the first layer; a bare input (old weights) is dropped."""
+    if net.input_shape or net.input_dim:
+        layer = LayerParameter(name="input", type="Input", top=net.input)
+        for index in range(len(net.input)):
+            shape = layer.input_param.shape.add()
+            if net.input_shape:
+                if index >= len(net.input_shape):
+                    raise NetError(
+                        f"input '{net.input[index]}' has no input_shape", hint="one input_shape per input"
+                    )
+                shape.CopyFrom(net.input_shape[index])
+            else:
+                dims = net.input_dim[4 * index : 4 * index + 4]
+                if len(dims) < 4:
+                    raise NetError(
+                        f"input '{net.input[index]}' has no input_dim", hint="four input_dim per input"
+                    )
+                shape.dim.extend(dims)
+        net.layer.insert(0, layer)
+    for field in ("input", "input_shape", "input_dim"):
+        net.ClearField(field)
+
+
+def net_state(
+    phase: Phase.ValueType, *states: NetState, level: int | None = None, stages: Iterable[str] = ()
+) -> NetState:
+    """The state of a net: phase, the states merged over it (later wins, stages append), level, stages."""
+    state = NetState(phase=phase)
+    for other in states:
+        state.MergeFrom(other)
+    if level is not None:
+        state.level = level
+    state.stage.extend(stages)
+    return state
+
+
+def state_meets_rule(state: NetState, rule: NetStateRule, layer_name: str) -> str | None:
+    """None when the state meets the rule, otherwise the reason in the words of Caffe's log."""
+    where = f"specified by a rule in layer {layer_name}"
+    if rule.HasField("phase") and rule.phase != state.phase:
+        return f"The NetState phase ({state.phase}) differed from the phase ({rule.phase}) {where}"
+    if rule.HasField("min_level") and state.level < rule.min_level:
+        # "above" is what Caffe prints here too
+        return f"The NetState level ({state.level}) is above the min_level ({rule.min_level}) {where}"
+    if rule.HasField("max_level") and state.level > rule.max_level:
+        return f"The NetState level ({state.level}) is above the max_level ({rule.max_level}) {where}"
+    for stage in rule.stage:
+        if stage not in state.stage:
+            return f"The NetState did not contain stage '{stage}' {where}"
+    for stage in rule.not_stage:
+        if stage in state.stage:
+            return f"The NetState contained a not_stage '{stage}' {where}"
+    return None
+
+
+def filter_net(net: NetParameter, state: NetState) -> tuple[NetParameter, list[str]]:
+    """The net with only the layers of this state, and Caffe's log messages about unmet rules in order.
+
+    Raises NetError for a layer with both include and exclude rules.
+    """
+    messages: list[str] = []
+    filtered = _without_layers(net)
+    filtered.state.CopyFrom(state)
+    filtered.layer.extend(layer for layer in net.layer if _is_in(layer, state, messages))
+    return filtered, messages
+
+
+def _is_in(layer: LayerParameter, state: NetState, messages: list[str]) -> bool:
+    """Whether the layer is in the net; rules are tried in order until one is met, as the messages show."""
+    if layer.include and layer.exclude:
+        raise NetError(
+            "Specify either include rules or exclude rules; not both.", layer=layer.name, hint="keep one kind"
+        )
+    for rule in layer.include or layer.exclude:
+        reason = state_meets_rule(state, rule, layer.name)
+        if reason is None:
+            return bool(layer.include)
+        messages.append(reason)
+    return not layer.include
+
+
+def insert_splits(net: NetParameter) -> NetParameter:
+    """The net with a Split layer behind every top that is used more than once; a loss weight counts as a use.
+
+    An in-place layer makes a new version of its blob, with uses of its own. Raises NetError for an
+    unknown bottom.
+    """
+    sources, uses, weights = _uses(net)
+    split = _without_layers(net)
+    taken: Counter[_Top] = Counter()
+    for index, original in enumerate(net.layer):
+        layer = split.layer.add()
+        layer.CopyFrom(original)
+        for position, blob in enumerate(original.bottom):
+            top = sources[index, position]
+            if uses[top] > 1:
+                layer.bottom[position] = _split_top(net.layer[top[0]].name, blob, top[1], taken[top])
+                taken[top] += 1
+        for position, blob in enumerate(original.top):
+            top = (index, position)
+            if uses[top] < 2:
+                continue
+            weight = weights.get(top, 0.0)
+            split.layer.append(_split_layer(original.name, blob, position, uses[top], weight))
+            if weight:
+                layer.ClearField("loss_weight")
+                taken[top] += 1  # the first top of the Split carries the loss
+    return split
+
+
+def _uses(net: NetParameter) -> tuple[dict[_Top, _Top], Counter[_Top], dict[_Top, float]]:
+    """Which top each (layer, bottom position) reads, how often each top is used, loss weights of tops."""
+    latest: dict[str, _Top] = {}
+    sources: dict[_Top, _Top] = {}
+    uses: Counter[_Top] = Counter()
+    weights: dict[_Top, float] = {}
+    for index, layer in enumerate(net.layer):
+        for position, blob in enumerate(layer.bottom):
+            if blob not in latest:
+                raise NetError(
+                    f"Unknown bottom blob '{blob}' (layer '{layer.name}', bottom index {position})",
+                    layer=layer.name,
+                )
+            sources[index, position] = latest[blob]
+            uses[latest[blob]] += 1
+        for position, blob in enumerate(layer.top):
+            latest[blob] = (index, position)
+        for blob, weight in zip(layer.top, layer.loss_weight, strict=False):
+            weights[latest[blob]] = weight
+            uses[latest[blob]] += weight != 0
+    return sources, uses, weights
+
+
+def _split_top(layer_name: str, blob: str, position: int, use: int) -> str:
+    return f"{blob}_{layer_name}_{position}_split_{use}"
+
+
+def _split_layer(layer_name: str, blob: str, position: int, uses: int, weight: float) -> LayerParameter:
+    split = LayerParameter(name=f"{blob}_{layer_name}_{position}_split", type="Split", bottom=[blob])
+    split.top.extend(_split_top(layer_name, blob, position, use) for use in range(uses))
+    if weight:
+        split.loss_weight.extend([weight] + [0.0] * (uses - 1))
+    return split
+
+
+def _without_layers(net: NetParameter) -> NetParameter:
+    """A copy of everything but the layers."""
+    bare = NetParameter()
+    for field, value in net.ListFields():
+        if field.name == "layer":
+            continue
+        if field.is_repeated:
+            getattr(bare, field.name).extend(value)
+        elif field.message_type is not None:
+            getattr(bare, field.name).CopyFrom(value)
+        else:
+            setattr(bare, field.name, value)
+    return bare

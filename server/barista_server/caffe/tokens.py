@@ -1,0 +1,112 @@
+"""Where things stand in a prototxt: a tokenizer that knows braces, strings and comments.
+
+The text itself is parsed by protobuf; this only answers "on which line", which a parsed message
+no longer knows.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+_TOKEN = re.compile(
+    r"""(?P<comment>\#[^\n]*)
+    |(?P<string>"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?)
+    |(?P<mark>[{}<>\[\]:;,])
+    |(?P<word>[^\s{}<>\[\]:;,"'\#]+)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token: kind is comment, string, mark or word; offset counts characters from the text's start."""
+
+    kind: str
+    text: str
+    offset: int
+
+
+@dataclass(slots=True)
+class LayerPlace:
+    """Lines (1-based) of one `layer {` block; fields: dotted field name -> line of each of its values."""
+
+    line: int
+    fields: dict[str, list[int]] = field(default_factory=dict)
+
+    def line_of(self, name: str, index: int = 0) -> int:
+        """Line of the index-th value of the field, or that of the block where the field is not there."""
+        lines = self.fields.get(name, [])
+        return lines[index] if index < len(lines) else self.line
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """Tokens of the text in order, comments included; never fails."""
+    for match in _TOKEN.finditer(text):
+        yield Token(match.lastgroup or "word", match.group(), match.start())
+
+
+class Lines:
+    """Turns character offsets of a text into line and column, both 1-based."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
+
+    def at(self, offset: int) -> tuple[int, int]:
+        """Line and column of the character at offset."""
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
+
+
+def field_lines(text: str) -> dict[str, list[int]]:
+    """Lines of the values of every top-level field of the text, e.g. of a solver file."""
+    places: dict[str, list[int]] = {}
+    for path, line, _ in _values(text):
+        if "." not in path:
+            places.setdefault(path, []).append(line)
+    return places
+
+
+def layer_places(text: str) -> list[LayerPlace]:
+    """Places of the `layer` blocks of a net file, in file order."""
+    places: list[LayerPlace] = []
+    for path, line, opens in _values(text):
+        name, _, rest = path.partition(".")
+        if name != "layer":
+            continue
+        if not rest and opens:
+            places.append(LayerPlace(line))
+        elif rest and places:
+            places[-1].fields.setdefault(rest, []).append(line)
+    return places
+
+
+def _values(text: str) -> Iterator[tuple[str, int, bool]]:
+    """(dotted field name, line of the name, whether a block opens) of every value, lists one by one."""
+    lines = Lines(text)
+    stack: list[str] = []
+    name, line, filled, in_list = "", 1, True, False
+    for token in tokens(text):
+        if token.kind == "comment":
+            continue
+        here = lines.at(token.offset)[0]
+        if token.text in ("{", "<"):
+            path = ".".join([*stack, name])
+            yield path, line, True
+            stack.append(name)
+            filled, in_list = True, False
+        elif token.text in ("}", ">"):
+            if stack:
+                name = stack.pop()
+            filled = True
+        elif token.text in ("[", "]"):
+            in_list = token.text == "["
+            filled = not in_list
+        elif token.kind == "mark":
+            continue
+        elif filled and not in_list:
+            if token.kind == "word":
+                name, line, filled = token.text, here, False
+        else:
+            yield ".".join([*stack, name]), here if in_list else line, False
+            filled = True
