@@ -1,9 +1,9 @@
 """Every message that crosses the wire, as typed structs.
 
-A connection carries MessagePack frames (see :mod:`barista_server.api.frames`). Its first two frames are a handshake:
-the client sends :class:`Hello`, the agent answers :class:`Welcome` or :class:`Refusal`. From then on the client sends
-:class:`Request` frames; the agent answers each with one :class:`Reply` of the same ``id`` (in any order) and pushes
-:class:`Event` frames for what the client subscribed to.
+A connection carries MessagePack frames (see :mod:`barista_server.api.frames`). Its first two frames are a
+handshake: the client sends :class:`Hello`, the agent answers :class:`Welcome` or :class:`Refusal`. From then
+on the client sends :class:`Request` frames; the agent answers each with one :class:`Reply` of the same ``id``
+(in any order) and pushes :class:`Event` frames for what the client subscribed to.
 
 Times are seconds since the epoch (float), sizes are bytes, arrays are raw little-endian bytes.
 """
@@ -20,13 +20,13 @@ PROTOCOL = 1
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of everything below. Unknown fields are ignored, so that a field may be added within one version."""
+    """Base of all below. Unknown fields are ignored, so that a field may be added within one version."""
 
 
-# ---------------------------------------------------------------------------------------------------- handshake
+# -------------------------------------------------------------------------------------------------- handshake
 
 
-class Hello(Message, tag="hello"):
+class Hello(Message, frozen=True, tag="hello"):
     """First frame from a client."""
 
     protocol: int
@@ -34,7 +34,7 @@ class Hello(Message, tag="hello"):
     """Name and version, for the agent's log: ``barista 0.1.0``."""
 
 
-class Welcome(Message, tag="welcome"):
+class Welcome(Message, frozen=True, tag="welcome"):
     """The agent speaks the client's protocol."""
 
     protocol: int
@@ -48,13 +48,13 @@ class Welcome(Message, tag="welcome"):
     """Changes with every start of the agent: event sequence numbers count within one epoch."""
 
 
-class Refusal(Message, tag="refusal"):
+class Refusal(Message, frozen=True, tag="refusal"):
     """The agent will not talk to this client; the connection closes after it."""
 
     reason: str
 
 
-# ------------------------------------------------------------------------------------------------------- things
+# ----------------------------------------------------------------------------------------------------- things
 
 
 class State(StrEnum):
@@ -72,7 +72,7 @@ class State(StrEnum):
     INVALID = "invalid"
 
 
-class Problem(Message):
+class Problem(Message, frozen=True):
     """Why a session is invalid or a run failed."""
 
     text: str
@@ -83,7 +83,7 @@ class Problem(Message):
     """What to do next, as a sentence."""
 
 
-class Snapshot(Message):
+class Snapshot(Message, frozen=True):
     """A verified pair of model and state file in the session's folder."""
 
     iteration: int
@@ -94,7 +94,7 @@ class Snapshot(Message):
     time: float
 
 
-class RunInfo(Message):
+class RunInfo(Message, frozen=True):
     """One start of the caffe executable within a session. Runs count from 1."""
 
     number: int
@@ -108,7 +108,7 @@ class RunInfo(Message):
     lines: int = 0
 
 
-class SessionInfo(Message):
+class SessionInfo(Message, frozen=True):
     """All a list row needs to know of a session."""
 
     id: str
@@ -142,7 +142,7 @@ class SessionInfo(Message):
     """What the agent is doing to it just now: ``stopping at iteration 4200``."""
 
 
-class CaffeInfo(Message):
+class CaffeInfo(Message, frozen=True):
     """An executable that behaves like caffe."""
 
     name: str
@@ -151,7 +151,7 @@ class CaffeInfo(Message):
     problem: str | None = None
 
 
-class TemplateInfo(Message):
+class TemplateInfo(Message, frozen=True):
     """A ready-made network with solver."""
 
     name: str
@@ -159,8 +159,8 @@ class TemplateInfo(Message):
     about: str
 
 
-class SeriesKey(Message):
-    """Names one metric of a session: loss and lr of training, outputs of the train net and of each test net."""
+class SeriesKey(Message, frozen=True):
+    """Names one metric of a session: training's loss and lr, outputs of the train net and each test net."""
 
     phase: Literal["train", "test"]
     name: str
@@ -170,12 +170,12 @@ class SeriesKey(Message):
     """Number of the net output (``#0``); -1 for the smoothed loss and lr, which are no outputs."""
 
 
-class Series(Message):
+class Series(Message, frozen=True):
     """A window of one metric, decimated to buckets. All arrays have the same length.
 
-    ``x`` float64: iteration, or seconds since the first run's start (as the request asked); ``low``/``high`` float64:
-    least and greatest finite value in the bucket (NaN where it has none); ``line`` int64: log line of the bucket's
-    last point, or -1.
+    ``x`` float64: iteration, or seconds since the first run's start (as the request asked); ``low``/``high``
+    float64: least and greatest finite value in the bucket (NaN where it has none); ``line`` int64: log line
+    of the bucket's last point, or -1.
     """
 
     key: SeriesKey
@@ -191,7 +191,7 @@ class Series(Message):
     """x of NaN and infinite points, float64, thinned like the rest."""
 
 
-class LogLine(Message):
+class LogLine(Message, frozen=True):
     """One cleaned line of a run's log."""
 
     number: int
@@ -200,7 +200,7 @@ class LogLine(Message):
     text: str
 
 
-class Notice(Message):
+class Notice(Message, frozen=True):
     """A message for the console that is no log line: the agent, or a session's life."""
 
     time: float
@@ -210,24 +210,25 @@ class Notice(Message):
     text: str
 
 
-# -------------------------------------------------------------------------------------------------------- calls
+# ------------------------------------------------------------------------------------------------------ calls
 
 
-class ListSessions(Message, tag="list-sessions"):
+class ListSessions(Message, frozen=True, tag="list-sessions"):
     """Answered by :class:`SessionList`."""
 
 
-class GetSession(Message, tag="get-session"):
+class GetSession(Message, frozen=True, tag="get-session"):
     """By id, unique id prefix, or unique name. Answered by :class:`SessionReply`."""
 
     session: str
 
 
-class NewSession(Message, tag="new-session"):
-    """Create a session from a template, or from the text of a solver and net. Answered by :class:`SessionReply`.
+class NewSession(Message, frozen=True, tag="new-session"):
+    """Create a session from a template, or from the text of a solver and net. Answered by
+    :class:`SessionReply`.
 
-    With ``template`` empty, ``solver`` and ``net`` are prototxt texts; ``base`` is the folder that relative data
-    paths in them mean (they are made absolute); empty leaves them as they are.
+    With ``template`` empty, ``solver`` and ``net`` are prototxt texts; ``base`` is the folder that relative
+    data paths in them mean (they are made absolute); empty leaves them as they are.
     """
 
     name: str = ""
@@ -239,66 +240,70 @@ class NewSession(Message, tag="new-session"):
     device: str = "cpu"
 
 
-class StartSession(Message, tag="start"):
-    """Start, or go on from ``snapshot`` (iteration; default: newest verified). Answered by :class:`SessionReply`."""
+class StartSession(Message, frozen=True, tag="start"):
+    """Start, or go on from ``snapshot`` (iteration; default: newest verified). Answered by
+    :class:`SessionReply`.
+    """
 
     session: str
     snapshot: int | None = None
 
 
-class PauseSession(Message, tag="pause"):
+class PauseSession(Message, frozen=True, tag="pause"):
     """Stop with a verified snapshot; answered when the process was told, Paused comes as an event.
 
-    ``force`` is for a process that does not react, after a person confirmed what is lost since the last snapshot.
+    ``force`` is for a process that does not react, after a person confirmed what is lost since the last
+    snapshot.
     """
 
     session: str
     force: Literal["", "term", "kill"] = ""
 
 
-class SnapshotSession(Message, tag="snapshot"):
+class SnapshotSession(Message, frozen=True, tag="snapshot"):
     """Take a snapshot while running. Answered by :class:`SnapshotReply` once both files are verified."""
 
     session: str
 
 
-class ResetSession(Message, tag="reset"):
+class ResetSession(Message, frozen=True, tag="reset"):
     """Move snapshots and runs to the trash. Answered by :class:`TrashReply`; refused while running."""
 
     session: str
 
 
-class DeleteSession(Message, tag="delete"):
+class DeleteSession(Message, frozen=True, tag="delete"):
     """Move the whole session to the trash. Answered by :class:`TrashReply`; refused while running."""
 
     session: str
 
 
-class Restore(Message, tag="restore"):
+class Restore(Message, frozen=True, tag="restore"):
     """Undo a reset or delete. Answered by :class:`SessionReply`."""
 
     trash: str
 
 
-class RenameSession(Message, tag="rename"):
+class RenameSession(Message, frozen=True, tag="rename"):
     """Answered by :class:`SessionReply`."""
 
     session: str
     name: str
 
 
-class ListTemplates(Message, tag="list-templates"):
+class ListTemplates(Message, frozen=True, tag="list-templates"):
     """Answered by :class:`TemplateList`."""
 
 
-class ListCaffes(Message, tag="list-caffes"):
+class ListCaffes(Message, frozen=True, tag="list-caffes"):
     """Answered by :class:`CaffeList`."""
 
 
-class GetLines(Message, tag="get-lines"):
+class GetLines(Message, frozen=True, tag="get-lines"):
     """Lines of a run's log. Answered by :class:`Lines`.
 
-    ``start`` counts filtered lines, 0-based; negative counts from the end. An empty ``kinds`` lets every kind pass.
+    ``start`` counts filtered lines, 0-based; negative counts from the end. An empty ``kinds`` lets every kind
+    pass.
     """
 
     session: str
@@ -308,17 +313,17 @@ class GetLines(Message, tag="get-lines"):
     kinds: list[str] = []
 
 
-class ListSeries(Message, tag="list-series"):
+class ListSeries(Message, frozen=True, tag="list-series"):
     """Answered by :class:`SeriesList`."""
 
     session: str
 
 
-class GetSeries(Message, tag="get-series"):
+class GetSeries(Message, frozen=True, tag="get-series"):
     """Windows of metrics over all runs, stitched. Answered by :class:`SeriesWindow`.
 
-    ``x0``/``x1`` bound the window in units of ``axis`` (None: open); at most ``buckets`` buckets a series. With
-    ``raw`` true, runs are not stitched and nothing is decimated.
+    ``x0``/``x1`` bound the window in units of ``axis`` (None: open); at most ``buckets`` buckets a series.
+    With ``raw`` true, runs are not stitched and nothing is decimated.
     """
 
     session: str
@@ -330,24 +335,25 @@ class GetSeries(Message, tag="get-series"):
     raw: bool = False
 
 
-class GetFiles(Message, tag="get-files"):
+class GetFiles(Message, frozen=True, tag="get-files"):
     """Answered by :class:`SessionFiles`."""
 
     session: str
 
 
-class Subscribe(Message, tag="subscribe"):
+class Subscribe(Message, frozen=True, tag="subscribe"):
     """Receive session and notice events from now on. Answered by :class:`Subscribed`.
 
-    ``epoch`` and ``after`` name the last event the client saw; events since then are sent again, unless too many were
-    missed or the agent was started anew: then ``Subscribed.complete`` holds and the reply's lists are the whole truth.
+    ``epoch`` and ``after`` name the last event the client saw; events since then are sent again, unless too
+    many were missed or the agent was started anew: then ``Subscribed.complete`` holds and the reply's lists
+    are the whole truth.
     """
 
     epoch: str = ""
     after: int = 0
 
 
-class FollowLog(Message, tag="follow-log"):
+class FollowLog(Message, frozen=True, tag="follow-log"):
     """Send the bytes of a run's log from ``offset`` on, then what is appended. Answered by :class:`Done`."""
 
     session: str
@@ -355,18 +361,18 @@ class FollowLog(Message, tag="follow-log"):
     offset: int = 0
 
 
-class UnfollowLog(Message, tag="unfollow-log"):
+class UnfollowLog(Message, frozen=True, tag="unfollow-log"):
     """Answered by :class:`Done`."""
 
     session: str
     run: int
 
 
-class Ping(Message, tag="ping"):
+class Ping(Message, frozen=True, tag="ping"):
     """Answered by :class:`Done`."""
 
 
-class StopAgent(Message, tag="stop-agent"):
+class StopAgent(Message, frozen=True, tag="stop-agent"):
     """End the agent; trainings go on. Answered by :class:`Done`."""
 
 
@@ -395,18 +401,19 @@ Call = (
 )
 
 
-# ------------------------------------------------------------------------------------------------------ results
+# ---------------------------------------------------------------------------------------------------- results
 
 
-class Done(Message, tag="done"):
+class Done(Message, frozen=True, tag="done"):
     """The call was carried out and has nothing to tell."""
 
 
-class Failure(Message, tag="failure"):
+class Failure(Message, frozen=True, tag="failure"):
     """The call was not carried out.
 
-    ``code`` is for programs: ``not-found``, ``ambiguous``, ``refused`` (wrong state; ``text`` says which and what to do
-    first), ``invalid`` (see ``problems``), ``disk`` (full or unwritable), ``timeout``, ``internal``.
+    ``code`` is for programs: ``not-found``, ``ambiguous``, ``refused`` (wrong state; ``text`` says which and
+    what to do first), ``invalid`` (see ``problems``), ``disk`` (full or unwritable), ``timeout``,
+    ``internal``.
     """
 
     code: str
@@ -415,20 +422,20 @@ class Failure(Message, tag="failure"):
     problems: list[Problem] = []
 
 
-class SessionList(Message, tag="session-list"):
+class SessionList(Message, frozen=True, tag="session-list"):
     sessions: list[SessionInfo]
 
 
-class SessionReply(Message, tag="session"):
+class SessionReply(Message, frozen=True, tag="session"):
     session: SessionInfo
 
 
-class SnapshotReply(Message, tag="snapshot-taken"):
+class SnapshotReply(Message, frozen=True, tag="snapshot-taken"):
     session: str
     snapshot: Snapshot
 
 
-class TrashReply(Message, tag="trashed"):
+class TrashReply(Message, frozen=True, tag="trashed"):
     """``trash`` is what :class:`Restore` takes; ``files`` and ``size`` say what went."""
 
     trash: str
@@ -437,16 +444,16 @@ class TrashReply(Message, tag="trashed"):
     size: int
 
 
-class TemplateList(Message, tag="template-list"):
+class TemplateList(Message, frozen=True, tag="template-list"):
     templates: list[TemplateInfo]
 
 
-class CaffeList(Message, tag="caffe-list"):
+class CaffeList(Message, frozen=True, tag="caffe-list"):
     caffes: list[CaffeInfo]
 
 
-class Lines(Message, tag="lines"):
-    """``total`` counts the lines that pass the filter; ``start`` is the filtered index of the first one sent."""
+class Lines(Message, frozen=True, tag="lines"):
+    """``total`` counts the lines that pass the filter; ``start`` is the filtered index of the first sent."""
 
     session: str
     run: int
@@ -455,22 +462,24 @@ class Lines(Message, tag="lines"):
     lines: list[LogLine]
 
 
-class SeriesList(Message, tag="series-list"):
+class SeriesList(Message, frozen=True, tag="series-list"):
     keys: list[SeriesKey]
 
 
-class SeriesWindow(Message, tag="series-window"):
+class SeriesWindow(Message, frozen=True, tag="series-window"):
     session: str
     series: list[Series]
 
 
-class SessionFiles(Message, tag="session-files"):
+class SessionFiles(Message, frozen=True, tag="session-files"):
     solver: str
     net: str
 
 
-class Subscribed(Message, tag="subscribed"):
-    """``complete``: ``sessions`` and ``notices`` replace all the client knows. ``sequence``: the last event's number."""
+class Subscribed(Message, frozen=True, tag="subscribed"):
+    """``complete``: ``sessions`` and ``notices`` replace all the client knows. ``sequence``: the last event's
+    number.
+    """
 
     complete: bool
     sequence: int
@@ -495,25 +504,27 @@ Result = (
 )
 
 
-# ------------------------------------------------------------------------------------------------------- events
+# ----------------------------------------------------------------------------------------------------- events
 
 
-class SessionChanged(Message, tag="session-changed"):
+class SessionChanged(Message, frozen=True, tag="session-changed"):
     """New or changed; sent at most a few times a second for one session, newest wins."""
 
     session: SessionInfo
 
 
-class SessionRemoved(Message, tag="session-removed"):
+class SessionRemoved(Message, frozen=True, tag="session-removed"):
     session: str
 
 
-class Noticed(Message, tag="noticed"):
+class Noticed(Message, frozen=True, tag="noticed"):
     notice: Notice
 
 
-class LogBytes(Message, tag="log-bytes"):
-    """``data`` starts at byte ``offset`` of the run's log. Offsets are contiguous unless ``gap`` bytes were left out."""
+class LogBytes(Message, frozen=True, tag="log-bytes"):
+    """``data`` starts at byte ``offset`` of the run's log. Offsets are contiguous unless ``gap`` bytes were
+    left out.
+    """
 
     session: str
     run: int
@@ -528,21 +539,23 @@ class LogBytes(Message, tag="log-bytes"):
 Occurrence = SessionChanged | SessionRemoved | Noticed | LogBytes
 
 
-# -------------------------------------------------------------------------------------------------------- frames
+# ----------------------------------------------------------------------------------------------------- frames
 
 
-class Request(Message, tag="request"):
+class Request(Message, frozen=True, tag="request"):
     id: int
     call: Call
 
 
-class Reply(Message, tag="reply"):
+class Reply(Message, frozen=True, tag="reply"):
     id: int
     result: Result
 
 
-class Event(Message, tag="event"):
-    """``sequence`` counts subscribed events within the agent's epoch; 0 for log bytes, which carry offsets instead."""
+class Event(Message, frozen=True, tag="event"):
+    """``sequence`` counts subscribed events within the agent's epoch; 0 for log bytes, which carry offsets
+    instead.
+    """
 
     sequence: int
     what: Occurrence

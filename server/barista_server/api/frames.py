@@ -1,0 +1,80 @@
+"""Frames: 4 bytes of big-endian length, then one MessagePack message.
+
+Both sides read untrusted bytes: what is too long, cut or no message of the expected union raises
+:class:`FrameError`, and the connection it came from is closed.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+from barista_server.api.messages import FromAgent, FromClient, Message
+
+MAX_FRAME = 16 * 1024 * 1024
+"""Greatest length of a frame's message in bytes."""
+
+_HEADER = 4
+
+T = TypeVar("T")
+
+
+class FrameError(ValueError):
+    """Bytes that are no frame of this protocol, or a message too long for one."""
+
+
+def encode(message: Message) -> bytes:
+    """One whole frame. Raises FrameError when the message is longer than MAX_FRAME."""
+    body = msgspec.msgpack.encode(message)
+    if len(body) > MAX_FRAME:
+        raise FrameError(
+            f"a {type(message).__name__} of {len(body)} bytes is over the frame limit of {MAX_FRAME}"
+        )
+    return len(body).to_bytes(_HEADER, "big") + body
+
+
+class FrameDecoder(Generic[T]):
+    """Turns a stream of bytes, cut anywhere, into messages of one union."""
+
+    def __init__(self, decoder: msgspec.msgpack.Decoder[T]) -> None:
+        self._decoder = decoder
+        self._pending = bytearray()
+
+    def feed(self, data: bytes) -> list[T]:
+        """The messages completed by ``data``. Raises FrameError; the stream is lost after that."""
+        self._pending += data
+        messages: list[T] = []
+        start = 0
+        while len(self._pending) - start >= _HEADER:
+            length = int.from_bytes(self._pending[start : start + _HEADER], "big")
+            if length > MAX_FRAME:
+                raise FrameError(f"a frame of {length} bytes is over the limit of {MAX_FRAME}")
+            end = start + _HEADER + length
+            if len(self._pending) < end:
+                break
+            messages.append(self._decode(bytes(self._pending[start + _HEADER : end])))
+            start = end
+        del self._pending[:start]
+        return messages
+
+    @property
+    def pending(self) -> int:
+        """Bytes of a frame that has begun and is not complete."""
+        return len(self._pending)
+
+    def _decode(self, body: bytes) -> T:
+        try:
+            return self._decoder.decode(body)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise FrameError(f"not a message of this protocol: {error}") from None
+
+
+def from_agent() -> FrameDecoder[FromAgent]:
+    """A decoder for what agents send."""
+    return FrameDecoder(msgspec.msgpack.Decoder(FromAgent))
+
+
+def from_client() -> FrameDecoder[FromClient]:
+    """A decoder for what clients send."""
+    return FrameDecoder(msgspec.msgpack.Decoder(FromClient))
