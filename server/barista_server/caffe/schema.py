@@ -19,6 +19,7 @@ from barista_server.caffe.caffe_pb2 import (
     SolverParameter,
     SolverState,
     TransformationParameter,
+    V1LayerParameter,
 )
 
 __all__ = [
@@ -37,4 +38,5 @@ __all__ = [
     "SolverParameter",
     "SolverState",
     "TransformationParameter",
+    "V1LayerParameter",
 ]

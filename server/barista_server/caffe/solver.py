@@ -32,7 +32,8 @@ class NetSource:
     """One net of a solver.
 
     param: the whole net, unfiltered, its state merged in; origin: where it is from, as in
-    "net file: net.prototxt"; state: what its rules are matched against; log_line: how Caffe announces that it creates the net.
+    "net file: net.prototxt"; state: what its rules are matched against;
+    log_line: how Caffe announces that it creates the net.
     """
 
     param: NetParameter
