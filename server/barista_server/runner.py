@@ -1,0 +1,204 @@
+"""Starts one caffe and waits for it, whatever becomes of the agent: ``python -I -S runner.py RUNDIR``.
+
+Standard library only, and little of it (no pathlib): this process stays for as long as the training does. It
+adds three files to the ``command.json`` in RUNDIR: ``caffe.log``, ``process.json`` (before caffe executes) and
+``exit.json``. The command itself returns as soon as ``process.json`` is on disk, or prints why it is not.
+"""
+# ruff: noqa: PTH
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+PR_SET_CHILD_SUBREAPER = 36
+EXIT_RESERVE = 4096
+"""Bytes set aside for exit.json at the start, so that a disk full of snapshots still takes the verdict."""
+
+MOST_DESCRIPTORS = 4096
+"""Whatever was inherited lies below: caffe shall not hold on to somebody's pipes and sockets."""
+
+
+def main(folder: str) -> int:
+    """Detach a runner for the run in ``folder``; return once caffe is known to ``process.json``."""
+    os.closerange(3, MOST_DESCRIPTORS)
+    told, tell = os.pipe()
+    if os.fork() != 0:
+        os.close(tell)
+        with open(told, "rb") as pipe:
+            words = pipe.read()
+        if words != b"started":
+            sys.stderr.write(words.decode(errors="replace") or "the runner ended before it started caffe\n")
+            return 1
+        return 0
+    os.close(told)
+    os.setsid()
+    if os.fork() != 0:
+        os._exit(0)
+    try:
+        run(folder, tell)
+    except Exception as error:
+        _try_write(tell, f"{type(error).__name__}: {error}".encode())
+        os._exit(1)
+    os._exit(0)
+
+
+def run(folder: str, tell: int) -> None:
+    """Start caffe, write down who it is, wait, write down how it ended."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    _become_subreaper()
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    with open(os.path.join(folder, "command.json"), encoding="utf-8") as file:
+        command = json.load(file)
+    log = os.open(os.path.join(folder, "caffe.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    verdict = os.path.join(folder, "exit.json.part")
+    _write(verdict, b" " * EXIT_RESERVE)
+    wait_go, go = os.pipe()
+    wait_failed, failed = os.pipe()
+    begun, wall = time.monotonic(), time.time()
+    child = os.fork()
+    if child == 0:
+        os.close(go)
+        _become_caffe(command, log, wait_go, failed)
+    for descriptor in (wait_go, failed, log, null):
+        os.close(descriptor)
+    process = {
+        "boot_id": boot_id(),
+        "runner_pid": os.getpid(),
+        "runner_start": start_ticks(os.getpid()),
+        "caffe_pid": child,
+        "caffe_start": start_ticks(child),
+        "nonce": command["nonce"],
+        "started": wall,
+    }
+    _write_json(folder, "process.json", process)
+    os.write(go, b"go")
+    os.close(go)
+    _try_write(tell, b"started")
+    os.close(tell)
+    with open(wait_failed, "rb") as pipe:
+        exec_error = pipe.read().decode(errors="replace")
+    status, usage = _wait(child)
+    ended = {
+        "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+        "exec_error": exec_error or None,
+        "ended": time.time(),
+        "wall_seconds": time.time() - wall,
+        "monotonic_seconds": time.monotonic() - begun,
+        "user_seconds": usage.ru_utime,
+        "system_seconds": usage.ru_stime,
+        "max_rss_kib": usage.ru_maxrss if sys.platform != "darwin" else usage.ru_maxrss // 1024,
+        "blocks_in": usage.ru_inblock,
+        "blocks_out": usage.ru_oublock,
+    }
+    _write(verdict, json.dumps(ended, indent=1).encode() + b"\n")
+    _rename(verdict, folder, "exit.json")
+
+
+def _become_caffe(command: dict[str, Any], log: int, wait_go: int, failed: int) -> None:
+    """In the child: wait until the parent has written down who we are, then execute. Does not return."""
+    try:
+        if os.read(wait_go, 2) != b"go":
+            os._exit(127)
+        for number in signal.valid_signals():
+            try:
+                signal.signal(number, signal.SIG_DFL)
+            except (OSError, ValueError):
+                pass
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.chdir(command["cwd"])
+        # Only 0, 1 and 2 can be inherited (PEP 446); ``failed`` closes by itself when caffe executes.
+        os.execvpe(command["argv"][0], command["argv"], {**os.environ, **command["env"]})
+    except OSError as error:
+        name = error.filename or command["argv"][0]
+        _try_write(failed, f"{name}: {error.strerror}".encode())
+    finally:
+        os._exit(127)
+
+
+def _wait(child: int) -> tuple[int, Any]:
+    """Status and resource usage of ``child``. Its orphans, which fall to us, are reaped on the way."""
+    while True:
+        try:
+            pid, status, usage = os.wait4(-1, 0)
+        except InterruptedError:
+            continue
+        if pid == child:
+            return status, usage
+
+
+def _become_subreaper() -> None:
+    if sys.platform != "linux":
+        return
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    except (ImportError, OSError, AttributeError):
+        pass
+
+
+def boot_id() -> str:
+    """Changes with every boot; empty where the system has none."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def start_ticks(pid: int) -> int:
+    """Clock ticks from boot to the start of ``pid``; 0 where the system does not tell."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[19])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def _write_json(folder: str, name: str, value: dict[str, Any]) -> None:
+    part = os.path.join(folder, f"{name}.part")
+    _write(part, json.dumps(value, indent=1).encode() + b"\n")
+    _rename(part, folder, name)
+
+
+def _write(path: str, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        length = 0
+        while length < len(data):
+            length += os.write(descriptor, data[length:])
+        os.ftruncate(descriptor, length)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _rename(path: str, folder: str, name: str) -> None:
+    os.rename(path, os.path.join(folder, name))
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _try_write(descriptor: int, data: bytes) -> None:
+    try:
+        os.write(descriptor, data)
+    except OSError:
+        pass
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
