@@ -1,10 +1,10 @@
 """Starts one caffe and waits for it, whatever becomes of the agent: ``python -I -S runner.py RUNDIR``.
 
 Standard library only, and little of it (no pathlib): this process stays for as long as the training does. It
-adds three files to the ``command.json`` in RUNDIR: ``caffe.log``, ``process.json`` (before caffe executes) and
+adds to the ``command.json`` in RUNDIR: ``caffe.log``, ``process.json`` (before caffe executes) and at the end
 ``exit.json``. The command itself returns as soon as ``process.json`` is on disk, or prints why it is not.
 """
-# ruff: noqa: PTH
+# ruff: noqa: PTH103, PTH104, PTH118, PTH123
 
 from __future__ import annotations
 
