@@ -1,0 +1,1 @@
+"""Datasets: LMDB databases of Datum records, and the handwritten digits of the demo."""
