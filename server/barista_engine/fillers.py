@@ -78,7 +78,9 @@ def _fan(filler: FillerParameter, blob: torch.Tensor) -> float:
 
 def _bilinear(filler: FillerParameter, blob: torch.Tensor, generator: torch.Generator) -> None:
     if blob.dim() != 4:
-        raise CheckFailed(f"Check failed: blob->num_axes() == 4 ({blob.dim()} vs. 4) Blob must be 4 dim.", "filler.hpp", 255)
+        raise CheckFailed(
+            f"Check failed: blob->num_axes() == 4 ({blob.dim()} vs. 4) Blob must be 4 dim.", "filler.hpp", 255
+        )
     height, width = blob.shape[2:]
     if height != width:
         raise CheckFailed(

@@ -1,0 +1,151 @@
+"""Layers that combine blobs: products, sums, scales."""
+
+from __future__ import annotations
+
+import math
+from functools import reduce
+
+import torch
+import torch.nn.functional as F
+
+from barista_engine.errors import CheckFailed
+from barista_engine.interfaces import Shape
+from barista_engine.layers.registry import Built, Context, layer, shape_string
+from barista_engine.params import Param
+from barista_server.caffe.schema import FillerParameter
+
+
+@layer("InnerProduct")
+def inner_product(ctx: Context) -> Built:
+    """Weight (outputs, inputs), or (inputs, outputs) with `transpose`; all axes from `axis` on are inputs."""
+    p = ctx.spec.inner_product_param
+    axis = ctx.axis(p.axis)
+    lead, inputs = ctx.bottoms[0][:axis], math.prod(ctx.bottoms[0][axis:])
+    weight = ctx.param((inputs, p.num_output) if p.transpose else (p.num_output, inputs), p.weight_filler)
+    bias = ctx.param((p.num_output,), p.bias_filler) if p.bias_term else None
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        w = weight().t() if p.transpose else weight()
+        y = F.linear(x.reshape(-1, inputs), w, None if bias is None else bias())
+        return y if axis == 1 else y.view(*lead, -1)
+
+    return [(*lead, p.num_output)], forward
+
+
+@layer("Eltwise", bottoms=(2, None))
+def eltwise(ctx: Context) -> Built:
+    """SUM with coefficients, PROD or MAX of blobs of one shape; the later blob wins a tie of the first two."""
+    p = ctx.spec.eltwise_param
+    for i, shape in enumerate(ctx.bottoms):
+        shapes = f"bottom[0]: {shape_string(ctx.bottoms[0])}, bottom[{i}]: {shape_string(shape)}"
+        ctx.check(shape == ctx.bottoms[0], "bottom[0]->shape() == bottom[i]->shape()", shapes, 34)
+    coeff = list(p.coeff)
+    if p.operation == p.SUM:
+        takes_one = "Eltwise Layer takes one coefficient per bottom blob."
+        ctx.check(len(coeff) in (0, len(ctx.bottoms)), "coeff_size() == bottom.size()", takes_one, 12)
+        if not coeff:
+            return ctx.like_bottom, lambda *xs: reduce(torch.add, xs)
+        return ctx.like_bottom, lambda *xs: reduce(torch.add, (c * x for c, x in zip(coeff, xs, strict=True)))
+    ctx.check(not coeff, "!coeff_size()", "Eltwise layer only takes coefficients for summation.", 15)
+    if p.operation == p.PROD:
+        return ctx.like_bottom, lambda *xs: reduce(torch.mul, xs)
+    return ctx.like_bottom, _eltwise_max
+
+
+def _eltwise_max(a: torch.Tensor, b: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+    """Gradient goes to one blob only, so torch.maximum, which shares it at ties, will not do."""
+    largest = torch.where(a > b, a, b)
+    for x in rest:
+        largest = torch.where(x > largest, x, largest)
+    return largest
+
+
+@layer("Scale", bottoms=(1, 2))
+def scale(ctx: Context) -> Built:
+    """x * scale (+ bias); scale learned (filled with 1) or the second bottom, its axes laid on x's from `axis` on."""
+    p = ctx.spec.scale_param
+    if len(ctx.bottoms) == 1:
+        shape = _learned_shape(ctx, "scale", p.axis, p.num_axes)
+        factor = ctx.param(shape, p.filler if p.HasField("filler") else FillerParameter(value=1.0))
+    else:
+        shape, factor = _bottom_shape(ctx, "scale", p.axis), None
+    bias = ctx.param(shape, p.bias_filler) if p.bias_term else None
+    laid = _laid(ctx, shape, p.axis)
+
+    def forward(x: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
+        s = (_of(factor) if other is None else other).reshape(laid)
+        return x * s if bias is None else torch.addcmul(bias().view(laid), x, s)
+
+    return [ctx.bottoms[0]], forward
+
+
+@layer("Bias", bottoms=(1, 2))
+def bias(ctx: Context) -> Built:
+    """x + bias; bias learned or the second bottom, as for Scale."""
+    p = ctx.spec.bias_param
+    shape = _learned_shape(ctx, "bias", p.axis, p.num_axes) if len(ctx.bottoms) == 1 else ctx.bottoms[1]
+    learned = ctx.param(shape, p.filler) if len(ctx.bottoms) == 1 else None
+    if learned is None:
+        _bottom_shape(ctx, "bias", p.axis)
+    laid = _laid(ctx, shape, p.axis)
+    return [
+        ctx.bottoms[0]
+    ], lambda x, other=None: x + (_of(learned) if other is None else other).reshape(laid)
+
+
+def _of(param: Param | None) -> torch.Tensor:
+    assert param is not None, "a layer of one bottom has learned its blob"
+    return param()
+
+
+def _learned_shape(ctx: Context, what: str, axis: int, num_axes: int) -> Shape:
+    start, bottom = ctx.axis(axis), ctx.bottoms[0]
+    too_few = "num_axes must be non-negative, or -1 to extend to the end of bottom[0]"
+    ctx.check(num_axes >= -1, f"num_axes >= -1 ({num_axes} vs. -1)", too_few, 21)
+    end = len(bottom) if num_axes == -1 else start + num_axes
+    _check_end(ctx, what, start, end)
+    return bottom[start:end]
+
+
+def _bottom_shape(ctx: Context, what: str, axis: int) -> Shape:
+    """The second bottom's shape, checked to fit the first one's from `axis` on (0 for a scalar)."""
+    shape = ctx.bottoms[1]
+    start = ctx.axis(axis) if shape else 0
+    _check_end(ctx, what, start, start + len(shape))
+    for i, size in enumerate(shape):
+        have = ctx.bottoms[0][start + i]
+        relation = f"bottom[0]->shape(axis_ + i) == {what}->shape(i) ({have} vs. {size})"
+        message = f"dimension mismatch between bottom[0]->shape({start + i}) and {what}->shape({i})"
+        ctx.check(have == size, relation, message, 92)
+    return shape
+
+
+def _check_end(ctx: Context, what: str, start: int, end: int) -> None:
+    axes = len(ctx.bottoms[0])
+    message = f"{what} blob's shape extends past bottom[0]'s shape when applied starting with bottom[0] axis = {start}"
+    ctx.check(end <= axes, f"bottom[0]->num_axes() >= axis_ + num_axes ({axes} vs. {end})", message, 24)
+
+
+def _laid(ctx: Context, shape: Shape, axis: int) -> Shape:
+    """`shape` with ones behind it so that it broadcasts over the first bottom from `axis` on."""
+    start = ctx.axis(axis) if shape else 0
+    return (*shape, *[1] * (len(ctx.bottoms[0]) - start - len(shape)))
+
+
+@layer("Embed")
+def embed(ctx: Context) -> Built:
+    """Row x of the weight (input_dim, num_output) for every index x."""
+    p = ctx.spec.embed_param
+    weight = ctx.param((p.input_dim, p.num_output), p.weight_filler)
+    offset = ctx.param((p.num_output,), p.bias_filler) if p.bias_term else None
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        try:
+            rows = F.embedding(x.long(), weight())
+        except IndexError as e:
+            raise CheckFailed(
+                f"Check failed: index < K_ in layer '{ctx.spec.name}': {e}", "embed_layer.cpp", 66
+            ) from e
+        return rows if offset is None else rows + offset()
+
+    return [(*ctx.bottoms[0], p.num_output)], forward

@@ -1,0 +1,219 @@
+"""Losses, softmax and accuracy."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from barista_engine.errors import CheckFailed, check_equal
+from barista_engine.layers.registry import Built, Context, layer
+from barista_server.caffe.schema import LossParameter
+
+_WORST = -math.log(torch.finfo(torch.float32).tiny)
+"""87.3365: the loss of a probability of 0, which counts as the smallest normal float."""
+
+
+@layer("Softmax")
+def softmax(ctx: Context) -> Built:
+    axis = ctx.axis(ctx.spec.softmax_param.axis)
+    return ctx.like_bottom, lambda x: torch.softmax(x, axis)
+
+
+@layer("SoftmaxWithLoss", bottoms=2, tops=(1, 2), loss=True, labels=(1,))
+def softmax_with_loss(ctx: Context) -> Built:
+    """-log of the true class's softmax, summed and normalised; the probabilities as second top."""
+    _check_same_batch(ctx)
+    axis = ctx.axis(ctx.spec.softmax_param.axis)
+    outer, inner, classes = _labelled(ctx, axis, "softmax")
+    p = ctx.spec.loss_param
+    ignore = p.ignore_label if p.HasField("ignore_label") else None
+    mode = _normalization(p)
+    # The inner "Softmax" layer of the same name, which Caffe creates and logs.
+    ctx.log.info("layer_factory.hpp:77", f"Creating layer {ctx.spec.name}")
+    want_softmax = ctx.tops == 2
+
+    def forward(x: torch.Tensor, label: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        scores = F.log_softmax(x, axis)
+        target = label.reshape(outer, inner).long()
+        valid = None if ignore is None else target != ignore
+        _check_labels(ctx, target if valid is None else target[valid], classes)
+        safe = target if valid is None else target.masked_fill(~valid, 0)
+        nll = -scores.reshape(outer, classes, inner).gather(1, safe.unsqueeze(1)).squeeze(1)
+        # The value stops at the smallest float's loss; the gradient stays that of the softmax.
+        nll = nll + (nll.detach().clamp(max=_WORST) - nll.detach())
+        if valid is not None:
+            nll = nll * valid
+        total = nll.sum()
+        loss = total / _normalizer(mode, outer, outer * inner, valid)
+        return (loss, scores.detach().exp()) if want_softmax else loss
+
+    return [(), ctx.bottoms[0]][: ctx.tops], forward
+
+
+@layer("Accuracy", bottoms=2, tops=(1, 2))
+def accuracy(ctx: Context) -> Built:
+    """The part of labels whose score is among the top_k; per class as second top. Ties count as wrong, nan as right."""
+    p = ctx.spec.accuracy_param
+    axis = ctx.axis(p.axis)
+    outer, inner, classes = _labelled(ctx, axis, "label")
+    message = "top_k must be less than or equal to the number of classes."
+    ctx.check(
+        p.top_k <= classes,
+        f"top_k_ <= bottom[0]->count() / bottom[1]->count() ({p.top_k} vs. {classes})",
+        message,
+        26,
+    )
+    ignore = p.ignore_label if p.HasField("ignore_label") else None
+
+    def forward(x: torch.Tensor, label: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        scores = x.reshape(outer, classes, inner)
+        target = label.reshape(outer, inner).long()
+        valid = torch.ones_like(target, dtype=torch.bool) if ignore is None else target != ignore
+        _check_labels(ctx, target[valid], classes)
+        safe = target.masked_fill(~valid, 0).unsqueeze(1)
+        better = (scores >= scores.gather(1, safe)).sum(1) - 1
+        right = ((better < p.top_k) & valid).to(x.dtype)
+        mean = right.sum() / valid.sum().clamp(min=1)
+        if ctx.tops == 1:
+            return mean
+        hits, seen = (
+            torch.zeros(classes, device=x.device).scatter_add_(0, safe.flatten(), of.to(x.dtype).flatten())
+            for of in (right, valid)
+        )
+        return mean, hits / seen.clamp(min=1)
+
+    return [(), (classes,)][: ctx.tops], forward
+
+
+@layer("EuclideanLoss", bottoms=2, loss=True)
+def euclidean_loss(ctx: Context) -> Built:
+    """Sum of squared differences / (2 N)."""
+    _check_same_batch(ctx)
+    a, b = (math.prod(shape[1:]) for shape in ctx.bottoms)
+    message = "Inputs must have the same dimension."
+    check_equal("bottom[0]->count(1)", a, "bottom[1]->count(1)", b, message, "euclidean_loss_layer.cpp", 12)
+    batch = ctx.bottoms[0][0]
+    return [()], lambda x, y: (x - y.view_as(x)).square().sum() / (2 * batch)
+
+
+@layer("SigmoidCrossEntropyLoss", bottoms=2, tops=(1, 2), loss=True, labels=(1,))
+def sigmoid_cross_entropy_loss(ctx: Context) -> Built:
+    """Cross entropy of independent targets in [0, 1]; divided by the batch size unless told otherwise."""
+    _check_same_batch(ctx)
+    counts = [math.prod(shape) for shape in ctx.bottoms]
+    message = "SIGMOID_CROSS_ENTROPY_LOSS layer inputs must have the same count."
+    check_equal(
+        "bottom[0]->count()",
+        counts[0],
+        "bottom[1]->count()",
+        counts[1],
+        message,
+        "sigmoid_cross_entropy_loss_layer.cpp",
+        47,
+    )
+    p = ctx.spec.loss_param
+    ignore = p.ignore_label if p.HasField("ignore_label") else None
+    given = p.HasField("normalization") or p.HasField("normalize")
+    mode = _normalization(p) if given else LossParameter.BATCH_SIZE
+    batch = ctx.bottoms[0][0]
+
+    def forward(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        target = target.view_as(x)
+        losses = F.binary_cross_entropy_with_logits(x, target, reduction="none")
+        valid = None if ignore is None else target.long() != ignore
+        if valid is not None:
+            losses = losses * valid
+        loss = losses.sum() / _normalizer(mode, batch, counts[0], valid)
+        return loss if ctx.tops == 1 else (loss, torch.sigmoid(x).detach())
+
+    return [(), ctx.bottoms[0]][: ctx.tops], forward
+
+
+@layer("HingeLoss", bottoms=2, loss=True, labels=(1,))
+def hinge_loss(ctx: Context) -> Built:
+    """One against all: sum of max(0, 1 -+ score), or of its square, / N."""
+    _check_same_batch(ctx)
+    batch, classes = ctx.bottoms[0][0], math.prod(ctx.bottoms[0][1:])
+    squared = ctx.spec.hinge_loss_param.norm == ctx.spec.hinge_loss_param.L2
+
+    def forward(x: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        target = label.reshape(batch).long()
+        _check_labels(ctx, target, classes)
+        sign = 1 - 2 * F.one_hot(target, classes).to(x.dtype)
+        margins = (1 + sign * x.reshape(batch, classes)).clamp(min=0)
+        return (margins.square() if squared else margins).sum() / batch
+
+    return [()], forward
+
+
+@layer("MultinomialLogisticLoss", bottoms=2, loss=True, labels=(1,))
+def multinomial_logistic_loss(ctx: Context) -> Built:
+    """-log of the true class's given probability (at least 1e-20), / N."""
+    _check_same_batch(ctx)
+    batch, classes = ctx.bottoms[0][0], math.prod(ctx.bottoms[0][1:])
+
+    def forward(x: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        target = label.reshape(batch).long()
+        _check_labels(ctx, target, classes)
+        return -x.reshape(batch, classes).gather(1, target[:, None]).clamp(min=1e-20).log().sum() / batch
+
+    return [()], forward
+
+
+def _check_same_batch(ctx: Context) -> None:
+    a, b = (shape[0] if shape else 1 for shape in ctx.bottoms[:2])
+    message = "The data and label should have the same first dimension."
+    check_equal("bottom[0]->shape(0)", a, "bottom[1]->shape(0)", b, message, "loss_layer.cpp", 19)
+
+
+def _labelled(ctx: Context, axis: int, what: str) -> tuple[int, int, int]:
+    """(outer, inner, classes) around the class axis; raises CheckFailed unless there is one label a prediction."""
+    shape = ctx.bottoms[0]
+    outer, inner = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+    labels = math.prod(ctx.bottoms[1])
+    if outer * inner != labels:
+        raise ctx.failed(
+            f"Check failed: outer_num_ * inner_num_ == bottom[1]->count() ({outer * inner} vs. {labels}) Number of labels "
+            f"must match number of predictions; e.g., if {what} axis == 1 and prediction shape is (N, C, H, W), label "
+            "count (number of labels) must be N*H*W, with integer values in {0, 1, ..., C-1}.",
+            50,
+        )
+    return outer, inner, shape[axis]
+
+
+def _check_labels(ctx: Context, labels: torch.Tensor, classes: int) -> None:
+    """Caffe's release builds read beyond the scores here; a clear end is the kinder answer."""
+    if labels.numel() == 0:
+        return
+    low, high = (int(v) for v in torch.aminmax(labels))
+    if low < 0 or high >= classes:
+        bad = low if low < 0 else high
+        relation = (
+            f"label_value >= 0 ({bad} vs. 0)"
+            if bad < 0
+            else f"label_value < num_labels ({bad} vs. {classes})"
+        )
+        raise CheckFailed(
+            f"Check failed: {relation} layer '{ctx.spec.name}': a label is outside the {classes} classes of "
+            f"bottom '{ctx.spec.bottom[0]}'.",
+            "softmax_loss_layer.cpp"
+            if ctx.spec.type == "SoftmaxWithLoss"
+            else f"{ctx.spec.type.lower()}_layer.cpp",
+            105,
+        )
+
+
+def _normalization(p: LossParameter) -> int:
+    """The mode asked for; the old `normalize` counts only without the new field."""
+    if not p.HasField("normalization") and p.HasField("normalize"):
+        return LossParameter.VALID if p.normalize else LossParameter.BATCH_SIZE
+    return p.normalization
+
+
+def _normalizer(mode: int, batch: int, count: int, valid: torch.Tensor | None) -> float | torch.Tensor:
+    """What a summed loss is divided by, at least 1."""
+    if mode == LossParameter.VALID and valid is not None:
+        return valid.sum().clamp(min=1)
+    return max(1.0, {LossParameter.BATCH_SIZE: batch, LossParameter.NONE: 1}.get(mode, count))

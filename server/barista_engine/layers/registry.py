@@ -1,0 +1,201 @@
+"""How a layer is made: one short function a type.
+
+A layer function is called once, when the net is built. It reads its settings from the context, declares its parameter
+blobs, and returns the shapes of its tops and the function that computes them::
+
+    @layer("ReLU")
+    def relu(ctx: Context) -> Built:
+        slope = ctx.spec.relu_param.negative_slope
+        return ctx.like_bottom, lambda x: F.leaky_relu(x, slope)
+
+The computing function takes the bottoms and returns a tensor, or a tuple of them for several tops. Autograd does the
+backward pass. It must not change its bottoms: a split hands the same tensor to several layers, and an in-place layer of
+the prototxt only replaces the name's tensor.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from barista_engine.errors import CheckFailed
+from barista_engine.fillers import fill
+from barista_engine.interfaces import BatchSource, DataSourceFactory, Log, Shape
+from barista_engine.params import Param
+from barista_server.caffe.schema import TRAIN, FillerParameter, LayerParameter
+
+Result = torch.Tensor | tuple[torch.Tensor, ...]
+Forward = Callable[..., Result]
+Built = tuple[Sequence[Shape], Forward]
+Builder = Callable[["Context"], Built]
+Count = int | tuple[int, int | None] | None
+"""How many blobs a layer takes: exactly n, (least, most), or any number."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerType:
+    """A registered layer: how it is built and what Caffe checks before."""
+
+    name: str
+    build: Builder
+    bottoms: Count
+    tops: Count
+    one_top_a_bottom: bool
+    loss: bool
+    """Its first top has loss weight 1 unless the prototxt says otherwise."""
+    labels: tuple[int, ...]
+    """Bottoms that never get a gradient, whatever force_backward says."""
+
+
+LAYERS: dict[str, LayerType] = {}
+
+
+def layer(
+    *names: str,
+    bottoms: Count = 1,
+    tops: Count = 1,
+    one_top_a_bottom: bool = False,
+    loss: bool = False,
+    labels: tuple[int, ...] = (),
+) -> Callable[[Builder], Builder]:
+    """Register a layer function under its type name(s)."""
+
+    def register(build: Builder) -> Builder:
+        for name in names:
+            LAYERS[name] = LayerType(name, build, bottoms, tops, one_top_a_bottom, loss, labels)
+        return build
+
+    return register
+
+
+def layer_type(name: str) -> LayerType:
+    """The registered layer of that type name; raises CheckFailed as Caffe does for an unknown one."""
+    found = LAYERS.get(name)
+    if found is None:
+        known = ", ".join(sorted(LAYERS))
+        raise CheckFailed(
+            f"Check failed: registry.count(type) == 1 (0 vs. 1) Unknown layer type: {name} (known types: {known})",
+            "layer_factory.hpp",
+            81,
+        )
+    return found
+
+
+@dataclass(slots=True)
+class Context:
+    """What a layer function sees while it builds its layer."""
+
+    spec: LayerParameter
+    bottoms: list[Shape]
+    tops: int
+    device: torch.device
+    generator: torch.Generator
+    """For fillers, on the CPU."""
+    device_generator: torch.Generator
+    """For random numbers of the forward pass, on `device`."""
+    log: Log
+    sources: DataSourceFactory
+    source: BatchSource | None = None
+    """Already opened for a Data layer."""
+    params: list[Param] = field(default_factory=list)
+
+    @property
+    def training(self) -> bool:
+        return self.spec.phase == TRAIN
+
+    @property
+    def like_bottom(self) -> list[Shape]:
+        """Every top as the first bottom."""
+        return [self.bottoms[0]] * self.tops
+
+    def param(self, shape: Shape, filler: FillerParameter) -> Param:
+        """Declare the next parameter blob. Its tensor is learned unless the net finds lr_mult 0."""
+        value = fill(filler, shape, self.generator).to(self.device).requires_grad_()
+        self.params.append(Param(value, self.spec.name, len(self.params)))
+        return self.params[-1]
+
+    def statistic(self, shape: Shape) -> Param:
+        """Declare a parameter blob of zeros that the forward pass itself keeps: no gradient, lr_mult 0."""
+        if len(self.spec.param) <= len(self.params):
+            self.spec.param.add(lr_mult=0.0)
+        elif self.spec.param[len(self.params)].lr_mult != 0:
+            rate = self.spec.param[len(self.params)].lr_mult
+            raise self.failed(
+                f"Check failed: this->layer_param_.param(i).lr_mult() == 0.f ({rate:g} vs. 0) "
+                "Cannot configure batch normalization statistics as layer parameters.",
+                44,
+            )
+        self.params.append(Param(torch.zeros(shape, device=self.device), self.spec.name, len(self.params)))
+        return self.params[-1]
+
+    def axis(self, index: int, bottom: int = 0) -> int:
+        """`index` counted from the front; raises CheckFailed outside the bottom's axes."""
+        shape = self.bottoms[bottom]
+        if not -len(shape) <= index < len(shape):
+            bound = f"axis_index >= -num_axes() ({index} vs. {-len(shape)})"
+            if index >= 0:
+                bound = f"axis_index < num_axes() ({index} vs. {len(shape)})"
+            raise CheckFailed(
+                f"Check failed: {bound} axis {index} out of range for {len(shape)}-D Blob with shape {shape_string(shape)}",
+                "blob.hpp",
+                120,
+            )
+        return index % len(shape)
+
+    def check(self, holds: bool, condition: str, message: str = "", line: int = 0) -> None:
+        """Raise CheckFailed, worded as Caffe's CHECK(condition), unless `holds`."""
+        if not holds:
+            raise self.failed(f"Check failed: {condition} {message}", line)
+
+    def failed(self, message: str, line: int = 0) -> CheckFailed:
+        """The exception of a check that failed in this layer's source file."""
+        return CheckFailed(message, f"{_file_stem(self.spec.type)}_layer.cpp", line)
+
+
+def check_counts(kind: LayerType, bottoms: int, tops: int) -> None:
+    """Raise CheckFailed when a layer has a number of bottoms or tops that its type does not take."""
+    _check_count(kind, kind.bottoms, bottoms, "Bottom", "bottom", ("takes", "as input"))
+    _check_count(kind, kind.tops, tops, "Top", "top", ("produces", "as output"))
+    if kind.one_top_a_bottom and bottoms != tops:
+        raise CheckFailed(
+            f"Check failed: bottom.size() == top.size() ({bottoms} vs. {tops}) {kind.name} Layer produces one top blob "
+            "as output for each bottom blob input.",
+            "layer.hpp",
+            379,
+        )
+
+
+def _check_count(kind: LayerType, want: Count, have: int, word: str, vec: str, verb: tuple[str, str]) -> None:
+    least, most = want if isinstance(want, tuple) else (want, want)
+    if isinstance(want, int) and have != want:
+        name, relation, bound = "ExactNum", "==", f"{want}"
+    elif least is not None and have < least:
+        name, relation, bound = "Min", "<=", f"at least {least}"
+    elif most is not None and have > most:
+        name, relation, bound = "Max", ">=", f"at most {most}"
+    else:
+        return
+    limit = bound.rsplit(" ", 1)[-1]
+    raise CheckFailed(
+        f"Check failed: {name}{word}Blobs() {relation} {vec}.size() ({limit} vs. {have}) {kind.name} Layer "
+        f"{verb[0]} {bound} {vec} blob(s) {verb[1]}.",
+        "layer.hpp",
+        349,
+    )
+
+
+def shape_string(shape: Sequence[int]) -> str:
+    """A shape as Caffe prints it: ``64 1 28 28 (50176)``; a scalar is ``(1)``."""
+    return "".join(f"{size} " for size in shape) + f"({math.prod(shape)})"
+
+
+def _file_stem(type_name: str) -> str:
+    """``SoftmaxWithLoss`` -> ``softmax_loss``: the source file Caffe keeps the layer in, as near as the name tells."""
+    text = type_name.replace("WithLoss", "Loss")
+    return "".join(
+        ("_" if i and char.isupper() and text[i - 1].islower() else "") + char.lower()
+        for i, char in enumerate(text)
+    )

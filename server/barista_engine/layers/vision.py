@@ -1,0 +1,294 @@
+"""Layers over images: convolution, its transpose, pooling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from barista_engine.errors import check_equal
+from barista_engine.interfaces import Shape
+from barista_engine.layers.registry import Built, Context, layer, shape_string
+from barista_engine.params import Param
+from barista_server.caffe.schema import ConvolutionParameter
+
+_FLT_MAX = torch.finfo(torch.float32).max
+_CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+_CONV_TRANSPOSE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Settings of a sliding window, one number a spatial axis."""
+
+    axis: int
+    """The channel axis; the spatial axes follow it."""
+    kernel: Shape
+    stride: Shape
+    pad: Shape
+    dilation: Shape
+
+    @property
+    def extent(self) -> Shape:
+        """The kernel's size with dilation."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+
+    def slid(self, sizes: Shape) -> Shape:
+        """Output sizes of a convolution over `sizes`."""
+        return tuple(
+            (n + 2 * p - e) // s + 1
+            for n, p, e, s in zip(sizes, self.pad, self.extent, self.stride, strict=True)
+        )
+
+    def spread(self, sizes: Shape) -> Shape:
+        """Output sizes of a transposed convolution over `sizes`."""
+        return tuple(
+            s * (n - 1) + e - 2 * p
+            for n, p, e, s in zip(sizes, self.pad, self.extent, self.stride, strict=True)
+        )
+
+
+def _window(ctx: Context, p: ConvolutionParameter) -> Window:
+    axis = ctx.axis(p.axis)
+    axes = len(ctx.bottoms[0]) - axis - 1
+    ctx.check(1 <= axes <= 3, "num_spatial_axes_ >= 1 && num_spatial_axes_ <= 3", f"{axes} spatial axes", 21)
+    kernel = _sizes(ctx, p, "kernel", "kernel_size", list(p.kernel_size), axes, None)
+    stride = _sizes(ctx, p, "stride", "stride", list(p.stride), axes, 1)
+    pad = _sizes(ctx, p, "pad", "pad", list(p.pad), axes, 0)
+    dilation = _sizes(ctx, p, "", "dilation", list(p.dilation), axes, 1)
+    ctx.check(min(kernel) > 0, "kernel_shape_data[i] > 0 (0 vs. 0)", "Filter dimensions must be nonzero.", 45)
+    ctx.check(min(stride) > 0, "stride_data[i] > 0 (0 vs. 0)", "Stride dimensions must be nonzero.", 68)
+    return Window(axis, kernel, stride, pad, dilation)
+
+
+def _sizes(
+    ctx: Context,
+    p: ConvolutionParameter,
+    pair: str,
+    name: str,
+    values: list[int],
+    axes: int,
+    default: int | None,
+) -> Shape:
+    """`name` once, once an axis, or as NAME_h and NAME_w; `default` when absent."""
+    if pair and (p.HasField(f"{pair}_h") or p.HasField(f"{pair}_w")):  # type: ignore[arg-type]
+        only_2d = f"{pair}_h & {pair}_w can only be used for 2D convolution."
+        check_equal("num_spatial_axes_", axes, "2", 2, only_2d, "base_conv_layer.cpp", 28)
+        both = f"Either {name} or {pair}_h/w should be specified; not both."
+        check_equal("0", 0, f"conv_param.{name}_size()", len(values), both, "base_conv_layer.cpp", 30)
+        return (getattr(p, f"{pair}_h"), getattr(p, f"{pair}_w"))
+    if not values and default is not None:
+        return (default,) * axes
+    message = (
+        f"{name} must be specified once, or once per spatial dimension "
+        f"({name} specified {len(values)} times; {axes} spatial dims)."
+    )
+    ctx.check(len(values) in (1, axes), f"num_{pair or name}_dims == 1 || num_spatial_axes_", message, 35)
+    return tuple(values) if len(values) == axes else (values[0],) * axes
+
+
+@layer("Convolution", bottoms=(1, None), tops=(1, None), one_top_a_bottom=True)
+def convolution(ctx: Context) -> Built:
+    """Cross-correlation over 1 to 3 spatial axes; weight (outputs, inputs / group, kernel...)."""
+    p = ctx.spec.convolution_param
+    w = _window(ctx, p)
+    channels, sizes = _checked_channels(ctx, p, w)
+    weight = ctx.param((p.num_output, channels // p.group, *w.kernel), p.weight_filler)
+    bias = ctx.param((p.num_output,), p.bias_filler) if p.bias_term else None
+    conv = _CONV[len(w.kernel)]
+
+    def one(x: torch.Tensor) -> torch.Tensor:
+        return conv(x, weight(), None if bias is None else bias(), w.stride, w.pad, w.dilation, p.group)
+
+    return _each_bottom(ctx, w, (p.num_output, *w.slid(sizes)), one)
+
+
+@layer("Deconvolution", bottoms=(1, None), tops=(1, None), one_top_a_bottom=True)
+def deconvolution(ctx: Context) -> Built:
+    """The transpose of a convolution; weight (inputs, outputs / group, kernel...)."""
+    p = ctx.spec.convolution_param
+    w = _window(ctx, p)
+    channels, sizes = _checked_channels(ctx, p, w)
+    weight = ctx.param((channels, p.num_output // p.group, *w.kernel), p.weight_filler)
+    bias = ctx.param((p.num_output,), p.bias_filler) if p.bias_term else None
+    conv: Callable[..., torch.Tensor] = _CONV_TRANSPOSE[len(w.kernel)]
+
+    def one(x: torch.Tensor) -> torch.Tensor:
+        return conv(x, weight(), None if bias is None else bias(), w.stride, w.pad, 0, p.group, w.dilation)
+
+    return _each_bottom(ctx, w, (p.num_output, *w.spread(sizes)), one)
+
+
+def _checked_channels(ctx: Context, p: ConvolutionParameter, w: Window) -> tuple[int, Shape]:
+    first, file = ctx.bottoms[0], "base_conv_layer.cpp"
+    channels = first[w.axis]
+    ctx.check(p.num_output > 0, f"num_output_ > 0 ({p.num_output} vs. 0)", "", 119)
+    check_equal("channels_ % group_", channels % p.group, "0", 0, "", file, 121)
+    multiple = "Number of output should be multiples of group."
+    check_equal("num_output_ % group_", p.num_output % p.group, "0", 0, multiple, file, 122)
+    for i, shape in enumerate(ctx.bottoms):
+        shapes = f"shape mismatch - bottom[0]: {shape_string(first)} vs. bottom[{i}]: {shape_string(shape)}"
+        ctx.check(shape == first, "bottom[0]->shape() == bottom[bottom_id]->shape()", shapes, 195)
+    return channels, first[w.axis + 1 :]
+
+
+def _each_bottom(
+    ctx: Context, w: Window, output: Shape, one: Callable[[torch.Tensor], torch.Tensor]
+) -> Built:
+    """Apply `one`, which wants (batch, channels, spatial...), to every bottom, whatever axes precede its channels."""
+    ctx.check(min(output) > 0, "output_dim > 0", f"output shape would be {shape_string(output)}")
+    lead = ctx.bottoms[0][: w.axis]
+    shapes = [(*lead, *output)] * ctx.tops
+    if w.axis != 1:
+        batch = math.prod(lead)
+        flat = one
+
+        def one(x: torch.Tensor) -> torch.Tensor:
+            return flat(x.reshape(batch, *x.shape[w.axis :])).view(*lead, *output)
+
+    if ctx.tops == 1:
+        return shapes, one
+    return shapes, lambda *xs: tuple(one(x) for x in xs)
+
+
+@layer("Im2col")
+def im2col(ctx: Context) -> Built:
+    """Every window of an image as a column: (N, C * kernel, H', W')."""
+    w = _window(ctx, ctx.spec.convolution_param)
+    batch, channels, *sizes = ctx.bottoms[0]
+    output = (batch, channels * math.prod(w.kernel), *w.slid(tuple(sizes)))
+    return [output], lambda x: F.unfold(x, w.kernel, w.dilation, w.pad, w.stride).view(output)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """Geometry of a pooling layer, (height, width) each."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    pad: tuple[int, int]
+    ceil: bool
+    size: tuple[int, int]
+    output: tuple[int, int]
+
+    @property
+    def native(self) -> bool:
+        """Whether torch's own pooling gives these windows: it drops empty last ones and pads by half a kernel at most."""
+        return all(
+            2 * p <= k and (o - 1) * s < n + p
+            for k, s, p, n, o in zip(self.kernel, self.stride, self.pad, self.size, self.output, strict=True)
+        )
+
+    @property
+    def margins(self) -> tuple[int, int, int, int]:
+        """(left, right, top, bottom) padding, negative to crop, so that unpadded windows end exactly at the edge."""
+        bottom, right = (
+            (o - 1) * s + k - n - p
+            for k, s, p, n, o in zip(self.kernel, self.stride, self.pad, self.size, self.output, strict=True)
+        )
+        return self.pad[1], right, self.pad[0], bottom
+
+
+@layer("Pooling", tops=(1, 2))
+def pooling(ctx: Context) -> Built:
+    """MAX (with the arg max as second top) or AVE over windows; sizes round up unless round_mode is FLOOR."""
+    p = ctx.spec.pooling_param
+    check_equal(
+        "4",
+        4,
+        "bottom[0]->num_axes()",
+        len(ctx.bottoms[0]),
+        "Input must have 4 axes, corresponding to (num, channels, height, width)",
+        "pooling_layer.cpp",
+        88,
+    )
+    ctx.check(p.pool != p.STOCHASTIC, "pool != STOCHASTIC", "Not Implemented Yet: stochastic pooling.", 218)
+    g = _pool_geometry(ctx)
+    if p.pool == p.AVE:
+        check_equal("1", 1, "top.size()", ctx.tops, "Only MAX pooling has a mask.", "pooling_layer.cpp", 118)
+        forward: Callable[..., torch.Tensor | tuple[torch.Tensor, ...]] = _average(g)
+    else:
+        forward = _largest(g) if ctx.tops == 1 else _largest_with_mask(g)
+    return [(*ctx.bottoms[0][:2], *g.output)] * ctx.tops, forward
+
+
+def _pool_geometry(ctx: Context) -> _Pool:
+    p = ctx.spec.pooling_param
+    size = ctx.bottoms[0][2:4]
+    given = p.HasField("kernel_size"), p.HasField("kernel_h") and p.HasField("kernel_w")
+    if p.global_pooling:
+        message = "With Global_pooling: true Filter size cannot specified"
+        ctx.check(not any(given), "!(has_kernel_size() || has_kernel_h() || has_kernel_w())", message, 19)
+        kernel = (size[0], size[1])
+    else:
+        message = "Filter size is kernel_size OR kernel_h and kernel_w; not both"
+        ctx.check(
+            given[0] != given[1], "!has_kernel_size() != !(has_kernel_h() && has_kernel_w())", message, 23
+        )
+        kernel = (p.kernel_size, p.kernel_size) if given[0] else (p.kernel_h, p.kernel_w)
+    ctx.check(min(kernel) > 0, "kernel_h_ > 0 (0 vs. 0)", "Filter dimensions cannot be zero.", 54)
+    pad = (p.pad_h, p.pad_w) if p.HasField("pad_h") else (p.pad, p.pad)
+    stride = (p.stride_h, p.stride_w) if p.HasField("stride_h") else (p.stride, p.stride)
+    ctx.check(min(stride) > 0, "stride_h_ > 0 (0 vs. 0)", "Stride dimensions cannot be zero.", 61)
+    if p.global_pooling:
+        message = "With Global_pooling: true; only pad = 0 and stride = 1"
+        ctx.check(pad == (0, 0) and stride == (1, 1), "pad_h_ == 0 && stride_h_ == 1", message, 70)
+    for a, k in zip(pad, kernel, strict=True):
+        ctx.check(a < k, f"pad_h_ < kernel_h_ ({a} vs. {k})", "", 80)
+    ceil = p.round_mode == p.CEIL
+    output = (
+        _pooled(size[0], kernel[0], stride[0], pad[0], ceil, any(pad)),
+        _pooled(size[1], kernel[1], stride[1], pad[1], ceil, any(pad)),
+    )
+    ctx.check(min(output) > 0, "pooled_height_ > 0", f"kernel larger than the {size[0]}x{size[1]} input")
+    return _Pool(kernel, stride, pad, ceil, (size[0], size[1]), output)
+
+
+def _pooled(size: int, kernel: int, stride: int, pad: int, ceil: bool, padded: bool) -> int:
+    """Number of windows along one axis; with padding the last one must start inside the image or its left padding."""
+    span = size + 2 * pad - kernel
+    count = (-(-span // stride) if ceil else span // stride) + 1
+    return count - 1 if padded and (count - 1) * stride >= size + pad else count
+
+
+def _largest(g: _Pool) -> Callable[[torch.Tensor], torch.Tensor]:
+    if g.native:
+        return lambda x: F.max_pool2d(x, g.kernel, g.stride, g.pad, ceil_mode=g.ceil)
+    return lambda x: F.max_pool2d(F.pad(x, g.margins, value=-_FLT_MAX), g.kernel, g.stride)
+
+
+def _largest_with_mask(g: _Pool) -> Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+    """The mask is the index of the largest number in its image plane, as a float."""
+    left, _, top, _ = g.margins
+    wide = g.size[1] + left + g.margins[1]
+
+    def forward(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if g.native:
+            y, index = F.max_pool2d(x, g.kernel, g.stride, g.pad, ceil_mode=g.ceil, return_indices=True)
+        else:
+            padded = F.pad(x, g.margins, value=-_FLT_MAX)
+            y, index = F.max_pool2d(padded, g.kernel, g.stride, return_indices=True)
+            index = (index // wide - top) * g.size[1] + index % wide - left
+        return y, index.to(x.dtype)
+
+    return forward
+
+
+def _average(g: _Pool) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Sums over the window's area inside the padded image: padding zeros count, what lies beyond them does not."""
+    if g.native:
+        return lambda x: F.avg_pool2d(x, g.kernel, g.stride, g.pad, ceil_mode=g.ceil, count_include_pad=True)
+    height, width = (
+        torch.tensor([min(i * s - p + k, n + p) - (i * s - p) for i in range(o)], dtype=torch.float32)
+        for k, s, p, n, o in zip(g.kernel, g.stride, g.pad, g.size, g.output, strict=True)
+    )
+    area = height[:, None] * width[None, :]
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        total = F.avg_pool2d(F.pad(x, g.margins), g.kernel, g.stride, divisor_override=1)
+        return total / area.to(x.device)
+
+    return forward

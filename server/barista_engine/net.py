@@ -1,0 +1,229 @@
+"""A net: layers built from their description, run forwards and backwards, with Caffe's words in the log.
+
+Autograd does the backward pass, so a blob is a torch tensor that lives from one forward pass to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from barista_engine.errors import CheckFailed, check_equal
+from barista_engine.interfaces import DataSourceFactory, Log, NullLog, Shape
+from barista_engine.layers import shape_string
+from barista_engine.params import Param
+from barista_engine.wiring import BuiltLayer, Wiring
+from barista_server.caffe.net import NetError, filter_net, insert_splits
+from barista_server.caffe.prototxt import to_text
+from barista_server.caffe.schema import TRAIN, NetParameter
+from barista_server.caffe.weights import Weights
+
+
+class Net:
+    """A net in one phase on one device.
+
+    name, phase     as in the description; phase is TRAIN or TEST
+    layers          all layers in order, those of automatic splits included
+    blobs           name -> tensor of the last forward pass (of an in-place chain, its end)
+    shapes          name -> shape, known from the start
+    learnable       the parameter blobs a solver updates, each once, in Caffe's order; `value.grad` is None for a blob
+                    that needs no gradient (lr_mult 0) or leads to no loss
+    outputs         names of the blobs nobody consumes, sorted
+    loss_weights    name -> weight in the loss, of outputs (0 for those that do not count)
+    inputs          name -> tensor of each Input layer's blob; see `set_input`
+    grads           whether a forward pass keeps what a backward pass needs: in phase TRAIN, or with force_backward
+    """
+
+    def __init__(
+        self,
+        param: NetParameter,
+        *,
+        device: torch.device,
+        generator: torch.Generator,
+        sources: DataSourceFactory,
+        log: Log | None = None,
+        root: Net | None = None,
+    ) -> None:
+        """Build the net that `param.state` selects.
+
+        `generator` (CPU) serves fillers, dummy data and dropout. A net with a `root` uses its weights from the start.
+        Raises CheckFailed for everything Caffe refuses.
+        """
+        self._log: Log = log or NullLog()
+        self.phase = param.state.phase
+        filtered = self._filtered(param)
+        try:
+            whole = insert_splits(filtered)
+        except NetError as e:
+            raise CheckFailed(str(e), "insert_splits.cpp", 29) from e
+        self.name = whole.name
+        wiring = Wiring(whole, device, generator, self._log, sources)
+        self.layers: list[BuiltLayer] = wiring.layers
+        self.shapes: dict[str, Shape] = wiring.shapes
+        self.learnable: list[Param] = wiring.learnable
+        self.outputs: list[str] = wiring.outputs
+        self.loss_weights: dict[str, float] = wiring.output_weights
+        self.inputs: dict[str, torch.Tensor] = {}
+        self.blobs: dict[str, torch.Tensor] = {}
+        self.grads = self.phase == TRAIN or whole.force_backward
+        self._force_backward = whole.force_backward
+        self._loss = torch.zeros((), device=device)
+        self._device = device
+        self._open_inputs()
+        if root is not None:
+            self._share(root, log_ignored=False)
+        self._log.info("net.cpp:257", "Network initialization done.")
+
+    def _filtered(self, param: NetParameter) -> NetParameter:
+        try:
+            filtered, messages = filter_net(param, param.state)
+        except NetError as e:
+            failed = "Check failed: layer_param.include_size() == 0 || layer_param.exclude_size() == 0 "
+            raise CheckFailed(failed + str(e), "net.cpp", 270) from e
+        for message in messages:
+            self._log.info("net.cpp:296", message)
+        self._log.info("net.cpp:53", f"Initializing net from parameters: \n{to_text(filtered)}")
+        return filtered
+
+    def _open_inputs(self) -> None:
+        """Let Input layers hand out what `set_input` was given, zeros at first."""
+        for layer in self.layers:
+            if layer.type != "Input":
+                continue
+            for top in layer.tops:
+                self.set_input(top, torch.zeros(self.shapes_of(layer)[top], device=self._device))
+            tops = layer.tops
+            layer.forward = lambda tops=tops: tuple(self.inputs[top] for top in tops)
+
+    @staticmethod
+    def shapes_of(layer: BuiltLayer) -> dict[str, Shape]:
+        """Top name -> shape of one layer."""
+        return dict(zip(layer.tops, layer.shapes, strict=True))
+
+    def set_input(self, name: str, value: torch.Tensor) -> None:
+        """Give the blob `name` of an Input layer its numbers for the next passes."""
+        tensor = value.to(self._device).detach()
+        self.inputs[name] = tensor.requires_grad_() if self._force_backward else tensor
+
+    def forward(self) -> torch.Tensor:
+        """Run all layers on the next batch; the weighted sum of all losses as a 0-dim tensor.
+
+        Raises CheckFailed for a label outside the classes and when a source fails.
+        """
+        blobs = self.blobs
+        total: torch.Tensor | None = None
+        with torch.set_grad_enabled(self.grads and torch.is_grad_enabled()):
+            for layer in self.layers:
+                result = layer.forward(*[blobs[name] for name in layer.bottoms])
+                if isinstance(result, torch.Tensor):
+                    blobs[layer.tops[0]] = result
+                else:
+                    blobs.update(zip(layer.tops, result, strict=True))
+                if layer.loss_weights:
+                    loss = layer.weighted_loss(result)
+                    total = loss if total is None else total + loss
+        self._loss = torch.zeros((), device=self._device) if total is None else total
+        return self._loss
+
+    def backward(self) -> None:
+        """Add the gradients of the last forward pass's loss to those of the parameters."""
+        if self._loss.requires_grad:
+            self._loss.backward()  # type: ignore[no-untyped-call]
+
+    def output_values(self) -> list[tuple[str, torch.Tensor, float]]:
+        """(name, flat tensor, loss weight) of each output of the last forward pass, in the order Caffe prints them."""
+        return [
+            (name, self.blobs[name].detach().reshape(-1), self.loss_weights[name]) for name in self.outputs
+        ]
+
+    def weights(self) -> dict[str, list[NDArray[np.float32]]]:
+        """Layer name -> copies of its parameter blobs, for every layer that has some."""
+        return {
+            layer.name: [param().detach().cpu().numpy().copy() for param in layer.params]
+            for layer in reversed(self.layers)
+            if layer.params
+        }
+
+    def to_proto(self) -> NetParameter:
+        """The net as a snapshot describes it: filtered, with splits, phases and default loss weights; without blobs."""
+        net = NetParameter(name=self.name)
+        net.layer.extend(layer.spec for layer in self.layers)
+        for layer in net.layer:
+            layer.ClearField("blobs")
+        return net
+
+    def load_weights(self, weights: Weights | Mapping[str, Sequence[NDArray[np.float32]]]) -> None:
+        """Take over the blobs (layer name -> blobs) of the layers that the net has, and say which it ignores.
+
+        A parameter shared with an earlier layer may be missing. Raises CheckFailed when number or shape differ.
+        """
+        for name, blobs in (weights.layers if isinstance(weights, Weights) else weights).items():
+            layer = self._layer_or_say_ignored(name, "net.cpp:744")
+            if layer is None:
+                continue
+            missing = layer.params[len(blobs) :]
+            if len(blobs) > len(layer.params) or any(param.owner is None for param in missing):
+                _check_number_of_blobs(name, len(layer.params), len(blobs), 750)
+            for index, (param, blob) in enumerate(zip(layer.params, blobs, strict=False)):
+                self._load(param, index, name, blob)
+
+    def _load(self, param: Param, index: int, layer: str, blob: NDArray[np.float32]) -> None:
+        if not _shape_fits(blob.shape, param.shape):
+            raise CheckFailed(
+                f"Cannot copy param {index} weights from layer '{layer}'; shape mismatch.  Source param shape is "
+                f"{shape_string(blob.shape)}; target param shape is {shape_string(param.shape)}. To learn this layer's "
+                "parameters from scratch rather than copying from a saved net, rename the layer.",
+                "net.cpp",
+                759,
+            )
+        with torch.no_grad():
+            param().copy_(torch.from_numpy(np.array(blob, dtype=np.float32).reshape(param.shape)))
+
+    def share_weights(self, source: Net) -> None:
+        """Use the memory of `source`'s parameters in the layers of the same names, and say which have none here."""
+        self._share(source, log_ignored=True)
+
+    def _share(self, source: Net, *, log_ignored: bool) -> None:
+        for other in source.layers:
+            if log_ignored:
+                layer = self._layer_or_say_ignored(other.name, "net.cpp:676")
+            else:
+                layer = self._layer(other.name)
+            if layer is None:
+                continue
+            _check_number_of_blobs(other.name, len(layer.params), len(other.params), 683)
+            for index, (mine, theirs) in enumerate(zip(layer.params, other.params, strict=True)):
+                if mine.shape != theirs.shape:
+                    raise CheckFailed(
+                        "Check failed: target_blobs[j]->shape() == source_blob->shape() Cannot share param "
+                        f"{index} weights from layer '{other.name}'; shape mismatch.  Source param shape is "
+                        f"{shape_string(theirs.shape)}; target param shape is {shape_string(mine.shape)}",
+                        "net.cpp",
+                        687,
+                    )
+                if mine.owner is None:
+                    mine.share_data(theirs)
+
+    def _layer(self, name: str) -> BuiltLayer | None:
+        return next((layer for layer in self.layers if layer.name == name), None)
+
+    def _layer_or_say_ignored(self, name: str, place: str) -> BuiltLayer | None:
+        layer = self._layer(name)
+        if layer is None:
+            self._log.info(place, f"Ignoring source layer {name}")
+        return layer
+
+
+def _check_number_of_blobs(layer: str, mine: int, theirs: int, line: int) -> None:
+    message = f"Incompatible number of blobs for layer {layer}"
+    check_equal("target_blobs.size()", mine, "source_layer.blobs_size()", theirs, message, "net.cpp", line)
+
+
+def _shape_fits(source: Sequence[int], target: Shape) -> bool:
+    """Equal, or the old form of four axes with ones in front: (1, 1, 500, 800) is (500, 800)."""
+    if tuple(source) == target:
+        return True
+    return len(source) == 4 and len(target) < 4 and tuple(source) == (1,) * (4 - len(target)) + target
