@@ -11,18 +11,26 @@ _Top = tuple[int, int]
 
 
 class NetError(ValueError):
-    """A net that Caffe would refuse, in its words; layer names the layer at fault, hint says what to do."""
+    """A net that Caffe would refuse, in its words; layer names the layer at fault, hint says what to do.
+
+    path is the net's file where it was read from one.
+    """
 
     def __init__(self, message: str, layer: str = "", hint: str = "") -> None:
         super().__init__(message)
         self.layer = layer
         self.hint = hint
+        self.path: str | None = None
 
 
 def load_net(path: str | Path) -> NetParameter:
     """Read a net file and bring old forms up to date. Raises OSError, PrototxtError, NetError."""
     net = prototxt.read(path, NetParameter)
-    upgrade_net(net)
+    try:
+        upgrade_net(net)
+    except NetError as error:
+        error.path = str(path)
+        raise
     return net
 
 
@@ -116,12 +124,15 @@ def filter_net(net: NetParameter, state: NetState) -> tuple[NetParameter, list[s
     messages: list[str] = []
     filtered = _without_layers(net)
     filtered.state.CopyFrom(state)
-    filtered.layer.extend(layer for layer in net.layer if _is_in(layer, state, messages))
+    filtered.layer.extend(layer for layer in net.layer if layer_is_in(layer, state, messages))
     return filtered, messages
 
 
-def _is_in(layer: LayerParameter, state: NetState, messages: list[str]) -> bool:
-    """Whether the layer is in the net; rules are tried in order until one is met, as the messages show."""
+def layer_is_in(layer: LayerParameter, state: NetState, messages: list[str]) -> bool:
+    """Whether the layer is in a net of this state; appends Caffe's message for every rule tried and not met.
+
+    Raises NetError for a layer with both include and exclude rules.
+    """
     if layer.include and layer.exclude:
         raise NetError(
             "Specify either include rules or exclude rules; not both.", layer=layer.name, hint="keep one kind"

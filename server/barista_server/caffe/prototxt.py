@@ -98,13 +98,13 @@ def _explain(error: text_format.ParseError, source: str, path: str | None) -> Pr
     hint = ""
     if found := _UNKNOWN_FIELD.search(message):
         fields = descriptor_pool.Default().FindMessageTypeByName(found[1]).fields
-        hint = _nearest(found[2], [field.name for field in fields])
+        hint = nearest(found[2], [field.name for field in fields])
     elif found := _REPEATED.search(message):
         message = f'Non-repeated field "{found[1]}" is specified multiple times'
         hint = "keep one of them"
     elif found := _ENUM.search(message):
         values = list(descriptor_pool.Default().FindEnumTypeByName(found[1]).values_by_name)
-        hint = _nearest(found[2], values) or "one of " + ", ".join(values)
+        hint = nearest(found[2], values) or "one of " + ", ".join(values)
     elif message.startswith(('Expected "}"', 'Expected ">"')):
         hint = "a block is not closed"
     elif message.endswith(("got }", "got >")):
@@ -112,8 +112,8 @@ def _explain(error: text_format.ParseError, source: str, path: str | None) -> Pr
     return PrototxtError(path, line, column, message, hint)
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    """did you mean "base_lr"? -- or nothing when no known name is near."""
+def nearest(name: str, known: list[str]) -> str:
+    """The hint `did you mean "base_lr"?`, or nothing when no known name is near."""
     by_lower = {candidate.lower(): candidate for candidate in known}
     near = difflib.get_close_matches(name.lower(), list(by_lower), n=1)
     return f'did you mean "{by_lower[near[0]]}"?' if near else ""

@@ -41,6 +41,11 @@ class NetSource:
     state: NetState
     log_line: str
 
+    @property
+    def path(self) -> str | None:
+        """The net's file as the solver names it; None for a net written inside the solver file."""
+        return self.origin.partition(" file: ")[2] or None
+
 
 def load_solver(path: str | Path, base_dir: str | Path = "") -> SolverParameter:
     """Read a solver file, bring it up to date and check it. Raises OSError, PrototxtError, SolverError.

@@ -1,0 +1,210 @@
+"""What is wrong with a session's files, found before a training starts and without an engine."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from barista_server.caffe import prototxt
+from barista_server.caffe.check_data import data_faults
+from barista_server.caffe.net import NetError, layer_is_in
+from barista_server.caffe.prototxt import PrototxtError
+from barista_server.caffe.schema import LayerParameter, SolverParameter
+from barista_server.caffe.solver import (
+    NetSource,
+    SolverError,
+    check_solver,
+    test_nets,
+    train_net,
+    upgrade_solver,
+)
+from barista_server.caffe.tokens import LayerPlace, field_lines, layer_places
+
+_SOLVER_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
+_WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
+_LR_FIELDS: dict[str, tuple[str, ...]] = {
+    "fixed": (),
+    "step": ("gamma", "stepsize"),
+    "exp": ("gamma",),
+    "inv": ("gamma", "power"),
+    "multistep": ("gamma", "stepvalue"),
+    "poly": ("power",),
+    "sigmoid": ("gamma", "stepsize"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something Caffe would stop at (error) or that is hardly meant so (warning).
+
+    file: as the session names it; line: 1-based, None if it concerns the file as a whole;
+    hint: what to do, may be empty.
+    """
+
+    file: str
+    line: int | None
+    message: str
+    hint: str = ""
+    severity: Literal["error", "warning"] = "error"
+
+
+def check_session(folder: Path, solver_name: str = "solver.prototxt") -> list[Problem]:
+    """Check solver, nets and data of a session whose training runs in `folder`; no problems: an empty list.
+
+    Layer types are not judged: that is up to the engine. Never raises for what the files hold.
+    """
+    try:
+        text = (folder / solver_name).read_bytes()
+        solver = prototxt.parse(text, SolverParameter, solver_name)
+    except (OSError, PrototxtError) as error:
+        return [_reading_problem(error, solver_name)]
+    lines = field_lines(text.decode("utf-8", "replace"))
+    problems: dict[Problem, None] = {}  # an ordered set: train and test net often share a file
+    try:
+        upgrade_solver(solver, solver_name, folder)
+        check_solver(solver)
+    except SolverError as error:
+        line = lines.get(error.field, [None])[0]
+        problems[Problem(solver_name, line, str(error), error.hint)] = None
+    for field, problem in _solver_problems(solver, folder):
+        line = lines.get(field, [None])[0]
+        problems[Problem(solver_name, line, problem.message, problem.hint, problem.severity)] = None
+    readers: tuple[Callable[[], list[NetSource]], ...] = (
+        lambda: [train_net(solver, folder)],
+        lambda: test_nets(solver, folder),
+    )
+    for read_nets in readers:
+        for problem in _net_problems(read_nets, folder, solver_name, lines):
+            problems[problem] = None
+    return list(problems)
+
+
+def _reading_problem(error: OSError | PrototxtError, file: str, line: int | None = None) -> Problem:
+    if isinstance(error, PrototxtError):
+        return Problem(file, error.line, error.message, error.hint)
+    reason = error.strerror or str(error)
+    return Problem(file, line, f"cannot be read: {reason}")
+
+
+def _solver_problems(solver: SolverParameter, folder: Path) -> Iterator[tuple[str, Problem]]:
+    """(solver field, problem) of what check_solver leaves to later."""
+
+    def problem(field: str, message: str, hint: str = "", warning: bool = False) -> tuple[str, Problem]:
+        return field, Problem("", None, message, hint, "warning" if warning else "error")
+
+    yield from (problem(*fault) for fault in _rate_faults(solver))
+    if solver.type not in _SOLVER_TYPES:
+        yield problem("type", f"Unknown solver type: {solver.type}", "one of " + ", ".join(_SOLVER_TYPES))
+    if solver.type in _WITHOUT_MOMENTUM and solver.momentum:
+        yield problem("momentum", f"Momentum cannot be used with {solver.type}.", "take momentum out")
+    directory = Path(folder, solver.snapshot_prefix).parent
+    if not directory.is_dir():
+        yield problem(
+            "snapshot_prefix",
+            f"directory of snapshot_prefix '{solver.snapshot_prefix}' does not exist",
+            f"create {directory}",
+        )
+    elif not os.access(directory, os.W_OK):
+        yield problem("snapshot_prefix", f"directory {directory} cannot be written", "choose another one")
+    for names in solver.weights:
+        for name in names.split(","):
+            if not Path(folder, name.strip()).is_file():
+                yield problem("weights", f"weights file '{name.strip()}' does not exist")
+    if solver.max_iter <= 0:
+        yield problem("max_iter", f"max_iter is {solver.max_iter}: nothing will be trained", "", True)
+    if solver.test_interval > 0 and not solver.test_iter:
+        yield problem(
+            "test_interval", "test_interval without test_iter: nothing will be tested", "add test_iter", True
+        )
+
+
+def _rate_faults(solver: SolverParameter) -> Iterator[tuple[str, str, str, bool]]:
+    """(solver field, message, hint, whether Caffe would go on all the same) about the learning rate."""
+    if not solver.HasField("base_lr"):
+        yield "base_lr", "base_lr is not set: the learning rate would be 0", "add base_lr: 0.01", True
+    fields = _LR_FIELDS.get(solver.lr_policy)
+    if fields is None:
+        message = f"Unknown learning rate policy: {solver.lr_policy}"
+        yield "lr_policy", message, "one of " + ", ".join(_LR_FIELDS), False
+        return
+    given = {field.name for field, _ in solver.ListFields()}
+    for name in fields:
+        if name not in given:
+            stops = (solver.lr_policy, name) == ("step", "stepsize")
+            yield "lr_policy", f"lr_policy '{solver.lr_policy}' needs {name}", f"add {name}", not stops
+    if solver.lr_policy == "step" and solver.HasField("stepsize") and solver.stepsize <= 0:
+        yield "stepsize", f"Check failed: stepsize > 0 ({solver.stepsize} vs. 0)", "", False
+
+
+def _net_problems(
+    read_nets: Callable[[], list[NetSource]], folder: Path, solver_name: str, lines: dict[str, list[int]]
+) -> Iterator[Problem]:
+    """Problems of the train net, or of the test nets."""
+    try:
+        sources = read_nets()
+    except SolverError:
+        return  # told with the solver
+    except PrototxtError as error:
+        yield _reading_problem(error, _within(folder, error.path or solver_name))
+        return
+    except NetError as error:
+        yield Problem(_within(folder, error.path or solver_name), None, str(error), error.hint)
+        return
+    except OSError as error:
+        name = _within(folder, str(error.filename))
+        asked = [line for field in ("net", "train_net", "test_net") for line in lines.get(field, [])]
+        message = f"net file '{name}' cannot be read: {error.strerror}"
+        yield Problem(solver_name, asked[0] if asked else None, message)
+        return
+    for source in sources:
+        yield from _layer_problems(source, folder, solver_name)
+
+
+def _within(folder: Path, path: str) -> str:
+    """The path as the session names it: relative where it is inside the folder."""
+    return str(Path(path).relative_to(folder)) if Path(path).is_relative_to(folder) else path
+
+
+def _layer_problems(source: NetSource, folder: Path, solver_name: str) -> Iterator[Problem]:
+    """Problems of the layers that are in this net."""
+    file = source.path or solver_name
+    places: list[LayerPlace] = []
+    if source.path:
+        text = Path(folder, source.path).read_text("utf-8", "replace")
+        places = layer_places(text)
+    ahead = len(source.param.layer) - len(places)  # an Input layer made from input fields stands in front
+    produced: set[str] = set()
+    names: set[str] = set()
+    for index, layer in enumerate(source.param.layer):
+        place = places[index - ahead] if places and index >= ahead >= 0 else None
+        try:
+            if not layer_is_in(layer, source.state, []):
+                continue
+        except NetError as error:
+            yield Problem(file, place.line if place else None, f"layer '{layer.name}': {error}", error.hint)
+            continue
+        for field, position, message, hint in _faults(layer, names, produced, folder):
+            line = place.line_of(field, position) if place else None
+            yield Problem(file, line, message, hint)
+        names.add(layer.name)
+        produced.update(layer.top)
+
+
+def _faults(
+    layer: LayerParameter, names: set[str], produced: set[str], folder: Path
+) -> Iterator[tuple[str, int, str, str]]:
+    """(field, index of its value, message, hint) of what is wrong with the layer."""
+    if layer.name in names:
+        yield (
+            "name",
+            0,
+            f"there are two layers '{layer.name}' in one net",
+            "rename one: weights go by layer name",
+        )
+    for index, blob in enumerate(layer.bottom):
+        if blob not in produced:
+            message = f"Unknown bottom blob '{blob}' (layer '{layer.name}', bottom index {index})"
+            yield "bottom", index, message, prototxt.nearest(blob, sorted(produced))
+    for field, message, hint in data_faults(layer, folder):
+        yield field, 0, f"layer '{layer.name}': {message}", hint
