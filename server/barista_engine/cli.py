@@ -1,0 +1,104 @@
+"""`barista-caffe`: the commands, flags and exit codes of the `caffe` executable."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+from barista_engine import flags
+from barista_engine.errors import CheckFailed
+from barista_engine.flags import Value
+from barista_engine.glog import Glog
+
+_VERSION = "caffe version 1.0.0\n(barista-caffe, the Caffe-compatible engine of Barista, on PyTorch)"
+_ENGINE = Path(__file__).parent
+_COMMANDS = ("device_query", "test", "time", "train")
+
+
+def main() -> int:
+    """Run this process's command line; returns the exit code. A failed check ends it by SIGABRT."""
+    # Until a training asks for them, these signals end the process, as they end a program in C++.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        values, words = flags.parse(sys.argv[1:], flags.from_environment(dict(os.environ)))
+    except flags.FlagError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return 1
+    if values["version"]:
+        print(_VERSION)
+        return 0
+    if values["help"] or len(words) != 1:
+        print(flags.usage(Path(sys.argv[0]).name), end="")
+        return 0
+    log = Glog(
+        min_level=int(values["minloglevel"]),
+        year=bool(values["log_year_in_prefix"]),
+        prefix=bool(values["log_prefix"]),
+    )
+    try:
+        _run(words[0], values, log)
+    except CheckFailed as error:
+        _abort(log, error.place, error.message, error)
+    except Exception as error:  # whatever it is, the log must end with an F line that says where
+        _abort(log, *_unexpected(error), error)
+    return 0
+
+
+def _run(command: str, values: dict[str, Value], log: Glog) -> None:
+    """Only here are torch and the engine loaded: help and wrong flags answer at once."""
+    if command == "train":
+        from barista_engine.train_cmd import train
+
+        train(values, log)
+    elif command == "test":
+        from barista_engine.test_cmd import test
+
+        test(values, log)
+    elif command == "time":
+        from barista_engine.time_cmd import time
+
+        time(values, log)
+    elif command == "device_query":
+        from barista_engine.devices import device_query
+
+        device_query(str(values["gpu"]), log)
+    else:
+        log.error("caffe.cpp:64", "Available caffe actions:")
+        for name in _COMMANDS:
+            log.error("caffe.cpp:67", f"\t{name}")
+        raise CheckFailed(f"Unknown action: {command}", "caffe.cpp", 69)
+
+
+def _abort(log: Glog, place: str, message: str, error: BaseException) -> NoReturn:
+    """The F line, where it came from, and the end by SIGABRT (134 in a shell), without a core file."""
+    log.fatal(place, message)
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [
+        f"    @ {Path(frame.filename).name}:{frame.lineno}  {frame.name}()\n" for frame in reversed(frames)
+    ]
+    log.raw("*** Check failure stack trace: ***\n" + "".join(lines))
+    sys.stdout.flush()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    os.abort()
+
+
+def _unexpected(error: Exception) -> tuple[str, str]:
+    """Place and words for an error that no check foresaw: our innermost frame, the error and its notes."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_ENGINE)]
+    place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "caffe.cpp:0"
+    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+    text = " ".join(str(error).split())
+    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+        return place, f"Check failed: error == cudaSuccess (2 vs. 0)  out of memory{notes} {text}"
+    return place, f"{type(error).__name__}: {text}{notes}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

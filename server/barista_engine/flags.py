@@ -1,0 +1,171 @@
+"""Command line in gflags syntax: ``--name=value``, ``-name value``, ``--noname``, ``--flagfile=F``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+Value = str | int | bool
+
+
+class FlagError(ValueError):
+    """A command line that cannot be read; the message is gflags' own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One flag: its name, its default (which gives the type) and a line of help."""
+
+    name: str
+    default: Value
+    help: str
+
+
+FLAGS = (
+    Flag("gpu", "", "Run in GPU mode on the given device ids, separated by ','; 'all' uses every one."),
+    Flag("solver", "", "The solver definition, a protocol buffer text file."),
+    Flag("model", "", "The model definition, a protocol buffer text file."),
+    Flag("phase", "", "Network phase, TRAIN or TEST. Only used for 'time'."),
+    Flag("level", 0, "Network level."),
+    Flag("stage", "", "Network stages, separated by ','."),
+    Flag("snapshot", "", "The solver state to resume training from."),
+    Flag("weights", "", "Weights to start from, separated by ','. Not together with snapshot."),
+    Flag("iterations", 50, "The number of iterations to run."),
+    Flag("sigint_effect", "stop", "What SIGINT does: snapshot, stop or none."),
+    Flag("sighup_effect", "snapshot", "What SIGHUP does: snapshot, stop or none."),
+)
+GLOG_FLAGS = (  # glog's own; the log goes to stderr only, so those about files change nothing
+    Flag("logtostderr", True, "Log to stderr (always so)."),
+    Flag("alsologtostderr", True, "Log to stderr (always so)."),
+    Flag("colorlogtostderr", False, "Accepted; lines are never coloured."),
+    Flag("log_dir", "", "Accepted; no log files are written."),
+    Flag("log_prefix", True, "Begin lines with level, time, thread and place."),
+    Flag("log_year_in_prefix", True, "Write the year into the prefix."),
+    Flag("max_log_size", 1800, "Accepted; no log files are written."),
+    Flag("minloglevel", 0, "Drop messages below this level (0 INFO .. 3 FATAL)."),
+    Flag("stderrthreshold", 2, "Accepted; every line goes to stderr."),
+    Flag("v", 0, "Accepted; there are no verbose lines."),
+)
+BASE_FLAGS = (Flag("help", False, "Show help."), Flag("version", False, "Show the version."))
+_TRUE, _FALSE = {"1", "t", "true", "y", "yes"}, {"0", "f", "false", "n", "no"}
+
+
+def parse(
+    argv: Iterable[str], environ_flags: dict[str, Value] | None = None
+) -> tuple[dict[str, Value], list[str]]:
+    """Flag values by name (defaults filled in, `environ_flags` over them) and the words that are no flags.
+
+    Raises FlagError for an unknown flag, a missing or a wrong value, an unreadable flagfile.
+    """
+    known = {flag.name: flag for flag in FLAGS + GLOG_FLAGS + BASE_FLAGS}
+    values = {name: flag.default for name, flag in known.items()} | (environ_flags or {})
+    words: list[str] = []
+    rest = iter(argv)
+    for word in rest:
+        if word == "--":
+            words.extend(rest)
+        elif not word.startswith("-") or word == "-":
+            words.append(word)
+        else:
+            _set(known, values, word, rest)
+    return values, words
+
+
+def from_environment(environ: os._Environ[str] | dict[str, str]) -> dict[str, Value]:
+    """glog's flags as set by GLOG_<name>; values that do not fit are left out, as glog does."""
+    found: dict[str, Value] = {}
+    for flag in GLOG_FLAGS:
+        try:
+            found[flag.name] = _value(flag, environ[f"GLOG_{flag.name}"])
+        except (KeyError, FlagError):
+            pass
+    return found
+
+
+def usage(program: str) -> str:
+    """The text shown without a command and for --help."""
+    lines = [
+        f"{program}: command line brew",
+        "usage: caffe <command> <args>",
+        "",
+        "commands:",
+        "  train           train or finetune a model",
+        "  test            score a model",
+        "  device_query    show GPU diagnostic information",
+        "  time            benchmark model execution time",
+        "",
+        "  Flags:",
+    ]
+    for flag in sorted(FLAGS, key=lambda flag: flag.name):
+        kind = {str: "string", int: "int32", bool: "bool"}[type(flag.default)]
+        shown = f'"{flag.default}"' if kind == "string" else str(flag.default)
+        lines += [f"    -{flag.name} ({flag.help})", f"      type: {kind} default: {shown}"]
+    return "\n".join(lines) + "\n"
+
+
+def _set(known: dict[str, Flag], values: dict[str, Value], word: str, rest: Iterator[str]) -> None:
+    name, equals, text = word.lstrip("-").partition("=")
+    if name == "flagfile":
+        _flagfile(known, values, text if equals else next(rest, ""))
+        return
+    if (
+        name not in known
+        and name.startswith("no")
+        and isinstance(_default(known, name[2:]), bool)
+        and not equals
+    ):
+        values[name[2:]] = False
+        return
+    if name not in known:
+        raise FlagError(f"unknown command line flag '{name}'")
+    flag = known[name]
+    if not equals:
+        if isinstance(flag.default, bool):
+            values[name] = True
+            return
+        following = next(rest, None)
+        if following is None:
+            raise FlagError(f"flag '{word}' is missing its argument; flag description: {flag.help}")
+        text = following
+    values[name] = _value(flag, text)
+
+
+def _default(known: dict[str, Flag], name: str) -> Value | None:
+    return known[name].default if name in known else None
+
+
+def _value(flag: Flag, text: str) -> Value:
+    value = _CONVERT[type(flag.default)](text)
+    if value is None:
+        kind = "bool" if isinstance(flag.default, bool) else "int32"
+        raise FlagError(f"illegal value '{text}' specified for {kind} flag '{flag.name}'")
+    return value
+
+
+def _bool(text: str) -> bool | None:
+    return text.lower() in _TRUE if text.lower() in _TRUE | _FALSE else None
+
+
+def _int(text: str) -> int | None:
+    try:
+        value = int(text, 0)
+    except ValueError:
+        return None
+    return value if -(2**31) <= value < 2**31 else None
+
+
+_CONVERT: dict[type, Callable[[str], Value | None]] = {bool: _bool, int: _int, str: str}
+
+
+def _flagfile(known: dict[str, Flag], values: dict[str, Value], path: str) -> None:
+    """Flags from a file, one a line with or without its value after '='; '#' begins a comment."""
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError as error:
+        raise FlagError(f"cannot read flagfile '{path}': {error.strerror}") from None
+    for line in lines:
+        word = line.strip()
+        if word.startswith("-"):
+            _set(known, values, word, iter(()))

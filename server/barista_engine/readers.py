@@ -1,0 +1,92 @@
+"""Caffe's text files read as `caffe` reads them: what goes wrong is a failed check in its words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from barista_server.caffe import prototxt
+from barista_server.caffe.net import NetError, load_net
+from barista_server.caffe.prototxt import PrototxtError
+from barista_server.caffe.schema import NetParameter, Phase, SolverParameter
+from barista_server.caffe.solver import NetSource, SolverError, test_nets, train_net, upgrade_solver
+
+from barista_engine.errors import CheckFailed
+from barista_engine.glog import Glog
+
+T = TypeVar("T")
+
+
+def read_solver(path: str, log: Glog) -> SolverParameter:
+    """A solver file, old forms brought up to date. Raises CheckFailed."""
+
+    def read() -> SolverParameter:
+        solver = prototxt.read(path, SolverParameter)
+        for message in upgrade_solver(solver, path):
+            log.info("upgrade_proto.cpp:1084", message)
+            if "solver_type" in message and message.startswith("Successfully"):
+                note = "Note that future Caffe releases will only support "
+                note += "'type' field (string) for a solver's type."
+                log.warning("upgrade_proto.cpp:1093", note)
+        return solver
+
+    return _checked(read, "SolverParameter", log)
+
+
+def read_net(path: str, phase: Phase.ValueType, level: int, stages: list[str], log: Glog) -> NetParameter:
+    """A net file with the state given on the command line merged in. Raises CheckFailed."""
+
+    def read() -> NetParameter:
+        net = load_net(path)
+        net.state.phase = phase
+        net.state.level = level
+        net.state.stage.extend(stages)
+        return net
+
+    return _checked(read, "NetParameter", log)
+
+
+def solver_train_net(solver: SolverParameter, log: Glog) -> NetSource:
+    """The training net of a solver. Raises CheckFailed."""
+
+    def read() -> NetSource:
+        try:
+            return train_net(solver)
+        except (OSError, PrototxtError):
+            kind, path = ("net", solver.net) if solver.net else ("train_net", solver.train_net)
+            log.info("solver.cpp:102", f"Creating training net from {kind} file: {path}")
+            raise
+
+    return _checked(read, "NetParameter", log)
+
+
+def solver_test_nets(solver: SolverParameter, log: Glog) -> list[NetSource]:
+    """The test nets of a solver. Raises CheckFailed."""
+    return _checked(lambda: test_nets(solver), "NetParameter", log)
+
+
+def _checked(read: Callable[[], T], kind: str, log: Glog) -> T:
+    try:
+        return read()
+    except OSError as error:
+        path = error.filename or ""
+        detail = "" if isinstance(error, FileNotFoundError) else f" ({error.strerror})"
+        message = f"Check failed: fd != -1 (-1 vs. -1) File not found: {path}{detail}"
+        raise CheckFailed(message, "io.cpp", 36) from None
+    except PrototxtError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        log.raw(
+            f"[libprotobuf ERROR google/protobuf/text_format.cc:337] Error parsing text-format caffe.{kind}: "
+            f"{error.line}:{error.column}: {error.message}.{hint}\n"
+        )
+        message = f"Failed to parse {kind} file: {error.path}"
+        line = 90 if kind == "NetParameter" else 1131
+        raise CheckFailed(
+            f"Check failed: ReadProtoFromTextFile(param_file, param) {message}", "upgrade_proto.cpp", line
+        ) from None
+    except NetError as error:
+        where = f" (layer {error.layer})" if error.layer and error.layer not in str(error) else ""
+        hint = f" {error.hint}" if error.hint else ""
+        raise CheckFailed(f"{error}{where}{hint}", "net.cpp", 60) from None
+    except SolverError as error:
+        raise CheckFailed(str(error), "solver.cpp", 80) from None

@@ -1,0 +1,110 @@
+"""Snapshots of a training: written, restored, and weights taken over from other files."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from barista_server.caffe.schema import SolverParameter
+from barista_server.caffe.weights import (
+    State,
+    Weights,
+    WeightsError,
+    read_state,
+    read_weights,
+    write_state,
+    write_weights,
+)
+
+from barista_engine.errors import CheckFailed
+from barista_engine.glog import Glog
+from barista_engine.net import Net
+from barista_engine.solvers import Updater
+
+
+def check_writable(param: SolverParameter) -> None:
+    """Raise CheckFailed unless snapshots, if any are due, can be written under the prefix."""
+    if not param.snapshot:
+        return
+    probe = Path(f"{param.snapshot_prefix}_iter_{random.getrandbits(31)}.tempfile")
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError:
+        message = "Make sure that the directory exists and is writable."
+        text = f"Cannot write to snapshot prefix '{param.snapshot_prefix}'.  {message}"
+        raise CheckFailed(text, "solver.cpp", 444) from None
+
+
+def write(param: SolverParameter, iteration: int, step: int, net: Net, updater: Updater, log: Glog) -> None:
+    """Write ``PREFIX_iter_N.caffemodel[.h5]`` and ``.solverstate[.h5]``; each is announced first."""
+    hdf5 = param.snapshot_format == param.HDF5
+    form: Literal["binary", "hdf5"] = "hdf5" if hdf5 else "binary"
+    kind, ending = ("HDF5", ".h5") if hdf5 else ("binary proto", "")
+    model = f"{param.snapshot_prefix}_iter_{iteration}.caffemodel{ending}"
+    state = f"{param.snapshot_prefix}_iter_{iteration}.solverstate{ending}"
+    history = [blob.cpu().numpy() for blob in updater.history]
+    try:
+        log.info("solver.cpp:474" if hdf5 else "solver.cpp:464", f"Snapshotting to {kind} file {model}")
+        write_weights(model, net.to_proto(), net.weights(), form)
+        place = "sgd_solver.cpp:296" if hdf5 else "sgd_solver.cpp:284"
+        log.info(place, f"Snapshotting solver state to {kind} file {state}")
+        write_state(state, State(iteration, model, history, step), form)
+    except (OSError, WeightsError) as error:
+        check = (
+            f"Error saving weights to {model}." if hdf5 else "Check failed: proto.SerializeToOstream(&output)"
+        )
+        raise CheckFailed(f"{check} ({error})", "io.cpp", 69) from None
+
+
+def load_weights(net: Net, path: str) -> None:
+    """Take over the blobs of the layers that `net` and the weight file have in common. Raises CheckFailed."""
+    net.load_weights(_read_weights(path))
+
+
+def restore(path: str, net: Net, updater: Updater, log: Glog) -> tuple[int, int]:
+    """Restore weights and history from a solver state: its iteration and step counter. Raises CheckFailed."""
+    try:
+        state = read_state(path)
+    except FileNotFoundError:
+        raise CheckFailed(
+            f"Check failed: fd != -1 (-1 vs. -1) File not found: {path}", "io.cpp", 52
+        ) from None
+    except (OSError, WeightsError) as error:
+        raise CheckFailed(
+            f"Check failed: ReadProtoFromBinaryFile(filename, proto) {error}", "io.cpp", 57
+        ) from None
+    if state.learned_net:
+        load_weights(net, state.learned_net)
+    found, wanted = len(state.history), len(updater.history)
+    if found != wanted:
+        sizes = f"({found} vs. {wanted})"
+        message = f"{sizes} Incorrect length of history blobs."
+        message = f"Check failed: state.history_size() == history_.size() {message}"
+        raise CheckFailed(message, "sgd_solver.cpp", 334)
+    if not path.endswith(".h5"):
+        log.info("sgd_solver.cpp:336", "SGDSolver: restoring history")
+    for index, (blob, saved) in enumerate(zip(updater.history, state.history, strict=True)):
+        if saved.size != blob.numel():
+            sizes = f"({saved.size} vs. {blob.numel()})"
+            message = f"history blob {index} of {path} does not fit the net"
+            raise CheckFailed(f"Check failed: count_ == proto.data_size() {sizes} {message}", "blob.cpp", 480)
+        blob.copy_(torch.from_numpy(np.ascontiguousarray(saved)).view(blob.shape))
+    return state.iter, state.current_step
+
+
+def _read_weights(path: str) -> Weights:
+    try:
+        return read_weights(path)
+    except FileNotFoundError:
+        raise CheckFailed(
+            f"Check failed: fd != -1 (-1 vs. -1) File not found: {path}", "io.cpp", 52
+        ) from None
+    except (OSError, WeightsError) as error:
+        message = f"Failed to parse NetParameter file: {path} ({error})"
+        raise CheckFailed(
+            f"Check failed: ReadProtoFromBinaryFile(param_file, param) {message}", "upgrade_proto.cpp", 97
+        ) from None

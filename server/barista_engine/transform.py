@@ -1,0 +1,121 @@
+"""What a Data layer does to its records: crop, mirror, mean, scale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from barista_server.caffe.schema import TRAIN, BlobProto, Phase, TransformationParameter
+from barista_server.caffe.weights import WeightsError, blob_to_array
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+
+from barista_engine.errors import CheckFailed
+from barista_engine.glog import Glog
+
+Pixels = NDArray[np.uint8] | NDArray[np.float32]
+
+
+def read_mean(path: str) -> NDArray[np.float32]:
+    """The mean image of a .binaryproto, (channels, height, width). CheckFailed if it cannot be read."""
+    try:
+        image = blob_to_array(BlobProto.FromString(Path(path).read_bytes()))
+    except OSError:
+        raise CheckFailed(
+            f"Check failed: fd != -1 (-1 vs. -1) File not found: {path}", "io.cpp", 52
+        ) from None
+    except (DecodeError, WeightsError):
+        message = f"Check failed: ReadProtoFromBinaryFile(filename, proto) Not a mean file: {path}"
+        raise CheckFailed(message, "io.cpp", 63) from None
+    if image.ndim < 3 or any(dim != 1 for dim in image.shape[:-3]):
+        raise CheckFailed(f"Check failed: mean file {path} has shape {image.shape}", "io.cpp", 63)
+    return image.reshape(image.shape[-3:])
+
+
+class Transformer:
+    """Turns a batch of records (N, C, H, W) of bytes or floats into float32, as `transform_param` says.
+
+    In the TRAIN phase crops are random, else centred; mirroring is random in both. Mean first, then scale.
+    """
+
+    def __init__(self, param: TransformationParameter, phase: Phase.ValueType, seed: int, log: Glog) -> None:
+        """`seed` fixes crops and mirroring. Raises CheckFailed for a mean file that cannot be read."""
+        self._crop = param.crop_size
+        self._mirror = param.mirror
+        self._random_crop = bool(param.crop_size) and phase == TRAIN
+        self._scale = np.float32(param.scale)
+        self._random = np.random.default_rng(seed)
+        self._mean_values = np.array(param.mean_value, np.float32).reshape(-1, 1, 1)
+        self._mean_image: NDArray[np.float32] | None = None
+        if param.HasField("mean_file"):
+            if len(param.mean_value):
+                message = "Cannot specify mean_file and mean_value at the same time"
+                raise CheckFailed(
+                    f"Check failed: param_.mean_value_size() == 0 {message}", "data_transformer.cpp", 21
+                )
+            log.info("data_transformer.cpp:25", f"Loading mean file from: {param.mean_file}")
+            self._mean_image = read_mean(param.mean_file)
+
+    def shape(self, channels: int, height: int, width: int) -> tuple[int, int, int]:
+        """Shape of one transformed record. Raises CheckFailed where record, crop and mean do not fit."""
+        self._check(channels, height, width)
+        return (channels, self._crop or height, self._crop or width)
+
+    def __call__(self, batch: Pixels) -> NDArray[np.float32]:
+        """(N, C, H, W) -> (N, C, h, w) float32, a new array."""
+        number, channels, height, width = batch.shape
+        _, out_height, out_width = self.shape(channels, height, width)
+        out = np.empty((number, channels, out_height, out_width), np.float32)
+        if not (self._random_crop or self._mirror):
+            self._fill(out, batch, (height - out_height) // 2, (width - out_width) // 2)
+            return out
+        for record, target in zip(batch, out, strict=True):
+            flipped = self._mirror and bool(self._random.integers(2))
+            top, left = self._offset(height - out_height, width - out_width)
+            self._fill(target[..., ::-1] if flipped else target, record, top, left)
+        return out
+
+    def _offset(self, spare_height: int, spare_width: int) -> tuple[int, int]:
+        if not self._random_crop:
+            return spare_height // 2, spare_width // 2
+        return int(self._random.integers(spare_height + 1)), int(self._random.integers(spare_width + 1))
+
+    def _fill(self, out: NDArray[np.float32], source: NDArray[Any], top: int, left: int) -> None:
+        """One pass where there is no mean: the conversion to float is the multiplication."""
+        window = np.s_[..., top : top + out.shape[-2], left : left + out.shape[-1]]
+        source = source[window]
+        if self._mean_image is not None:
+            np.subtract(source, self._mean_image[window], out=out)
+        elif self._mean_values.size:
+            np.subtract(source, self._mean_values, out=out)
+        else:
+            np.multiply(source, self._scale, out=out)
+            return
+        if self._scale != 1:
+            out *= self._scale
+
+    def _check(self, channels: int, height: int, width: int) -> None:
+        crop, values, image = self._crop, self._mean_values.size, self._mean_image
+        if channels <= 0:
+            raise CheckFailed(
+                f"Check failed: datum_channels > 0 ({channels} vs. 0) ", "data_transformer.cpp", 54
+            )
+        if height < crop:
+            raise CheckFailed(
+                f"Check failed: datum_height >= crop_size ({height} vs. {crop}) ", "data_transformer.cpp", 55
+            )
+        if width < crop:
+            raise CheckFailed(
+                f"Check failed: datum_width >= crop_size ({width} vs. {crop}) ", "data_transformer.cpp", 56
+            )
+        if image is not None and image.shape != (channels, height, width):
+            message = (
+                f"Check failed: data_mean_ {image.shape} does not fit records {(channels, height, width)} "
+            )
+            raise CheckFailed(message, "data_transformer.cpp", 60)
+        if values not in (0, 1, channels):
+            message = f"Specify either 1 mean_value or as many as channels: {channels}"
+            raise CheckFailed(
+                f"Check failed: mean_values_.size() == 1 || ... {message}", "data_transformer.cpp", 66
+            )
