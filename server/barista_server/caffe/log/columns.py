@@ -1,0 +1,134 @@
+"""Growable typed columns: metric series and the table of tests."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int64Array = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+Phase = Literal["train", "test"]
+
+
+class SeriesKey(NamedTuple):
+    """Names one metric of a log."""
+
+    phase: Phase
+    net: int
+    """Number of the test net; 0 for the train net."""
+    output: int
+    """Number of the net output (``#0``); -1 for ``loss`` and ``lr``, which are no outputs."""
+    name: str
+
+
+LOSS = SeriesKey("train", 0, -1, "loss")
+"""The smoothed loss of the ``Iteration N, loss = V`` line."""
+LEARNING_RATE = SeriesKey("train", 0, -1, "lr")
+
+
+class Table:
+    """Rows of a fixed structured type that grow by doubling, so that appending costs constant time on average."""
+
+    def __init__(self, dtype: np.dtype[np.void]) -> None:
+        self._rows = np.empty(16, dtype)
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def column(self, name: str) -> NDArray[np.generic]:
+        """A view of one column. It keeps showing the rows of now, whatever is appended later."""
+        column: NDArray[np.generic] = self._rows[name][: self._size]
+        return column
+
+    def extend(self, **columns: NDArray[np.generic]) -> None:
+        """Append rows given as columns of equal length; a column of the type must not be left out."""
+        count = len(next(iter(columns.values())))
+        size = self._size + count
+        if size > len(self._rows):
+            grown = np.empty(max(size, 2 * len(self._rows)), self._rows.dtype)
+            grown[: self._size] = self._rows[: self._size]
+            self._rows = grown
+        for name, values in columns.items():
+            self._rows[name][self._size : size] = values
+        self._size = size
+
+
+_POINT = np.dtype([("iteration", "i8"), ("seconds", "f8"), ("value", "f8"), ("line", "i8")])
+_TEST = np.dtype([("iteration", "i8"), ("begin", "f8"), ("end", "f8"), ("net", "i8"), ("line", "i8")])
+
+
+class Series:
+    """The points of one metric in the order of the log. All columns have the same length."""
+
+    def __init__(self) -> None:
+        self._table = Table(_POINT)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @property
+    def iteration(self) -> Int64Array:
+        return self._table.column("iteration")  # type: ignore[return-value]
+
+    @property
+    def seconds(self) -> FloatArray:
+        """Seconds since the log's first time stamp, never falling; NaN before the first stamp."""
+        return self._table.column("seconds")  # type: ignore[return-value]
+
+    @property
+    def value(self) -> FloatArray:
+        """As printed: NaN and infinities are values."""
+        return self._table.column("value")  # type: ignore[return-value]
+
+    @property
+    def line(self) -> Int64Array:
+        """0-based line number in the log."""
+        return self._table.column("line")  # type: ignore[return-value]
+
+    def extend(self, iteration: Int64Array, seconds: FloatArray, value: FloatArray, line: Int64Array) -> None:
+        self._table.extend(iteration=iteration, seconds=seconds, value=value, line=line)
+
+
+class Tests:
+    """One row for each ``Testing net`` line."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of the name
+
+    def __init__(self) -> None:
+        self._table = Table(_TEST)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @property
+    def iteration(self) -> Int64Array:
+        return self._table.column("iteration")  # type: ignore[return-value]
+
+    @property
+    def begin(self) -> FloatArray:
+        """Seconds since the log's first time stamp."""
+        return self._table.column("begin")  # type: ignore[return-value]
+
+    @property
+    def end(self) -> FloatArray:
+        """When its last output (so far) was printed; NaN before the first one."""
+        return self._table.column("end")  # type: ignore[return-value]
+
+    @property
+    def net(self) -> Int64Array:
+        return self._table.column("net")  # type: ignore[return-value]
+
+    @property
+    def line(self) -> Int64Array:
+        return self._table.column("line")  # type: ignore[return-value]
+
+    def extend(self, iteration: Int64Array, begin: FloatArray, net: Int64Array, line: Int64Array) -> None:
+        end = np.full(len(begin), np.nan)
+        self._table.extend(iteration=iteration, begin=begin, end=end, net=net, line=line)
+
+    def set_end(self, rows: Int64Array, end: FloatArray) -> None:
+        self._table.column("end")[rows] = end
