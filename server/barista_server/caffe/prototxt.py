@@ -19,6 +19,10 @@ _UNKNOWN_FIELD = re.compile(r'Message type "([\w.]+)" has no field named "([^"]*
 _REPEATED = re.compile(r'Message type "[\w.]+" should not have multiple "([^"]*)" fields')
 _ENUM = re.compile(r'Enum type "([\w.]+)" has no value (?:named|with number) (\S+)')
 
+_FOREIGN = re.compile("[\ud800-\udfff]")
+_BAD_ESCAPE = re.compile(r"(?:[^\\]|\\.)*?\\[^abfnrtvxXuU0-7?'\"\\]", re.DOTALL)
+_SUSPECT = re.compile("[\\\\\ud800-\udfff]")
+
 
 class PrototxtError(ValueError):
     """A text file that Caffe would refuse.
@@ -78,13 +82,18 @@ def _decode(text: str | bytes, path: str | None) -> str:
     """Text without byte order mark. Foreign bytes are let through inside comments, as Caffe does."""
     source = text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
     source = source.removeprefix("\ufeff")
-    if not re.search("[\ud800-\udfff]", source):
+    if not _SUSPECT.search(source):
         return source
     for token in tokens(source):
-        foreign = re.search("[\ud800-\udfff]", token.text)
-        if foreign and token.kind != "comment":
-            line, column = Lines(source).at(token.offset + foreign.start())
-            raise PrototxtError(path, line, column, "Not valid UTF-8", "save the file as UTF-8")
+        if token.kind == "comment":
+            continue
+        for sign, message, hint in (
+            (_FOREIGN, "Not valid UTF-8", "save the file as UTF-8"),
+            (_BAD_ESCAPE, "Invalid escape sequence in string literal", "write \\\\ for a backslash"),
+        ):
+            if found := sign.search(token.text):
+                line, column = Lines(source).at(token.offset + found.end() - 1)
+                raise PrototxtError(path, line, column, message, hint)
     return source.encode("utf-8", "replace").decode("utf-8")
 
 
