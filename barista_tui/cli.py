@@ -1,0 +1,129 @@
+"""`barista`: the screen, or one verb. Nothing heavy is imported before it is known which."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import cast
+
+from barista_tui.verbs.errors import CODES, Exit, VerbError
+
+HANDLERS = {
+    "ls": "listing:ls",
+    "show": "listing:show",
+    "templates": "listing:templates",
+    "caffes": "listing:caffes",
+    "new": "new:new",
+    "start": "running:start",
+    "pause": "running:pause",
+    "snapshot": "running:snapshot",
+    "wait": "running:wait",
+    "logs": "logs:logs",
+    "export": "metrics:export",
+    "plot": "metrics:plot",
+    "rename": "keeping:rename",
+    "reset": "keeping:reset",
+    "rm": "keeping:rm",
+    "restore": "keeping:restore",
+    "agent": "agent:agent",
+    "completion": "completion:completion",
+}
+"""Module in barista_tui.verbs and coroutine function in it, of each verb that works without a screen."""
+
+Handler = Callable[[argparse.Namespace], Awaitable[Exit]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (argparse's own errors leave with 2)."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    for stream in (sys.stdout, sys.stderr):
+        # A name of a session must not end a verb on a terminal that cannot show it.
+        getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
+    try:
+        return int(_run(words))
+    except BrokenPipeError:
+        # Whoever read our output has enough; nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+
+
+def _run(words: list[str]) -> int:
+    if words[:1] == ["_complete"]:
+        from barista_tui.completion import print_candidates
+
+        return print_candidates(words[1:])
+    from barista_tui.verbs.parser import build_parser
+
+    args = build_parser().parse_args(words)
+    if args.verb is None:
+        return _screen(args)
+    if args.verb == "demo":
+        from barista_tui.demo import demo
+
+        return _guarded(lambda: demo(args))
+    module, name = HANDLERS[args.verb].split(":")
+    handler = cast(Handler, getattr(importlib.import_module(f"barista_tui.verbs.{module}"), name))
+
+    def run() -> int:
+        import asyncio
+
+        async def whole() -> Exit:
+            return await handler(args)
+
+        return asyncio.run(whole())
+
+    return _guarded(run)
+
+
+def _screen(args: argparse.Namespace) -> int:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return _complain(
+            "the screen needs a terminal", "See the verbs that need none: barista --help", Exit.USAGE
+        )
+    from barista_tui.app import run
+    from barista_tui.verbs.agentlink import root_of
+
+    root = root_of(args)
+    return run(root, root.name)
+
+
+def _guarded(verb: Callable[[], int]) -> int:
+    """Run a verb; what it raises becomes words on standard error and an exit code."""
+    from barista_server.api.link import CallFailed, LinkError
+
+    try:
+        return verb()
+    except VerbError as error:
+        return _complain(str(error), error.hint, error.code)
+    except CallFailed as error:
+        from barista_tui.verbs.output import problem_lines
+
+        failure = error.failure
+        code = _complain(failure.text, failure.hint, CODES.get(failure.code, Exit.FAILED))
+        for line in problem_lines(failure.problems):
+            print(line, file=sys.stderr)
+        return code
+    except LinkError as error:
+        return _complain(str(error), None, Exit.UNREACHABLE)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _complain(f"{where}{error.strerror or error}", None, Exit.FAILED)
+
+
+def _complain(text: str, hint: str | None, code: Exit) -> Exit:
+    """What happened, what to do next, on standard error."""
+    print(f"barista: {text}", file=sys.stderr)
+    if hint:
+        print(f"  {hint}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

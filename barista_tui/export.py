@@ -1,0 +1,176 @@
+"""Metrics as CSV: pure functions from windows of a session's series to text.
+
+The plain format has one table a session and phase, introduced by a comment line, ``; `` between the cells and
+the header ``Iterations; Time; NAME.PHASE.KEY; ...``. Time is in seconds since the session's first run began. The
+other is RFC 4180: one comma-separated table with a column for session and phase, and CRLF.
+"""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import io
+import math
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from barista_server.api.messages import Series, SeriesKey
+
+WHOLE = 1 << 40
+"""A number of buckets no run fills: asks for every point."""
+
+Axis = Literal["iteration", "time"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Metrics of one phase of one session. ``rows``: iteration, seconds, one value or None a column."""
+
+    session: str
+    phase: str
+    columns: list[str]
+    rows: list[tuple[float, float | None, list[float | None]]]
+
+
+def phase_name(key: SeriesKey) -> str:
+    """TRAIN; TEST for the first test net, TEST1, TEST2 ... for the others."""
+    if key.phase == "train":
+        return "TRAIN"
+    return f"TEST{key.net}" if key.net else "TEST"
+
+
+def column_names(keys: Sequence[SeriesKey]) -> list[str]:
+    """The name of each key within its phase; outputs whose name is not unique get their number: ``loss#0``."""
+    count = Counter((phase_name(key), key.name) for key in keys)
+    return [
+        f"{key.name}#{key.output}" if key.output >= 0 and count[phase_name(key), key.name] > 1 else key.name
+        for key in keys
+    ]
+
+
+def select(keys: Sequence[SeriesKey], patterns: Iterable[str]) -> tuple[list[SeriesKey], list[str]]:
+    """Keys that any pattern names (``loss``, ``test.loss``, ``*``), and the patterns that name none.
+
+    Without patterns all keys. Capitals and small letters are the same.
+    """
+    wanted = [
+        pattern.strip().lower() for given in patterns for pattern in given.split(",") if pattern.strip()
+    ]
+    if not wanted:
+        return list(keys), []
+    chosen: set[int] = set()
+    unknown: list[str] = []
+    for pattern in wanted:
+        hits = {
+            index
+            for index, (key, column) in enumerate(zip(keys, column_names(keys), strict=True))
+            for name in (column, key.name)
+            if fnmatch.fnmatchcase(f"{phase_name(key)}.{name}".lower(), pattern)
+            or fnmatch.fnmatchcase(name.lower(), pattern)
+        }
+        chosen |= hits
+        if not hits:
+            unknown.append(pattern)
+    return [key for index, key in enumerate(keys) if index in chosen], unknown
+
+
+def tables(session: str, by_iteration: Sequence[Series], by_time: Sequence[Series]) -> list[Table]:
+    """Join the series of one session, against iterations and against time, into a table a phase."""
+    keys = [series.key for series in by_iteration]
+    columns = column_names(keys)
+    found: dict[str, Table] = {}
+    for phase in sorted(
+        {phase_name(key) for key in keys}, key=lambda name: (name != "TRAIN", len(name), name)
+    ):
+        members = [index for index, key in enumerate(keys) if phase_name(key) == phase]
+        rows: dict[tuple[int, float], tuple[float | None, list[float | None]]] = {}
+        for column, index in enumerate(members):
+            at, values, runs = (
+                floats(by_iteration[index].x),
+                floats(by_iteration[index].low),
+                by_iteration[index].run,
+            )
+            times = floats(by_time[index].x)
+            for i, run in enumerate(array("i", runs)):
+                time = times[i] if len(times) == len(at) else None
+                _, cells = rows.setdefault((run, at[i]), (time, [None] * len(members)))
+                cells[column] = values[i]
+        found[phase] = Table(
+            session,
+            phase,
+            [columns[index] for index in members],
+            [(iteration, time, cells) for (_, iteration), (time, cells) in sorted(rows.items())],
+        )
+    return list(found.values())
+
+
+def floats(raw: bytes) -> array[float]:
+    """Raw little-endian float64 as numbers (every machine Barista runs on is little-endian)."""
+    return array("d", raw)
+
+
+def curve(series: Series) -> tuple[list[float], list[float]]:
+    """Points that draw a window of buckets: of each the least, then the greatest value, where they differ."""
+    x: list[float] = []
+    y: list[float] = []
+    for at, low, high in zip(floats(series.x), floats(series.low), floats(series.high), strict=True):
+        for value in (low, high) if low != high and not math.isnan(low) else (low,):
+            x.append(at)
+            y.append(value)
+    return x, y
+
+
+def number(value: float | None) -> str:
+    """Shortest text that reads back as the same number; whole ones without a point, a missing one as nothing."""
+    if value is None:
+        return ""
+    if math.isfinite(value) and value == int(value) and abs(value) < 1e15:
+        return str(int(value))
+    return repr(value)
+
+
+def seconds(value: float | None) -> str:
+    """Microseconds are what the log has."""
+    return "" if value is None else f"{value:.6f}"
+
+
+def plain(all_tables: Iterable[Table]) -> str:
+    """The ``;`` format, lines ended by a newline and tables parted by an empty line."""
+    parts: list[str] = []
+    for table in all_tables:
+        name = _cell(table.session)
+        header = [
+            "Iterations",
+            "Time",
+            *(f"{name}.{table.phase}.{_cell(column)}" for column in table.columns),
+        ]
+        lines = [f"# {name} {table.phase}", "; ".join(header)]
+        for iteration, time, cells in table.rows:
+            lines.append("; ".join([number(iteration), seconds(time), *map(number, cells)]))
+        parts.append("".join(line + "\n" for line in lines))
+    return "\n".join(parts)
+
+
+def rfc4180(all_tables: Iterable[Table]) -> str:
+    """One table for all sessions and phases: Session, Phase, Iterations, Time and every column."""
+    given = list(all_tables)
+    columns = list(dict.fromkeys(column for table in given for column in table.columns))
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["Session", "Phase", "Iterations", "Time", *columns])
+    for table in given:
+        places = [columns.index(column) for column in table.columns]
+        for iteration, time, cells in table.rows:
+            row = [""] * len(columns)
+            for place, cell in zip(places, cells, strict=True):
+                row[place] = number(cell)
+            writer.writerow([table.session, table.phase, number(iteration), seconds(time), *row])
+    return out.getvalue()
+
+
+def _cell(text: str) -> str:
+    """The plain format has no quoting: what would end a cell or a line is replaced."""
+    return "".join("," if char == ";" else char if char.isprintable() else " " for char in text)

@@ -1,0 +1,83 @@
+"""A small curve as plain text, drawn by plotext."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+_ASCII = str.maketrans(
+    {
+        "─": "-",
+        "│": "|",
+        "┌": "+",
+        "┐": "+",
+        "└": "+",
+        "┘": "+",
+        "┤": "+",
+        "┬": "+",
+        "├": "+",
+        "┴": "+",
+        "┼": "+",
+    }
+)
+_TICKS = 6
+
+
+def text_plot(
+    x: Sequence[float],
+    y: Sequence[float],
+    *,
+    title: str,
+    x_label: str = "iteration",
+    width: int = 72,
+    height: int = 16,
+    log: bool = False,
+    ascii_only: bool = False,
+) -> str:
+    """Lines of at most ``width`` columns, ``height`` in number, without colours and trailing blanks.
+
+    NaN and infinite points are left out, with ``log`` also those that are not positive; the last line says
+    how many. Raises ValueError when nothing is left to draw.
+    """
+    points = [
+        (a, b)
+        for a, b in zip(x, y, strict=True)
+        if math.isfinite(a) and math.isfinite(b) and (not log or b > 0)
+    ]
+    if not points:
+        raise ValueError("no points to draw")
+    # plotext takes a while to load, and only this needs it.
+    import plotext
+
+    figure = plotext.figure
+    figure.clear()
+    figure.plot_size(width, height)
+    figure.title(title + (" (log)" if log else ""))
+    figure.label(x_label)
+    if log:
+        figure.ruler("y").scale("log")
+    ticks = _ticks(points[0][0], points[-1][0])
+    figure.ruler("x").ticks(ticks, [f"{tick:g}" for tick in ticks])
+    marker = "*" if ascii_only else "braille"
+    figure.draw(figure.signal([a for a, _ in points], [b for _, b in points], marker=marker).lines())
+    text = figure.build().string(colorless=True)
+    figure.clear()
+    lines = [line.rstrip() for line in text.rstrip("\n").split("\n")]
+    if left_out := len(x) - len(points):
+        lines.append(
+            f"{left_out} of {len(x)} points cannot be drawn (not finite{', or not positive' if log else ''})"
+        )
+    drawn = "\n".join(lines)
+    return drawn.translate(_ASCII) if ascii_only else drawn
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers between ``low`` and ``high``, at most _TICKS of them."""
+    if high <= low:
+        return [low]
+    rough = (high - low) / _TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [step * n for n in range(first, last + 1)]

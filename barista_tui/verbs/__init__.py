@@ -1,0 +1,1 @@
+"""What `barista` can do without a screen, one module a kind of verb."""

@@ -1,0 +1,177 @@
+"""Verbs that look: ls, show, templates, caffes."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from barista_server.api.messages import (
+    CaffeList,
+    ListCaffes,
+    ListSessions,
+    ListTemplates,
+    RunInfo,
+    SessionInfo,
+    SessionList,
+    State,
+    TemplateList,
+)
+
+from barista_tui import format
+from barista_tui.verbs import output
+from barista_tui.verbs.agentlink import ask, linked, root_of, session_of
+from barista_tui.verbs.errors import Exit
+
+_REASONED = {State.FAILED, State.INVALID}
+
+
+async def ls(args: argparse.Namespace) -> Exit:
+    """A row a session, newest first."""
+    root = root_of(args)
+    sessions = (await ask(root, ListSessions(), SessionList)).sessions
+    if args.json:
+        output.print_json(sessions)
+    elif not sessions:
+        output.say(f"No sessions in {root} yet. Make one with: barista new --template lenet-digits --start")
+    else:
+        for line in session_table(sessions):
+            output.say(line)
+    return Exit.OK
+
+
+def session_table(sessions: list[SessionInfo]) -> list[str]:
+    """Header and rows: id, name, state, progress or the reason of a failure, time to go, loss."""
+    ordered = sorted(sessions, key=lambda session: session.created, reverse=True)
+    rows = [["ID", "NAME", "STATE", "PROGRESS", "ETA", "LOSS"], *map(_row, ordered)]
+    filled = output.table(rows, right=(3, 4, 5), wide=1)
+    lines = []
+    for cells, session in zip(filled, [None, *ordered], strict=True):
+        if session is None:
+            lines.append("  ".join(cells).rstrip())
+            continue
+        reason = output.one_line(format.reason(session)) if session.state in _REASONED else ""
+        if reason:
+            # The reason takes the place of the numbers.
+            room = output.width() - sum(len(cell) + 2 for cell in cells[:3])
+            cells = [*cells[:3], format.fit(reason, room)]
+        tone = output.TONES[format.state_look(session).tone]
+        cells[2] = output.paint(cells[2], tone)
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def _row(session: SessionInfo) -> list[str]:
+    done = format.progress(session)
+    percent = f"{100 * format.fraction(session):3.0f} %" if session.max_iter > 0 else ""
+    return [
+        session.id,
+        output.one_line(session.name),
+        output.state_word(session),
+        f"{done} {percent}".strip(),
+        format.duration(session.eta),
+        format.value(session.loss),
+    ]
+
+
+async def show(args: argparse.Namespace) -> Exit:
+    """All about one session."""
+    async with linked(root_of(args)) as link:
+        session = await session_of(link, args.session)
+    if args.json:
+        output.print_json(session)
+    else:
+        for line in details(session):
+            output.say(line)
+    return Exit.OK
+
+
+def details(session: SessionInfo) -> list[str]:
+    """Facts, problems, runs and snapshots, a line each."""
+    percent = f" ({100 * format.fraction(session):.0f} %)" if session.max_iter > 0 else ""
+    speed = f"{session.speed:.1f} it/s" if session.speed else ""
+    facts = [
+        ("session", f"{session.id}  {output.one_line(session.name)}"),
+        ("state", " ".join(filter(None, [output.state_word(session), session.busy and f"({session.busy})"]))),
+        ("progress", f"iteration {session.iteration} of {session.max_iter}{percent}"),
+        ("loss", format.value(session.loss)),
+        *((f"test {output.one_line(name)}", format.value(value)) for name, value in session.tests.items()),
+        ("speed", speed),
+        ("to go", format.duration(session.eta)),
+        ("caffe", f"{session.caffe} on {session.device}"),
+        ("parent", session.parent or ""),
+        ("created", _when(session.created)),
+        ("folder", session.folder),
+    ]
+    shown = [(name, text) for name, text in facts if text]
+    column = max(len(name) for name, _ in shown)
+    lines = [f"{name:<{column}}  {text}" for name, text in shown]
+    if session.problems:
+        lines += ["", "problems", *output.problem_lines(session.problems)]
+    if session.runs:
+        lines += ["", "runs", *map(_run_line, session.runs)]
+    if session.snapshots:
+        rows = [
+            [
+                f"iteration {snapshot.iteration}",
+                format.size(snapshot.size),
+                _when(snapshot.time),
+                snapshot.model,
+            ]
+            for snapshot in session.snapshots
+        ]
+        lines += [
+            "",
+            "snapshots",
+            *("  " + "  ".join(cells).rstrip() for cells in output.table(rows, right=(1,))),
+        ]
+    return lines
+
+
+def _run_line(run: RunInfo) -> str:
+    parts = [f"  {run.number}", f"started {_when(run.started)}"]
+    if run.resumed_from is not None:
+        parts.append(f"from iteration {run.resumed_from}")
+    if run.ended is None:
+        parts.append("going on")
+    else:
+        parts.append(f"took {format.duration(run.ended - run.started)}")
+        if run.signal is not None:
+            parts.append(f"ended by signal {run.signal}")
+        elif run.exit_code is not None:
+            parts.append(f"exit code {run.exit_code}")
+    return ", ".join([*parts, format.plural(run.lines, "line")])
+
+
+def _when(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+async def templates(args: argparse.Namespace) -> Exit:
+    """The ready-made networks."""
+    found = (await ask(root_of(args), ListTemplates(), TemplateList)).templates
+    if args.json:
+        output.print_json(found)
+        return Exit.OK
+    rows = [["NAME", "TITLE"], *([template.name, template.title] for template in found)]
+    abouts = ["", *(template.about for template in found)]
+    for cells, about in zip(output.table(rows), abouts, strict=True):
+        output.say("  ".join(cells).rstrip())
+        if about:
+            output.say(f"    {about}")
+    return Exit.OK
+
+
+async def caffes(args: argparse.Namespace) -> Exit:
+    """The caffe executables the agent found."""
+    found = (await ask(root_of(args), ListCaffes(), CaffeList)).caffes
+    if args.json:
+        output.print_json(found)
+        return Exit.OK
+    rows = [["NAME", "VERSION", "COMMAND"]]
+    rows += [[caffe.name, output.one_line(caffe.version), " ".join(caffe.argv)] for caffe in found]
+    problems = [None, *(caffe.problem for caffe in found)]
+    for cells, problem in zip(output.table(rows, wide=2), problems, strict=True):
+        output.say("  ".join(cells).rstrip())
+        if problem:
+            output.say(f"    {output.one_line(problem)}")
+    return Exit.OK

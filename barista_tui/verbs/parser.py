@@ -1,0 +1,197 @@
+"""The command line of `barista`: argparse and nothing else, so that --help is there at once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from barista_tui import __version__
+from barista_tui.verbs.errors import MEANINGS
+
+ABOUT = "Train Caffe networks from the terminal. Without a verb: the screen."
+
+SESSION_HELP = "id, name, or the beginning of an id that only one session has"
+
+_EPILOG = "\n".join(
+    [
+        "exit codes:",
+        *(f"  {code.value:<4} {meaning}" for code, meaning in MEANINGS.items()),
+        "",
+        "The root folder holds all sessions: --root, else $BARISTA_ROOT, else the user's data folder.",
+        'In --json output a number that JSON cannot hold is the string "NaN", "Infinity" or "-Infinity".',
+        "Colour is only used on a terminal, and not with NO_COLOR set or TERM=dumb (also: plain ASCII).",
+    ]
+)
+
+_Verbs = argparse._SubParsersAction  # the type has no public name
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line. ``args.verb`` is None for the screen."""
+    parser = argparse.ArgumentParser(
+        prog="barista",
+        description=ABOUT,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"barista {__version__}")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="folder that holds the sessions")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+    _looking(verbs)
+    _making(verbs)
+    _running(verbs)
+    _data(verbs)
+    _keeping(verbs)
+    _rest(verbs)
+    return parser
+
+
+def _verb(verbs: _Verbs[argparse.ArgumentParser], name: str, help: str) -> argparse.ArgumentParser:
+    about = help[0].upper() + help[1:] + "."
+    verb = verbs.add_parser(name, help=help, description=about, allow_abbrev=False)
+    # Also after the verb; SUPPRESS keeps a value that was given before it.
+    verb.add_argument("--root", type=Path, metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    return verb
+
+
+def _json(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--json", action="store_true", help="print JSON, for scripts")
+
+
+def _session(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("session", metavar="SESSION", help=SESSION_HELP)
+
+
+def _looking(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    ls = _verb(verbs, "ls", "list the sessions")
+    _json(ls)
+    show = _verb(verbs, "show", "show all about one session: problems, runs, snapshots")
+    _session(show)
+    _json(show)
+    _json(_verb(verbs, "templates", "list the ready-made networks"))
+    _json(_verb(verbs, "caffes", "list the caffe executables found"))
+
+
+def _making(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    new = _verb(verbs, "new", "make a session from a template or from prototxt files")
+    source = new.add_mutually_exclusive_group(required=True)
+    source.add_argument("solver", nargs="?", type=Path, metavar="SOLVER.prototxt", help="the solver's file")
+    source.add_argument("--template", metavar="T", help="a ready-made network, see: barista templates")
+    new.add_argument("--net", type=Path, metavar="NET.prototxt", help="default: the file the solver names")
+    new.add_argument(
+        "--base",
+        type=Path,
+        metavar="DIR",
+        help="folder that relative paths in the files mean (default: where the solver's net is found)",
+    )
+    new.add_argument("--name", default="", metavar="N", help="name of the session")
+    new.add_argument("--caffe", default="", metavar="C", help="executable, see: barista caffes")
+    new.add_argument(
+        "--device", default="cpu", metavar="D", help="cpu (default), or as caffe's --gpu: 0, 0,1, all"
+    )
+    new.add_argument("--start", action="store_true", help="and start it")
+    _json(new)
+
+
+def _running(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    start = _verb(verbs, "start", "start a session, or go on from a snapshot")
+    _session(start)
+    start.add_argument(
+        "--snapshot", type=int, metavar="ITER", help="iteration to go on from (default: the newest)"
+    )
+    _json(start)
+
+    pause = _verb(verbs, "pause", "stop with a verified snapshot and wait until it is done")
+    _session(pause)
+    pause.add_argument(
+        "--wait",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="wait until it is paused (default)",
+    )
+    pause.add_argument(
+        "--force",
+        choices=["term", "kill"],
+        default="",
+        help="for a process that does not react; loses the iterations since the last snapshot",
+    )
+    _json(pause)
+
+    snapshot = _verb(verbs, "snapshot", "take a snapshot of a running session")
+    _session(snapshot)
+    _json(snapshot)
+
+    wait = _verb(verbs, "wait", "wait until a session is in a state")
+    _session(wait)
+    wait.add_argument(
+        "--state", default="finished", metavar="STATE", help="one, or several with commas (default: finished)"
+    )
+    wait.add_argument("--timeout", type=float, metavar="SECONDS", help="give up after that long")
+    _json(wait)
+
+
+def _data(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    logs = _verb(verbs, "logs", "print a run's log")
+    _session(logs)
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
+    logs.add_argument(
+        "-n", "--lines", type=int, metavar="LINES", help="only the last (default: all; with -f 20)"
+    )
+    logs.add_argument("--run", type=int, metavar="N", help="number of the run (default: the last)")
+    logs.add_argument("--raw", action="store_true", help="the bytes as they are, control characters too")
+
+    export = _verb(verbs, "export", "write metrics as CSV")
+    export.add_argument("sessions", nargs="+", metavar="SESSION", help=SESSION_HELP)
+    export.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: standard output")
+    _series(export)
+    export.add_argument(
+        "--rfc4180",
+        action="store_true",
+        help="one comma-separated table with CRLF instead of one per phase with ;",
+    )
+
+    plot = _verb(verbs, "plot", "draw the loss, or other metrics, as text")
+    _session(plot)
+    _series(plot)
+    plot.add_argument("--log", action="store_true", help="logarithmic")
+    plot.add_argument("--ascii", action="store_true", help="plain ASCII")
+    plot.add_argument("--width", type=int, default=72, metavar="COLUMNS")
+    plot.add_argument("--height", type=int, default=16, metavar="LINES")
+    _json(plot)
+
+
+def _series(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--series",
+        action="append",
+        metavar="PHASE.KEY",
+        help="only these: train.loss, test.accuracy, lr, 'test.*'; several with commas or repeated",
+    )
+
+
+def _keeping(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    rename = _verb(verbs, "rename", "give a session another name")
+    _session(rename)
+    rename.add_argument("name", metavar="NAME")
+    _json(rename)
+    for name, about in (
+        ("reset", "throw a session's snapshots and logs into the trash"),
+        ("rm", "throw a session into the trash"),
+    ):
+        verb = _verb(verbs, name, about)
+        _session(verb)
+        _json(verb)
+    restore = _verb(verbs, "restore", "bring back what reset or rm took away")
+    restore.add_argument("trash", metavar="TRASH", help="as reset and rm print it")
+    _json(restore)
+
+
+def _rest(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    agent = _verb(verbs, "agent", "the agent that runs the trainings of the root folder")
+    agent.add_argument("what", choices=["status", "stop"], help="stop: trainings go on without it")
+    _json(agent)
+    demo = _verb(verbs, "demo", "train LeNet on handwritten digits and show it")
+    demo.add_argument("--ascii", action="store_true", help="plain ASCII in line mode")
+    completion = _verb(verbs, "completion", "print a script that completes commands in your shell")
+    completion.add_argument("shell", choices=["bash", "zsh", "fish"])

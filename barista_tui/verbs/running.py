@@ -1,0 +1,109 @@
+"""Verbs that act on a run: start, pause, snapshot, wait."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from barista_server.api.messages import (
+    PauseSession,
+    SessionInfo,
+    SessionReply,
+    SnapshotReply,
+    SnapshotSession,
+    StartSession,
+    State,
+)
+
+from barista_tui import format
+from barista_tui.verbs import output
+from barista_tui.verbs.agentlink import Watch, ask, linked, root_of
+from barista_tui.verbs.errors import Exit, VerbError
+
+ACTIVE = {State.QUEUED, State.RUNNING, State.PAUSING}
+"""States that end by themselves."""
+
+
+def print_session(session: SessionInfo, as_json: bool) -> None:
+    """One line, or all of it as JSON."""
+    if as_json:
+        output.print_json(session)
+        return
+    at = f" at iteration {session.iteration}" if session.iteration else ""
+    output.say(f"{session.id}  {output.one_line(session.name)}  {output.state_word(session)}{at}")
+
+
+async def start(args: argparse.Namespace) -> Exit:
+    """Start, or go on from the newest or the given snapshot."""
+    call = StartSession(session=args.session, snapshot=args.snapshot)
+    print_session((await ask(root_of(args), call, SessionReply)).session, args.json)
+    return Exit.OK
+
+
+async def snapshot(args: argparse.Namespace) -> Exit:
+    """Print the snapshot once both of its files are verified."""
+    reply = await ask(root_of(args), SnapshotSession(session=args.session), SnapshotReply)
+    taken = reply.snapshot
+    if args.json:
+        output.print_json(taken)
+    else:
+        output.say(f"snapshot taken at iteration {taken.iteration}: {taken.model}, {format.size(taken.size)}")
+    return Exit.OK
+
+
+async def pause(args: argparse.Namespace) -> Exit:
+    """Ask the run to stop with a snapshot, and wait until it is verified."""
+    call = PauseSession(session=args.session, force=args.force)
+    if not args.wait:
+        async with linked(root_of(args)) as link:
+            print_session((await link.call(call, SessionReply)).session, args.json)
+        return Exit.OK
+    try:
+        async with Watch(root_of(args), args.session) as watch:
+            session = await watch.next()
+            said = (
+                await watch.link.call(PauseSession(session=session.id, force=args.force), SessionReply)
+            ).session
+            if said.busy:
+                print(f"barista: {said.busy}", file=sys.stderr, flush=True)
+            while said.state in ACTIVE:
+                said = await watch.next()
+    except asyncio.CancelledError:
+        print(f"barista: {args.session} goes on pausing; see: barista show {args.session}", file=sys.stderr)
+        raise
+    print_session(said, args.json)
+    # A run that reached its end before it could stop needs no pause any more.
+    if said.state in {State.PAUSED, State.FINISHED} or args.force:
+        return Exit.OK
+    raise VerbError(
+        f"{said.name} is {said.state.value} instead of paused{_why(said)}",
+        f"See: barista logs {said.id} -n 20",
+    )
+
+
+async def wait(args: argparse.Namespace) -> Exit:
+    """Return once the session is in one of the states; fail once it cannot get there by itself."""
+    try:
+        wanted = {State(word.strip().lower()) for word in args.state.split(",")}
+    except ValueError:
+        known = ", ".join(state.value for state in State)
+        raise VerbError(f"{args.state} is no state", f"States: {known}", Exit.USAGE) from None
+    try:
+        async with asyncio.timeout(args.timeout):
+            async with Watch(root_of(args), args.session) as watch:
+                session = await watch.next()
+                while session.state not in wanted and session.state in ACTIVE:
+                    session = await watch.next()
+    except TimeoutError:
+        raise VerbError(
+            f"{args.session} is not {args.state} after {args.timeout:g} s", code=Exit.TIMEOUT
+        ) from None
+    print_session(session, args.json)
+    if session.state in wanted:
+        return Exit.OK
+    raise VerbError(f"{session.name} is {session.state.value}{_why(session)}")
+
+
+def _why(session: SessionInfo) -> str:
+    return f": {output.one_line(format.reason(session))}" if session.problems else ""
