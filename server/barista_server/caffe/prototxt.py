@@ -87,11 +87,15 @@ def _decode(text: str | bytes, path: str | None) -> str:
     for token in tokens(source):
         if token.kind == "comment":
             continue
-        for sign, message, hint in (
-            (_FOREIGN, "Not valid UTF-8", "save the file as UTF-8"),
-            (_BAD_ESCAPE, "Invalid escape sequence in string literal", "write \\\\ for a backslash"),
+        for found, message, hint in (
+            (_FOREIGN.search(token.text), "Not valid UTF-8", "save the file as UTF-8"),
+            (
+                _BAD_ESCAPE.match(token.text),
+                "Invalid escape sequence in string literal",
+                "a backslash is \\\\",
+            ),
         ):
-            if found := sign.search(token.text):
+            if found:
                 line, column = Lines(source).at(token.offset + found.end() - 1)
                 raise PrototxtError(path, line, column, message, hint)
     return source.encode("utf-8", "replace").decode("utf-8")
