@@ -51,7 +51,9 @@ class _Timed:
 def _benchmark(net: Net, iterations: int, log: Glog) -> None:
     log.info("caffe.cpp:365", "*** Benchmark begins ***")
     log.info("caffe.cpp:366", f"Testing for {iterations} iterations.")
-    timed = [_Timed(layer) for layer in net.layers]
+    warm, timed = ([_Timed(layer) for layer in net.layers] for _ in range(2))
+    _forward(warm)  # what torch sets up at a first use belongs to no layer
+    _backward(warm)
     total = forward = backward = 0.0
     for iteration in range(1, iterations + 1):
         passes = _seconds(lambda: _forward(timed)), _seconds(lambda: _backward(timed))
@@ -111,7 +113,7 @@ def _backward(timed: list[_Timed]) -> None:
 def _seconds(work: Callable[[], None]) -> float:
     start = clock.perf_counter()
     work()
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_available():
         torch.cuda.synchronize()
     return clock.perf_counter() - start
 
