@@ -1,7 +1,7 @@
 """Completion in the shell: three small scripts that ask `barista _complete`, and what it answers.
 
-The scripts know nothing of the verbs: candidates come from the parser itself and, for sessions, from the agent
-if it runs (none is started for a press of the tab key).
+The scripts know nothing of the verbs: candidates come from the parser itself and, for sessions, from the
+agent if it runs (none is started for a press of the tab key).
 """
 
 from __future__ import annotations

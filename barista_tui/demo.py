@@ -1,8 +1,8 @@
 """`barista demo`: LeNet learns handwritten digits, on the screen or, without a terminal, line by line.
 
-With a terminal the session is made once, started and shown; later it is only shown again, as it is. In line mode
-a training that goes on is followed to its end, and otherwise a fresh one is made, so that the command always ends
-with the accuracy of a training it has watched.
+With a terminal the session is made once, started and shown; later it is only shown again, as it is. In line
+mode a training that goes on is followed to its end, and otherwise a fresh one is made, so that the command
+always ends with the accuracy of a training it has watched.
 """
 
 from __future__ import annotations

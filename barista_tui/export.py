@@ -1,8 +1,8 @@
 """Metrics as CSV: pure functions from windows of a session's series to text.
 
 The plain format has one table a session and phase, introduced by a comment line, ``; `` between the cells and
-the header ``Iterations; Time; NAME.PHASE.KEY; ...``. Time is in seconds since the session's first run began. The
-other is RFC 4180: one comma-separated table with a column for session and phase, and CRLF.
+the header ``Iterations; Time; NAME.PHASE.KEY; ...``. Time is in seconds since the session's first run began.
+The other is RFC 4180: one comma-separated table with a column for session and phase, and CRLF.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def phase_name(key: SeriesKey) -> str:
 
 
 def column_names(keys: Sequence[SeriesKey]) -> list[str]:
-    """The name of each key within its phase; outputs whose name is not unique get their number: ``loss#0``."""
+    """The name of each key within its phase; outputs with the same name get their number: ``loss#0``."""
     count = Counter((phase_name(key), key.name) for key in keys)
     return [
         f"{key.name}#{key.output}" if key.output >= 0 and count[phase_name(key), key.name] > 1 else key.name
@@ -124,7 +124,7 @@ def curve(series: Series) -> tuple[list[float], list[float]]:
 
 
 def number(value: float | None) -> str:
-    """Shortest text that reads back as the same number; whole ones without a point, a missing one as nothing."""
+    """Shortest text that reads back as the same number; whole ones without a point, None as nothing."""
     if value is None:
         return ""
     if math.isfinite(value) and value == int(value) and abs(value) < 1e15:

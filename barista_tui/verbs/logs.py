@@ -1,7 +1,7 @@
 """The verb that prints a run's log, and goes on while the run does.
 
-The log is followed by byte offset: what was printed is known exactly, so after a restart of the agent the rest
-is asked for from there, and nothing is lost or printed twice.
+The log is followed by byte offset: what was printed is known exactly, so after a restart of the agent the
+rest is asked for from there, and nothing is lost or printed twice.
 """
 
 from __future__ import annotations

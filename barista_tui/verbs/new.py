@@ -58,8 +58,8 @@ def read_files(solver: Path, net: Path | None, base: Path | None) -> Files:
     """Read a solver and the net it names.
 
     Caffe takes paths relative to the folder it is started in, so that is looked in first; then in the
-    solver's folder and those above it, which finds the net of a solver inside a Caffe source tree. Where the net
-    is found, relative data paths begin too. Raises VerbError when a file is missing or no text.
+    solver's folder and those above it, which finds the net of a solver inside a Caffe source tree. Where the
+    net is found, relative data paths begin too. Raises VerbError when a file is missing or no text.
     """
     text = _read(solver)
     if net is not None:

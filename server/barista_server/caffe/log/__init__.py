@@ -7,11 +7,12 @@ parser.life, parser.iteration, parser.runs[-1].max_iter
 parser.index.select([LineKind.ERROR], 0, 50)
 """
 
+from barista_server.api.text import clean
+
 from .columns import LEARNING_RATE, LOSS, Series, SeriesKey, Tests
 from .index import STRIDE, LineIndex, LineKind, Span
 from .parser import LogParser
 from .runs import Ending, Event, EventKind, Life, Run
-from .text import clean
 
 __all__ = [
     "LEARNING_RATE",

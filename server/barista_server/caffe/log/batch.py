@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .text import clean
+from barista_server.api.text import clean
 
 
 class Action(IntEnum):

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from barista_server.api.text import clean
+
 from .batch import Action, Batch, Labels, Note, NoteKind
 from .index import LineKind
-from .text import clean
 
 # The prefix is looked for near the start of the line: mpirun, mail quotes and torn prints stand before it.
 _GLOG = re.compile(

@@ -1,4 +1,4 @@
-"""Cleaning of log text, the one place it happens before a screen may see it."""
+"""Cleaning of text from outside, the one place it happens before a screen may see it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,9 @@ _ESCAPES = re.compile(
     r"|[ -/]*[0-~])?"  # two- and three-character escapes
     r"|\x9b[0-?]*[ -/]*[@-~]"
 )
-_REPLACED = {
-    code: "\N{REPLACEMENT CHARACTER}"
-    for code in [
-        *range(0x20),
-        *range(0x7F, 0xA0),
-        0x061C,
-        0x200E,
-        0x200F,
-        *range(0x2028, 0x202F),
-        *range(0x2066, 0x206A),
-        0xFEFF,
-    ]
-} | {0x09: "    "}
+_REPLACED = dict.fromkeys(
+    [*range(32), *range(127, 160), 1564, 8206, 8207, *range(8232, 8239), *range(8294, 8298), 65279], "�"
+) | {0x09: "    "}
 
 
 def clean(line: bytes) -> str:
