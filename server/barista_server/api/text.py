@@ -10,17 +10,17 @@ _ESCAPES = re.compile(
     r"|[ -/]*[0-~])?"  # two- and three-character escapes
     r"|\x9b[0-?]*[ -/]*[@-~]"
 )
-_REPLACED = dict.fromkeys(
-    [*range(32), *range(127, 160), 1564, 8206, 8207, *range(8232, 8239), *range(8294, 8298), 65279], "�"
-) | {0x09: "    "}
+_CONTROLS = [*range(0x20), *range(0x7F, 0xA0)]
+_DIRECTIONS = [0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF]
+_REPLACED = dict.fromkeys(_CONTROLS + _DIRECTIONS, "\N{REPLACEMENT CHARACTER}") | {0x09: "    "}
 
 
 def clean(line: bytes) -> str:
     """``line`` as text that a terminal shows and never obeys.
 
-    UTF-8 with U+FFFD for what is none; escape sequences are removed; of a progress line that draws over itself with
-    CR the last non-empty state stays; other control characters and bidirectional overrides become U+FFFD, a tab
-    four blanks. Never raises.
+    UTF-8 with U+FFFD for what is none; escape sequences are removed; of a progress line that draws over itself
+    with CR the last non-empty state stays; other control characters and bidirectional overrides become U+FFFD,
+    a tab four blanks. Never raises.
     """
     text = _ESCAPES.sub("", line.rstrip(b"\r\n").decode("utf-8", "replace"))
     if "\r" in text:
