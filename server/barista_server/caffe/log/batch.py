@@ -56,7 +56,7 @@ class Note(NamedTuple):
 
 
 class Labels(dict[bytes, int]):
-    """Numbers for the ``i: name`` labels of net outputs, in the order they turn up; -1 for what is no label."""
+    """Numbers for the ``i: name`` labels of net outputs as they turn up; -1 for what is no label."""
 
     def __init__(self) -> None:
         self.outputs: list[tuple[int, str]] = []

@@ -17,10 +17,10 @@ _UNKNOWN_YEAR = 2000
 
 
 class Clock:
-    """Turns stamps into seconds since the first one. Any split of the stamps over calls gives the same seconds.
+    """Turns stamps into seconds since the first one. Any split of the stamps gives the same seconds.
 
-    A year is added where the month falls without one being printed. Daylight saving time going back, and another
-    machine's earlier clock, shift what follows, so that time goes on from where it was.
+    A year is added where the month falls without one being printed. Daylight saving time going back, and
+    another machine's earlier clock, shift what follows, so that time goes on from where it was.
     """
 
     def __init__(self, year: int | None = None) -> None:

@@ -30,7 +30,7 @@ LEARNING_RATE = SeriesKey("train", 0, -1, "lr")
 
 
 class Table:
-    """Rows of a fixed structured type that grow by doubling, so that appending costs constant time on average."""
+    """Rows of a fixed structured type. Grows by doubling: appending a row costs constant time on average."""
 
     def __init__(self, dtype: np.dtype[np.void]) -> None:
         self._rows = np.empty(16, dtype)

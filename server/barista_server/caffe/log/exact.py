@@ -1,6 +1,6 @@
 """Reads one line at a time: every wording known, at about 2 µs a line.
 
-What the fast reader (:mod:`.fast`) settles must come out here in just the same way; a test runs both over all logs.
+What the fast reader (:mod:`.fast`) settles must come out here in just the same way; a test runs both.
 """
 
 from __future__ import annotations
@@ -51,15 +51,17 @@ _RARE: list[tuple[NoteKind, re.Pattern[bytes]]] = [
 _HARMLESS = (b"[Backward]", b"[Forward]", b"[Update]")
 """debug_info prints its sums at level E."""
 
-SPOKEN = (b"Iteratio", b"Test sco", b"Testing ", b"Train ne", b"Test net") + (
-    b"Use CPU.", b"Using GP", b"Use GPU ", b"Initiali", b"Solving ", b"Starting", b"Resuming", b"Restorin",
+SPOKEN = (
+    b"Iteratio", b"Test sco", b"Testing ", b"Train ne", b"Test net", b"Use CPU.",
+    b"Using GP", b"Use GPU ", b"Initiali", b"Solving ", b"Starting", b"Resuming", b"Restorin",
     b"Finetuni", b"Snapshot", b"Test int", b"Optimiza",
 )  # fmt: skip
 """First eight bytes of every message that means something here."""
 
 _BARE = re.compile(
-    rb"(?P<error>\*\*\* (?:Check failure|Aborted at)|    @ +0x|terminate called|  what\(\):|\[libprotobuf (?:ERROR|FATAL)"
-    rb"|ERROR: |Aborted|Killed|Segmentation fault|Bus error|Floating point exception)"
+    rb"(?P<error>\*\*\* (?:Check failure|Aborted at)|    @ +0x|terminate called|  what\(\):"
+    rb"|\[libprotobuf (?:ERROR|FATAL)|ERROR: |Aborted|Killed|Segmentation fault"
+    rb"|Bus error|Floating point exception)"
     rb"|\*\*\* (?P<signal>SIG[A-Z]+) \(@"
     rb"|(?P<traceback>Traceback \(most recent call last\))"
     rb"|Log file created at: (?P<year>\d{4})/"
@@ -68,7 +70,7 @@ _SIGNED_MICROSOFT = re.compile(rb"[+-]?1\.#(QNAN|SNAN|IND|INF)\d*", re.IGNORECAS
 
 
 def number(token: bytes) -> float | None:
-    """The value of a number as any C++ stream prints it (``nan``, ``-inf``, ``1.#QNAN``), None for anything else."""
+    """The value of a number as any C++ stream prints it (``-nan``, ``1.#QNAN``), None for anything else."""
     try:
         return float(token)
     except ValueError:

@@ -1,8 +1,8 @@
 """Reads the regular lines of a block all at once, with numpy over 8-byte words.
 
-A word is eight bytes of the log as a little-endian integer, so that byte ``k`` of the text is lane ``k`` (bits 8k to
-8k+7) and eight bytes are compared, or turned into digits, by a few integer operations. Lines that are not exactly as
-expected are left to :mod:`.exact`; a line settled here reads just the same there.
+A word is eight bytes of the log as a little-endian integer, so that byte ``k`` of the text is lane ``k``
+(bits 8k to 8k+7) and eight bytes are compared, or turned into digits, by a few integer operations. Lines that
+are not exactly as expected are left to :mod:`.exact`; a line settled here reads just the same there.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ _QUIET: Final = np.array(
 def scan(block: bytes, starts: Positions, ends: Positions, batch: Batch, labels: Labels) -> Mask:
     """Fill ``batch`` for the lines understood here; return which ones these are.
 
-    ``starts``/``ends``: bounds of each line in ``block``, the LF (and a CR before it) left out. ``block`` goes on for
-    ``PADDING`` bytes after the last line.
+    ``starts``/``ends``: bounds of each line in ``block``, the LF (and a CR before it) left out. ``block``
+    goes on for ``PADDING`` bytes after the last line.
     """
     return _Scan(block, starts, ends, batch, labels).run()
 
@@ -100,7 +100,7 @@ class _Scan:
         return self.settled
 
     def _prefixes(self) -> tuple[Positions, Positions]:
-        """Rows with a level I prefix from the first column on, and where their messages begin. Stores the stamps."""
+        """Rows with a level I prefix at column 0, and where their messages begin. Stores the stamps."""
         rows = np.flatnonzero(self.bytes[self.starts] == ord("I"))
         begin = self.starts[rows]
         day = self.words[begin + 1]
@@ -235,7 +235,7 @@ def _digits(words: Words, lanes: np.uint64) -> Mask:
 
 
 def _pairs(words: Words) -> Words:
-    """In each lane, the number that its digit and the next one make; only lanes of digit pairs mean anything."""
+    """In each lane, the number that its digit and the next one make; for lanes of digit pairs only."""
     digits = words & _NIBBLE
     return digits * np.uint64(10) + (digits >> np.uint64(8))
 

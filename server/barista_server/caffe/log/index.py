@@ -54,7 +54,7 @@ class LineIndex:
         return self._kinds[: self.lines]
 
     def extend(self, starts: NDArray[np.int64], kinds: NDArray[np.uint8], size: int) -> None:
-        """Append lines that begin at the absolute offsets ``starts``; the last one ends before offset ``size``."""
+        """Append lines that begin at the absolute offsets ``starts``; the last one ends at ``size``."""
         old, new = self.lines, self.lines + len(kinds)
         self._kinds = _grown(self._kinds, new)
         self._kinds[old:new] = kinds
@@ -98,7 +98,8 @@ class LineIndex:
 
     def _per_block(self, kinds: Iterable[LineKind]) -> NDArray[np.int64]:
         blocks = -(-self.lines // _BLOCK)
-        return self._counts[:blocks, list(kinds)].sum(axis=1, dtype=np.int64)
+        counts: NDArray[np.int64] = self._counts[:blocks, list(kinds)].sum(axis=1, dtype=np.int64)
+        return counts
 
 
 def _grown(array: NDArray[_T], size: int) -> NDArray[_T]:

@@ -26,8 +26,8 @@ _WORTH = 48
 class LogParser:
     """Reads a Caffe log as it grows, however it is cut into pieces.
 
-    Feed it the bytes of one log from the start on. All results are those of the complete lines fed so far and can be
-    read at any time; arrays read earlier stay as they were. Lines are numbered from 0.
+    Feed it the bytes of one log from the start on. All results are those of the complete lines fed so far and
+    can be read at any time; arrays read earlier stay as they were. Lines are numbered from 0.
     """
 
     def __init__(self, year: int | None = None, *, exact: bool = False) -> None:
@@ -53,7 +53,7 @@ class LogParser:
         self._test_net = 0
         self._testing = False
 
-    # ------------------------------------------------------------------------------------------------ results
+    # ---- results
 
     @property
     def runs(self) -> list[Run]:
@@ -112,7 +112,7 @@ class LogParser:
             return Life.CONSTRUCTING
         return Life.TESTING if self._testing else Life.OPTIMIZING
 
-    # --------------------------------------------------------------------------------------------------- input
+    # ---- input
 
     def feed(self, data: bytes) -> None:
         """Take in the next bytes of the log. A last line without LF waits for the rest of it."""
@@ -158,7 +158,7 @@ class LogParser:
         self._commit(batch, first)
         self.index.extend(starts, batch.kind, base + dropped + size)
 
-    # ------------------------------------------------------------------------------------------------- commit
+    # ---- commit
 
     def _commit(self, batch: Batch, first: int) -> None:
         for note in batch.notes:

@@ -1,4 +1,4 @@
-"""What a log tells of the runs in it: where each begins, how it ends, its snapshots, its solver's settings."""
+"""What a log tells of the runs in it: where each begins and ends, its snapshots, its solver's fields."""
 
 from __future__ import annotations
 
@@ -91,11 +91,11 @@ class Run:
     net_name: str = ""
     """From ``Solving NAME``."""
     solver: dict[str, list[str]] = field(default_factory=dict)
-    """The scalar fields of the solver's text as printed, strings without quotes; several values where repeated."""
+    """The scalar fields of the solver's text as printed, strings without quotes, repeated ones in full."""
 
     @property
     def resume_iteration(self) -> int | None:
-        """Iteration it went on from: by the state file's name, else the first one printed. None: from the start."""
+        """Iteration it went on from: by the state's name, else the first one printed; None without a resume."""
         if self.resumed_from is None:
             return None
         named = _ITERATION_IN_NAME.search(self.resumed_from)
@@ -162,7 +162,7 @@ class RunTracker:
     ) -> None:  # fmt: skip
         """Take in a block of lines.
 
-        ``first``: number of the block's first line. ``rows``/``iterations``: its lines that name an iteration.
+        ``first``: number of the block's first line. ``rows``/``iterations``: lines that name an iteration.
         ``seconds``: of a row's stamp.
         """
         done = 0
