@@ -95,7 +95,7 @@ class Run:
 
     @property
     def resume_iteration(self) -> int | None:
-        """Iteration it went on from: by the state's name, else the first one printed; None without a resume."""
+        """Iteration it went on from: by the state's name, else the first printed; None without a resume."""
         if self.resumed_from is None:
             return None
         named = _ITERATION_IN_NAME.search(self.resumed_from)
