@@ -18,9 +18,9 @@ _REPLACED = dict.fromkeys(_CONTROLS + _DIRECTIONS, "\N{REPLACEMENT CHARACTER}") 
 def clean(line: bytes) -> str:
     """``line`` as text that a terminal shows and never obeys.
 
-    UTF-8 with U+FFFD for what is none; escape sequences are removed; of a progress line that draws over itself
-    with CR the last non-empty state stays; other control characters and bidirectional overrides become U+FFFD,
-    a tab four blanks. Never raises.
+    UTF-8 with U+FFFD for what is none; escape sequences are removed; of a progress line that draws over
+    itself with CR the last non-empty state stays; other control characters and bidirectional overrides become
+    U+FFFD, a tab four blanks. Never raises.
     """
     text = _ESCAPES.sub("", line.rstrip(b"\r\n").decode("utf-8", "replace"))
     if "\r" in text:
