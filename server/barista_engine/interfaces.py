@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import torch
-
 from barista_server.caffe.schema import LayerParameter
 
 Shape = tuple[int, ...]

@@ -9,6 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from barista_server.caffe.net import NetError, filter_net, insert_splits
+from barista_server.caffe.prototxt import to_text
+from barista_server.caffe.schema import TRAIN, NetParameter
+from barista_server.caffe.weights import Weights
 from numpy.typing import NDArray
 
 from barista_engine.errors import CheckFailed, check_equal
@@ -16,10 +20,6 @@ from barista_engine.interfaces import DataSourceFactory, Log, NullLog, Shape
 from barista_engine.layers import shape_string
 from barista_engine.params import Param
 from barista_engine.wiring import BuiltLayer, Wiring
-from barista_server.caffe.net import NetError, filter_net, insert_splits
-from barista_server.caffe.prototxt import to_text
-from barista_server.caffe.schema import TRAIN, NetParameter
-from barista_server.caffe.weights import Weights
 
 
 class Net:
@@ -70,7 +70,8 @@ class Net:
         self.blobs: dict[str, torch.Tensor] = {}
         self.grads = self.phase == TRAIN or whole.force_backward
         self._force_backward = whole.force_backward
-        self._loss = torch.zeros((), device=device)
+        self._no_loss = torch.zeros((), device=device)
+        self._loss = self._no_loss
         self._device = device
         self._open_inputs()
         if root is not None:
@@ -114,6 +115,8 @@ class Net:
         Raises CheckFailed for a label outside the classes and when a source fails.
         """
         blobs = self.blobs
+        blobs.clear()  # memory of the last pass is free again, and warm in the caches
+        self._loss = self._no_loss
         total: torch.Tensor | None = None
         with torch.set_grad_enabled(self.grads and torch.is_grad_enabled()):
             for layer in self.layers:
@@ -125,7 +128,7 @@ class Net:
                 if layer.loss_weights:
                     loss = layer.weighted_loss(result)
                     total = loss if total is None else total + loss
-        self._loss = torch.zeros((), device=self._device) if total is None else total
+        self._loss = self._no_loss if total is None else total
         return self._loss
 
     def backward(self) -> None:
@@ -142,7 +145,7 @@ class Net:
     def weights(self) -> dict[str, list[NDArray[np.float32]]]:
         """Layer name -> copies of its parameter blobs, for every layer that has some."""
         return {
-            layer.name: [param().detach().cpu().numpy().copy() for param in layer.params]
+            layer.name: [np.array(param().detach().cpu().numpy(), order="C") for param in layer.params]
             for layer in reversed(self.layers)
             if layer.params
         }

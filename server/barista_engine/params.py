@@ -34,7 +34,8 @@ class Param:
         """The blob in this layer's own shape, for use in its forward pass."""
         if self.owner is None:
             return self._value
-        return self.owner.value.view(self.shape)
+        shared = self.owner.value
+        return shared if self.shape == self.owner.shape else shared.reshape(self.shape)
 
     def share_data(self, other: Param) -> None:
         """Use the memory of `other` (same shape), as a test net uses the train net's; gradients stay apart."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
+from barista_server.caffe.schema import FillerParameter
 
 from barista_engine.errors import check_equal
 from barista_engine.fillers import fill
 from barista_engine.interfaces import Shape
 from barista_engine.layers.registry import Built, Context, layer
-from barista_server.caffe.schema import FillerParameter
 
 
 @layer("Data", bottoms=0, tops=(1, 2))

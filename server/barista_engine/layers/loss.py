@@ -6,10 +6,10 @@ import math
 
 import torch
 import torch.nn.functional as F
+from barista_server.caffe.schema import LossParameter
 
 from barista_engine.errors import CheckFailed, check_equal
 from barista_engine.layers.registry import Built, Context, layer
-from barista_server.caffe.schema import LossParameter
 
 _WORST = -math.log(torch.finfo(torch.float32).tiny)
 """87.3365: the loss of a probability of 0, which counts as the smallest normal float."""
@@ -95,7 +95,7 @@ def euclidean_loss(ctx: Context) -> Built:
     message = "Inputs must have the same dimension."
     check_equal("bottom[0]->count(1)", a, "bottom[1]->count(1)", b, message, "euclidean_loss_layer.cpp", 12)
     batch = ctx.bottoms[0][0]
-    return [()], lambda x, y: (x - y.view_as(x)).square().sum() / (2 * batch)
+    return [()], lambda x, y: (x - y.reshape(x.shape)).square().sum() / (2 * batch)
 
 
 @layer("SigmoidCrossEntropyLoss", bottoms=2, tops=(1, 2), loss=True, labels=(1,))
@@ -120,7 +120,7 @@ def sigmoid_cross_entropy_loss(ctx: Context) -> Built:
     batch = ctx.bottoms[0][0]
 
     def forward(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
-        target = target.view_as(x)
+        target = target.reshape(x.shape)
         losses = F.binary_cross_entropy_with_logits(x, target, reduction="none")
         valid = None if ignore is None else target.long() != ignore
         if valid is not None:

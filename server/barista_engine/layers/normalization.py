@@ -72,6 +72,7 @@ def batch_norm(ctx: Context) -> Built:
     """Normalise each channel by its batch, or by the collected statistics: sums of means and variances, and their weight."""
     p, shape = ctx.spec.batch_norm_param, ctx.bottoms[0]
     channels = shape[1] if len(shape) > 1 else 1
+    laid = shape if len(shape) > 1 else (*shape, 1)
     eps, keep = p.eps, p.moving_average_fraction
     collected = p.use_global_stats if p.HasField("use_global_stats") else not ctx.training
     mean_sum, variance_sum, weight = (
@@ -84,12 +85,11 @@ def batch_norm(ctx: Context) -> Built:
         total = weight()
         factor = torch.where(total == 0, 0.0, 1.0 / total)
         mean, variance = mean_sum() * factor, variance_sum() * factor
-        return F.batch_norm(x.view(x.shape[0], channels, -1), mean, variance, eps=eps).view(x.shape)
+        return F.batch_norm(x.view(laid), mean, variance, eps=eps).view(x.shape)
 
     def by_batch(x: torch.Tensor) -> torch.Tensor:
-        samples = x.reshape(x.shape[0], channels, -1)
         mean, variance = torch.empty_like(mean_sum()), torch.empty_like(mean_sum())
-        y = torch.batch_norm(samples, None, None, mean, variance, True, 1.0, eps, False)
+        y = torch.batch_norm(x.view(laid), None, None, mean, variance, True, 1.0, eps, False)
         if x.numel() == channels:
             variance.zero_()  # of one sample torch says nan, Caffe 0
         with torch.no_grad():
@@ -112,6 +112,6 @@ def mvn(ctx: Context) -> Built:
         centred = rows - rows.mean(-1, keepdim=True)
         if p.normalize_variance:
             centred = centred / (centred.square().mean(-1, keepdim=True).sqrt() + p.eps)
-        return centred.view(x.shape)
+        return centred.reshape(x.shape)
 
     return ctx.like_bottom, forward

@@ -20,12 +20,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from barista_server.caffe.schema import TRAIN, FillerParameter, LayerParameter
 
 from barista_engine.errors import CheckFailed
 from barista_engine.fillers import fill
 from barista_engine.interfaces import BatchSource, DataSourceFactory, Log, Shape
 from barista_engine.params import Param
-from barista_server.caffe.schema import TRAIN, FillerParameter, LayerParameter
 
 Result = torch.Tensor | tuple[torch.Tensor, ...]
 Forward = Callable[..., Result]
@@ -111,9 +111,12 @@ class Context:
         """Every top as the first bottom."""
         return [self.bottoms[0]] * self.tops
 
-    def param(self, shape: Shape, filler: FillerParameter) -> Param:
+    def param(
+        self, shape: Shape, filler: FillerParameter, memory_format: torch.memory_format = torch.contiguous_format
+    ) -> Param:
         """Declare the next parameter blob. Its tensor is learned unless the net finds lr_mult 0."""
-        value = fill(filler, shape, self.generator).to(self.device).requires_grad_()
+        value = fill(filler, shape, self.generator).to(self.device)
+        value = value.to(memory_format=memory_format).requires_grad_()
         self.params.append(Param(value, self.spec.name, len(self.params)))
         return self.params[-1]
 

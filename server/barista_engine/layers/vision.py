@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from barista_server.caffe.schema import ConvolutionParameter
 
 from barista_engine.errors import check_equal
 from barista_engine.interfaces import Shape
 from barista_engine.layers.registry import Built, Context, layer, shape_string
 from barista_engine.params import Param
-from barista_server.caffe.schema import ConvolutionParameter
 
 _FLT_MAX = torch.finfo(torch.float32).max
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -96,7 +96,10 @@ def convolution(ctx: Context) -> Built:
     p = ctx.spec.convolution_param
     w = _window(ctx, p)
     channels, sizes = _checked_channels(ctx, p, w)
-    weight = ctx.param((p.num_output, channels // p.group, *w.kernel), p.weight_filler)
+    # On CPUs channels-last convolutions and poolings take a third less time; the weight's format spreads from here.
+    last = ctx.device.type == "cpu" and len(w.kernel) == 2
+    layout = torch.channels_last if last else torch.contiguous_format
+    weight = ctx.param((p.num_output, channels // p.group, *w.kernel), p.weight_filler, layout)
     bias = ctx.param((p.num_output,), p.bias_filler) if p.bias_term else None
     conv = _CONV[len(w.kernel)]
 
@@ -147,7 +150,7 @@ def _each_bottom(
         flat = one
 
         def one(x: torch.Tensor) -> torch.Tensor:
-            return flat(x.reshape(batch, *x.shape[w.axis :])).view(*lead, *output)
+            return flat(x.reshape(batch, *x.shape[w.axis :])).reshape(*lead, *output)
 
     if ctx.tops == 1:
         return shapes, one
