@@ -35,9 +35,12 @@ class LayerPlace:
     fields: dict[str, list[int]] = field(default_factory=dict)
 
     def line_of(self, name: str, index: int = 0) -> int:
-        """Line of the index-th value of the field, or that of the block where the field is not there."""
+        """Line of the index-th value of the field; where it is not there, that of the block it belongs in."""
         lines = self.fields.get(name, [])
-        return lines[index] if index < len(lines) else self.line
+        if index < len(lines):
+            return lines[index]
+        block, dot, _ = name.rpartition(".")
+        return self.line_of(block) if dot else self.line
 
 
 def tokens(text: str) -> Iterator[Token]:
