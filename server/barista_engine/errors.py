@@ -6,8 +6,8 @@ from __future__ import annotations
 class CheckFailed(Exception):
     """A failed check, worded as Caffe words it.
 
-    `source` and `line` name the place Caffe would print in its F line (``net.cpp``, 378); the caller prints that line
-    and ends the process.
+    `source` and `line` name the place Caffe would print in its F line (``net.cpp``, 378); the caller prints
+    that line and ends the process.
     """
 
     def __init__(self, message: str, source: str = "net.cpp", line: int = 0) -> None:
@@ -25,6 +25,6 @@ class CheckFailed(Exception):
 def check_equal(
     left: str, a: object, right: str, b: object, message: str = "", source: str = "net.cpp", line: int = 0
 ) -> None:
-    """Raise CheckFailed, worded as Caffe's CHECK_EQ, unless `a` equals `b`; `left` and `right` are the names shown."""
+    """Raise CheckFailed, worded as Caffe's CHECK_EQ, unless `a` equals `b`, shown as `left` and `right`."""
     if a != b:
         raise CheckFailed(f"Check failed: {left} == {right} ({a} vs. {b}) {message}", source, line)

@@ -15,7 +15,7 @@ _Filler = Callable[[FillerParameter, torch.Tensor, torch.Generator], object]
 
 
 def fill(filler: FillerParameter, shape: Shape, generator: torch.Generator) -> torch.Tensor:
-    """A new float32 CPU tensor of `shape`, filled as `filler` says with numbers from `generator` (a CPU generator).
+    """A new float32 CPU tensor of `shape`, filled as `filler` says with numbers from the CPU `generator`.
 
     Raises CheckFailed for an unknown filler or one that does not fit the shape.
     """

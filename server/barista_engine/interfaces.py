@@ -1,4 +1,4 @@
-"""What a net needs from outside: a log and sources of batches. `barista_engine.data` and `.glog` supply the real ones."""
+"""What a net needs from outside: a log and sources of batches (the real ones: modules `glog` and `data`)."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class NullLog:
 class BatchSource(Protocol):
     """An opened Data or HDF5Data layer: batches without end, always of the same shapes.
 
-    `created` and `log_lines` are (source, message) pairs: what Caffe prints while it creates the layer (before
-    "Creating Layer ...": ``Opened lmdb DIR``) and while it sets it up (before "Setting up ...": everything else).
+    `created` and `log_lines` are (source, message) pairs: what Caffe prints while it creates the layer
+    (before "Creating Layer ...": ``Opened lmdb DIR``) and while it sets it up (before "Setting up ...").
     """
 
     @property
@@ -48,7 +48,7 @@ class BatchSource(Protocol):
     def log_lines(self) -> Sequence[tuple[str, str]]: ...
 
     def next(self) -> Sequence[torch.Tensor]:
-        """The next batch: one float32 CPU tensor a top, of `shapes`. The caller may keep them until the next call."""
+        """The next batch: one float32 CPU tensor a top, of `shapes`, valid until the next call."""
         ...
 
 

@@ -29,12 +29,12 @@ class Net:
     layers          all layers in order, those of automatic splits included
     blobs           name -> tensor of the last forward pass (of an in-place chain, its end)
     shapes          name -> shape, known from the start
-    learnable       the parameter blobs a solver updates, each once, in Caffe's order; `value.grad` is None for a blob
-                    that needs no gradient (lr_mult 0) or leads to no loss
+    learnable       the parameter blobs a solver updates, each once, in Caffe's order; `value.grad` is None
+                    for one that needs no gradient (lr_mult 0) or leads to no loss
     outputs         names of the blobs nobody consumes, sorted
     loss_weights    name -> weight in the loss, of outputs (0 for those that do not count)
     inputs          name -> tensor of each Input layer's blob; see `set_input`
-    grads           whether a forward pass keeps what a backward pass needs: in phase TRAIN, or with force_backward
+    grads           whether forward passes prepare a backward pass: in phase TRAIN or with force_backward
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Net:
     ) -> None:
         """Build the net that `param.state` selects.
 
-        `generator` (CPU) serves fillers, dummy data and dropout. A net with a `root` uses its weights from the start.
+        `generator` (CPU) serves fillers, dummy data and dropout. A net with a `root` uses its weights.
         Raises CheckFailed for everything Caffe refuses.
         """
         self._log: Log = log or NullLog()
@@ -137,7 +137,7 @@ class Net:
             self._loss.backward()  # type: ignore[no-untyped-call]
 
     def output_values(self) -> list[tuple[str, torch.Tensor, float]]:
-        """(name, flat tensor, loss weight) of each output of the last forward pass, in the order Caffe prints them."""
+        """(name, flat tensor, loss weight) of each output of the last forward pass, in Caffe's order."""
         return [
             (name, self.blobs[name].detach().reshape(-1), self.loss_weights[name]) for name in self.outputs
         ]
@@ -151,7 +151,7 @@ class Net:
         }
 
     def to_proto(self) -> NetParameter:
-        """The net as a snapshot describes it: filtered, with splits, phases and default loss weights; without blobs."""
+        """The net as a snapshot describes it: filtered, with splits, phases and loss weights; no blobs."""
         net = NetParameter(name=self.name)
         net.layer.extend(layer.spec for layer in self.layers)
         for layer in net.layer:
@@ -161,7 +161,7 @@ class Net:
     def load_weights(self, weights: Weights | Mapping[str, Sequence[NDArray[np.float32]]]) -> None:
         """Take over the blobs (layer name -> blobs) of the layers that the net has, and say which it ignores.
 
-        A parameter shared with an earlier layer may be missing. Raises CheckFailed when number or shape differ.
+        A parameter shared with an earlier layer may be missing. Raises CheckFailed if number or shape differ.
         """
         for name, blobs in (weights.layers if isinstance(weights, Weights) else weights).items():
             layer = self._layer_or_say_ignored(name, "net.cpp:744")
@@ -176,9 +176,10 @@ class Net:
     def _load(self, param: Param, index: int, layer: str, blob: NDArray[np.float32]) -> None:
         if not _shape_fits(blob.shape, param.shape):
             raise CheckFailed(
-                f"Cannot copy param {index} weights from layer '{layer}'; shape mismatch.  Source param shape is "
-                f"{shape_string(blob.shape)}; target param shape is {shape_string(param.shape)}. To learn this layer's "
-                "parameters from scratch rather than copying from a saved net, rename the layer.",
+                f"Cannot copy param {index} weights from layer '{layer}'; shape mismatch.  Source param "
+                f"shape is {shape_string(blob.shape)}; target param shape is {shape_string(param.shape)}. To learn "
+                "this layer's parameters from scratch rather than copying from a saved net, rename the "
+                "layer.",
                 "net.cpp",
                 759,
             )
@@ -186,7 +187,7 @@ class Net:
             param().copy_(torch.from_numpy(np.array(blob, dtype=np.float32).reshape(param.shape)))
 
     def share_weights(self, source: Net) -> None:
-        """Use the memory of `source`'s parameters in the layers of the same names, and say which have none here."""
+        """Use the memory of `source`'s parameters in layers of the same names; say which have none here."""
         self._share(source, log_ignored=True)
 
     def _share(self, source: Net, *, log_ignored: bool) -> None:

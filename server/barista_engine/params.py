@@ -8,9 +8,10 @@ import torch
 class Param:
     """One parameter blob of one layer.
 
-    `layer` and `index` say whose it is; `lr_mult` and `decay_mult` scale rate and weight decay. A blob that shares the
-    tensor of an earlier one (same ``param { name }``) has that one as `owner` and is not in `Net.learnable`.
-    A blob with `lr_mult` 0 needs no gradient: its ``value.grad`` stays None, as does that of a blob that leads to no loss.
+    `layer` and `index` say whose it is; `lr_mult` and `decay_mult` scale rate and weight decay. A blob that
+    shares the tensor of an earlier one (same ``param { name }``) has that one as `owner` and is not in
+    `Net.learnable`.
+    A blob with `lr_mult` 0 needs no gradient: its ``value.grad`` stays None, as where it leads to no loss.
     """
 
     __slots__ = ("_value", "decay_mult", "index", "layer", "lr_mult", "name", "owner", "shape")
@@ -38,5 +39,5 @@ class Param:
         return shared if self.shape == self.owner.shape else shared.reshape(self.shape)
 
     def share_data(self, other: Param) -> None:
-        """Use the memory of `other` (same shape), as a test net uses the train net's; gradients stay apart."""
+        """Use the memory of `other`, as a test net uses the train net's; gradients stay apart."""
         self.value.data = other.value.data

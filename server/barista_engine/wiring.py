@@ -216,17 +216,17 @@ class Wiring:
         if spec.share_mode == ParamSpec.PERMISSIVE:
             counts = math.prod(param.shape), math.prod(owner.shape)
             message = (
-                f"Cannot share param {whose} with layer '{param.layer}'; count mismatch.  Owner layer param shape is "
-                f"{shapes[0]}; sharing layer shape is {shapes[1]}"
+                f"Cannot share param {whose} with layer '{param.layer}'; count mismatch.  Owner layer param "
+                f"shape is {shapes[0]}; sharing layer shape is {shapes[1]}"
             )
             check_equal(
                 "this_blob->count()", counts[0], "owner_blob->count()", counts[1], message, "net.cpp", 500
             )
         elif param.shape != owner.shape:
             raise CheckFailed(
-                f"Check failed: this_blob->shape() == owner_blob->shape() Cannot share param {whose} with layer "
-                f"'{param.layer}'; shape mismatch.  Owner layer param shape is {shapes[0]}; sharing layer expects shape "
-                f"{shapes[1]}",
+                f"Check failed: this_blob->shape() == owner_blob->shape() Cannot share param {whose} with "
+                f"layer '{param.layer}'; shape mismatch.  Owner layer param shape is {shapes[0]}; sharing "
+                f"layer expects shape {shapes[1]}",
                 "net.cpp",
                 508,
             )

@@ -34,7 +34,7 @@ def inner_product(ctx: Context) -> Built:
 
 @layer("Eltwise", bottoms=(2, None))
 def eltwise(ctx: Context) -> Built:
-    """SUM with coefficients, PROD or MAX of blobs of one shape; the later blob wins a tie of the first two."""
+    """SUM with coefficients, PROD or MAX of blobs of one shape; of two equal ones the later wins."""
     p = ctx.spec.eltwise_param
     for i, shape in enumerate(ctx.bottoms):
         shapes = f"bottom[0]: {shape_string(ctx.bottoms[0])}, bottom[{i}]: {shape_string(shape)}"
@@ -62,7 +62,7 @@ def _eltwise_max(a: torch.Tensor, b: torch.Tensor, *rest: torch.Tensor) -> torch
 
 @layer("Scale", bottoms=(1, 2))
 def scale(ctx: Context) -> Built:
-    """x * scale (+ bias); scale learned (filled with 1) or the second bottom, its axes laid on x's from `axis` on."""
+    """x * scale (+ bias); scale is learned (filled with 1) or the second bottom, laid on x from `axis` on."""
     p = ctx.spec.scale_param
     if len(ctx.bottoms) == 1:
         shape = _learned_shape(ctx, "scale", p.axis, p.num_axes)
@@ -122,7 +122,8 @@ def _bottom_shape(ctx: Context, what: str, axis: int) -> Shape:
 
 def _check_end(ctx: Context, what: str, start: int, end: int) -> None:
     axes = len(ctx.bottoms[0])
-    message = f"{what} blob's shape extends past bottom[0]'s shape when applied starting with bottom[0] axis = {start}"
+    past = f"{what} blob's shape extends past bottom[0]'s shape"
+    message = f"{past} when applied starting with bottom[0] axis = {start}"
     ctx.check(end <= axes, f"bottom[0]->num_axes() >= axis_ + num_axes ({axes} vs. {end})", message, 24)
 
 

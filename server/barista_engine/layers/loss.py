@@ -54,7 +54,7 @@ def softmax_with_loss(ctx: Context) -> Built:
 
 @layer("Accuracy", bottoms=2, tops=(1, 2))
 def accuracy(ctx: Context) -> Built:
-    """The part of labels whose score is among the top_k; per class as second top. Ties count as wrong, nan as right."""
+    """Part of labels with a score among the top_k; per class as second top. A tie is wrong, nan right."""
     p = ctx.spec.accuracy_param
     axis = ctx.axis(p.axis)
     outer, inner, classes = _labelled(ctx, axis, "label")
@@ -169,15 +169,16 @@ def _check_same_batch(ctx: Context) -> None:
 
 
 def _labelled(ctx: Context, axis: int, what: str) -> tuple[int, int, int]:
-    """(outer, inner, classes) around the class axis; raises CheckFailed unless there is one label a prediction."""
+    """(outer, inner, classes) about the class axis. Raises CheckFailed unless each prediction has a label."""
     shape = ctx.bottoms[0]
     outer, inner = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
     labels = math.prod(ctx.bottoms[1])
     if outer * inner != labels:
         raise ctx.failed(
-            f"Check failed: outer_num_ * inner_num_ == bottom[1]->count() ({outer * inner} vs. {labels}) Number of labels "
-            f"must match number of predictions; e.g., if {what} axis == 1 and prediction shape is (N, C, H, W), label "
-            "count (number of labels) must be N*H*W, with integer values in {0, 1, ..., C-1}.",
+            f"Check failed: outer_num_ * inner_num_ == bottom[1]->count() ({outer * inner} vs. {labels}) "
+            f"Number of labels must match number of predictions; e.g., if {what} axis == 1 and prediction "
+            "shape is (N, C, H, W), label count (number of labels) must be N*H*W, with integer values in "
+            "{0, 1, ..., C-1}.",
             50,
         )
     return outer, inner, shape[axis]
@@ -216,4 +217,6 @@ def _normalizer(mode: int, batch: int, count: int, valid: torch.Tensor | None) -
     """What a summed loss is divided by, at least 1."""
     if mode == LossParameter.VALID and valid is not None:
         return valid.sum().clamp(min=1)
-    return max(1.0, {LossParameter.BATCH_SIZE: batch, LossParameter.NONE: 1}.get(mode, count))
+    if mode == LossParameter.NONE:
+        return 1.0
+    return float(max(1, batch if mode == LossParameter.BATCH_SIZE else count))

@@ -13,7 +13,7 @@ from barista_engine.layers.registry import Built, Context, layer
 
 @layer("LRN")
 def lrn(ctx: Context) -> Built:
-    """x / (k + alpha / n * sum of n neighbours' squares) ^ beta, neighbours in channels or (k = 1) in an n x n window."""
+    """x / (k + alpha / n * sum of squares) ^ beta over n channels, or (k 1, n * n) over an n x n window."""
     p = ctx.spec.lrn_param
     n, alpha, beta, k = p.local_size, p.alpha, p.beta, p.k
     odd = "LRN only supports odd values for local_size"
@@ -28,7 +28,7 @@ def lrn(ctx: Context) -> Built:
                 * _inverse_power(1 + alpha * F.avg_pool2d(x * x, n, 1, n // 2, count_include_pad=True), beta)
             ),
         )
-    return ctx.like_bottom, lambda x: _AcrossChannels.apply(x, n, alpha / n, beta, k)
+    return ctx.like_bottom, lambda x: _AcrossChannels.apply(x, n, alpha / n, beta, k)  # type: ignore[no-untyped-call]
 
 
 def _inverse_power(scale: torch.Tensor, beta: float) -> torch.Tensor:
@@ -69,7 +69,7 @@ class _AcrossChannels(torch.autograd.Function):
 
 @layer("BatchNorm")
 def batch_norm(ctx: Context) -> Built:
-    """Normalise each channel by its batch, or by the collected statistics: sums of means and variances, and their weight."""
+    """Normalise channels by the batch or by what was collected: sums of means and variances, a weight."""
     p, shape = ctx.spec.batch_norm_param, ctx.bottoms[0]
     channels = shape[1] if len(shape) > 1 else 1
     laid = shape if len(shape) > 1 else (*shape, 1)

@@ -1,16 +1,16 @@
 """How a layer is made: one short function a type.
 
-A layer function is called once, when the net is built. It reads its settings from the context, declares its parameter
-blobs, and returns the shapes of its tops and the function that computes them::
+A layer function is called once, when the net is built. It reads its settings from the context, declares its
+parameter blobs, and returns the shapes of its tops and the function that computes them::
 
     @layer("ReLU")
     def relu(ctx: Context) -> Built:
         slope = ctx.spec.relu_param.negative_slope
         return ctx.like_bottom, lambda x: F.leaky_relu(x, slope)
 
-The computing function takes the bottoms and returns a tensor, or a tuple of them for several tops. Autograd does the
-backward pass. It must not change its bottoms: a split hands the same tensor to several layers, and an in-place layer of
-the prototxt only replaces the name's tensor.
+The computing function takes the bottoms and returns a tensor, or a tuple of them for several tops. Autograd
+does the backward pass. It must not change its bottoms: a split hands the same tensor to several layers, and an
+in-place layer of the prototxt only replaces the name's tensor.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ def layer_type(name: str) -> LayerType:
     """The registered layer of that type name; raises CheckFailed as Caffe does for an unknown one."""
     found = LAYERS.get(name)
     if found is None:
-        known = ", ".join(sorted(LAYERS))
+        known = f"(known types: {', '.join(sorted(LAYERS))})"
         raise CheckFailed(
-            f"Check failed: registry.count(type) == 1 (0 vs. 1) Unknown layer type: {name} (known types: {known})",
+            f"Check failed: registry.count(type) == 1 (0 vs. 1) Unknown layer type: {name} {known}",
             "layer_factory.hpp",
             81,
         )
@@ -112,7 +112,10 @@ class Context:
         return [self.bottoms[0]] * self.tops
 
     def param(
-        self, shape: Shape, filler: FillerParameter, memory_format: torch.memory_format = torch.contiguous_format
+        self,
+        shape: Shape,
+        filler: FillerParameter,
+        memory_format: torch.memory_format = torch.contiguous_format,
     ) -> Param:
         """Declare the next parameter blob. Its tensor is learned unless the net finds lr_mult 0."""
         value = fill(filler, shape, self.generator).to(self.device)
@@ -142,7 +145,8 @@ class Context:
             if index >= 0:
                 bound = f"axis_index < num_axes() ({index} vs. {len(shape)})"
             raise CheckFailed(
-                f"Check failed: {bound} axis {index} out of range for {len(shape)}-D Blob with shape {shape_string(shape)}",
+                f"Check failed: {bound} axis {index} out of range for {len(shape)}-D Blob with shape "
+                f"{shape_string(shape)}",
                 "blob.hpp",
                 120,
             )
@@ -164,8 +168,8 @@ def check_counts(kind: LayerType, bottoms: int, tops: int) -> None:
     _check_count(kind, kind.tops, tops, "Top", "top", ("produces", "as output"))
     if kind.one_top_a_bottom and bottoms != tops:
         raise CheckFailed(
-            f"Check failed: bottom.size() == top.size() ({bottoms} vs. {tops}) {kind.name} Layer produces one top blob "
-            "as output for each bottom blob input.",
+            f"Check failed: bottom.size() == top.size() ({bottoms} vs. {tops}) {kind.name} Layer produces "
+            "one top blob as output for each bottom blob input.",
             "layer.hpp",
             379,
         )
@@ -196,7 +200,7 @@ def shape_string(shape: Sequence[int]) -> str:
 
 
 def _file_stem(type_name: str) -> str:
-    """``SoftmaxWithLoss`` -> ``softmax_loss``: the source file Caffe keeps the layer in, as near as the name tells."""
+    """``SoftmaxWithLoss`` -> ``softmax_loss``: Caffe's source file of the layer, as its name tells."""
     text = type_name.replace("WithLoss", "Loss")
     return "".join(
         ("_" if i and char.isupper() and text[i - 1].islower() else "") + char.lower()

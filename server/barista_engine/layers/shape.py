@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 
@@ -64,7 +65,8 @@ def _resolved(ctx: Context, dims: list[int], start: int, end: int) -> Shape:
     count = math.prod(shape)
     if -1 in dims:
         explicit = math.prod(d for d in dims if d != -1) * math.prod((*shape[:start], *shape[end:]))
-        message = f"bottom count ({count}) must be divisible by the product of the specified dimensions ({explicit})"
+        product = f"the product of the specified dimensions ({explicit})"
+        message = f"bottom count ({count}) must be divisible by {product}"
         ctx.check(
             explicit > 0 and count % explicit == 0, "0 == bottom[0]->count() % explicit_count", message, 80
         )
@@ -125,7 +127,7 @@ def slice_(ctx: Context) -> Built:
             43,
         )
         ends = [0, *p.slice_point, size]
-        sizes = [b - a for a, b in zip(ends, ends[1:], strict=False)]
+        sizes = [b - a for a, b in pairwise(ends)]
         ctx.check(min(sizes) > 0, "slice_point_[i] > prev", "", 50)
     else:
         message = f"Number of top blobs ({ctx.tops}) should evenly divide input slice axis ({size})"

@@ -13,7 +13,6 @@ from barista_server.caffe.schema import ConvolutionParameter
 from barista_engine.errors import check_equal
 from barista_engine.interfaces import Shape
 from barista_engine.layers.registry import Built, Context, layer, shape_string
-from barista_engine.params import Param
 
 _FLT_MAX = torch.finfo(torch.float32).max
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -96,7 +95,7 @@ def convolution(ctx: Context) -> Built:
     p = ctx.spec.convolution_param
     w = _window(ctx, p)
     channels, sizes = _checked_channels(ctx, p, w)
-    # On CPUs channels-last convolutions and poolings take a third less time; the weight's format spreads from here.
+    # On CPUs channels-last convolving and pooling takes half the time; the format spreads from the weight.
     last = ctx.device.type == "cpu" and len(w.kernel) == 2
     layout = torch.channels_last if last else torch.contiguous_format
     weight = ctx.param((p.num_output, channels // p.group, *w.kernel), p.weight_filler, layout)
@@ -141,7 +140,7 @@ def _checked_channels(ctx: Context, p: ConvolutionParameter, w: Window) -> tuple
 def _each_bottom(
     ctx: Context, w: Window, output: Shape, one: Callable[[torch.Tensor], torch.Tensor]
 ) -> Built:
-    """Apply `one`, which wants (batch, channels, spatial...), to every bottom, whatever axes precede its channels."""
+    """Apply `one`, which wants (batch, channels, spatial...), to each bottom, whatever precedes channels."""
     ctx.check(min(output) > 0, "output_dim > 0", f"output shape would be {shape_string(output)}")
     lead = ctx.bottoms[0][: w.axis]
     shapes = [(*lead, *output)] * ctx.tops
@@ -179,7 +178,7 @@ class _Pool:
 
     @property
     def native(self) -> bool:
-        """Whether torch's own pooling gives these windows: it drops empty last ones and pads by half a kernel at most."""
+        """Whether torch has these windows: it drops empty last ones and pads by half a kernel at most."""
         return all(
             2 * p <= k and (o - 1) * s < n + p
             for k, s, p, n, o in zip(self.kernel, self.stride, self.pad, self.size, self.output, strict=True)
@@ -187,7 +186,7 @@ class _Pool:
 
     @property
     def margins(self) -> tuple[int, int, int, int]:
-        """(left, right, top, bottom) padding, negative to crop, so that unpadded windows end exactly at the edge."""
+        """(left, right, top, bottom) padding, negative to crop, that makes windows end at the edge."""
         bottom, right = (
             (o - 1) * s + k - n - p
             for k, s, p, n, o in zip(self.kernel, self.stride, self.pad, self.size, self.output, strict=True)
@@ -251,7 +250,7 @@ def _pool_geometry(ctx: Context) -> _Pool:
 
 
 def _pooled(size: int, kernel: int, stride: int, pad: int, ceil: bool, padded: bool) -> int:
-    """Number of windows along one axis; with padding the last one must start inside the image or its left padding."""
+    """Number of windows along an axis; with padding the last must start before the far padding."""
     span = size + 2 * pad - kernel
     count = (-(-span // stride) if ceil else span // stride) + 1
     return count - 1 if padded and (count - 1) * stride >= size + pad else count
@@ -281,7 +280,7 @@ def _largest_with_mask(g: _Pool) -> Callable[[torch.Tensor], tuple[torch.Tensor,
 
 
 def _average(g: _Pool) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Sums over the window's area inside the padded image: padding zeros count, what lies beyond them does not."""
+    """Sums over the window's area in the padded image: padding zeros count, what lies beyond does not."""
     if g.native:
         return lambda x: F.avg_pool2d(x, g.kernel, g.stride, g.pad, ceil_mode=g.ceil, count_include_pad=True)
     height, width = (
