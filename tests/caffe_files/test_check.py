@@ -172,6 +172,14 @@ def test_faults_of_a_net(
     assert message in problem.message and problem.hint.startswith(hint)
 
 
+def test_transform_settings_in_the_old_place_are_warned_about(session: Path) -> None:
+    change(session / "net.prototxt", "    batch_size: 2", "    batch_size: 2\n    mirror: true")
+    problem = only(check_session(session))
+    assert (problem.line, problem.severity) == (6, "warning")
+    assert problem.message == "layer 'data': data_param.mirror is ignored"
+    assert problem.hint == "move it to transform_param"
+
+
 def test_one_name_in_two_phases_is_no_duplicate(session: Path) -> None:
     data = NET[: NET.index("layer", 5)]
     phased = data.replace("data_param", "include { phase: TRAIN } data_param")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from barista_server.caffe import prototxt
-from barista_server.caffe.check_data import data_faults
+from barista_server.caffe.check_data import data_faults, ignored_fields
 from barista_server.caffe.net import NetError, layer_is_in
 from barista_server.caffe.prototxt import PrototxtError
 from barista_server.caffe.schema import LayerParameter, SolverParameter
@@ -187,6 +187,10 @@ def _layer_problems(source: NetSource, folder: Path, solver_name: str) -> Iterat
         for field, position, message, hint in _faults(layer, names, produced, folder):
             line = place.line_of(field, position) if place else None
             yield Problem(file, line, message, hint)
+        for field in ignored_fields(layer):
+            line = place.line_of(field) if place else None
+            message = f"layer '{layer.name}': {field} is ignored"
+            yield Problem(file, line, message, "move it to transform_param", "warning")
         names.add(layer.name)
         produced.update(layer.top)
 

@@ -10,6 +10,7 @@ from barista_server.caffe.schema import LayerParameter
 
 Fault = tuple[str, str, str]
 
+_OLD_TRANSFORM = ("scale", "mean_file", "crop_size", "mirror")
 _LISTS = {"ImageData": "image_data_param", "WindowData": "window_data_param"}
 
 
@@ -24,6 +25,15 @@ def data_faults(layer: LayerParameter, folder: Path) -> Iterator[Fault]:
         yield from _missing(f"{field}.source", getattr(layer, field).source, folder)
     if layer.transform_param.mean_file:
         yield from _missing("transform_param.mean_file", layer.transform_param.mean_file, folder)
+
+
+def ignored_fields(layer: LayerParameter) -> list[str]:
+    """Transform settings in the place of the old layer format, where Caffe reads but does not use them."""
+    param_name = {"Data": "data_param", "ImageData": "image_data_param"}.get(layer.type)
+    if param_name is None:
+        return []
+    given = [field.name for field, _ in getattr(layer, param_name).ListFields()]
+    return [f"{param_name}.{name}" for name in given if name in _OLD_TRANSFORM]
 
 
 def _missing(field: str, name: str, folder: Path) -> Iterator[Fault]:
