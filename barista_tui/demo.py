@@ -32,7 +32,7 @@ from barista_tui.verbs.agentlink import Watch, linked
 from barista_tui.verbs.errors import Exit, VerbError
 
 TEMPLATE = NAME = "lenet-digits"
-CAFFE = "barista"
+CAFFE = "embedded"
 """Name of the embedded engine among the agent's executables."""
 ENOUGH = 0.95
 """Test accuracy at which the line mode calls the demo a success."""

@@ -49,17 +49,24 @@ def text_plot(
     # plotext takes a while to load, and only this needs it.
     import plotext
 
+    # Otherwise the size asked for would be cut to the terminal's, and a pipe has none.
+    plotext.terminal.limit(False, False)
     figure = plotext.figure
     figure.clear()
     figure.plot_size(width, height)
     figure.title(title + (" (log)" if log else ""))
     figure.label(x_label)
-    if log:
-        figure.ruler("y").scale("log")
-    ticks = _ticks(points[0][0], points[-1][0])
-    figure.ruler("x").ticks(ticks, [f"{tick:g}" for tick in ticks])
+    x_ticks = _ticks(points[0][0], points[-1][0])
+    if len(x_ticks) > 1:
+        figure.ruler("x").ticks(x_ticks, [f"{tick:g}" for tick in x_ticks])
+    low, high = min(b for _, b in points), max(b for _, b in points)
+    y_ticks = _log_ticks(low, high) if log else _ticks(low, high)
+    # plotext's own logarithmic scale cannot take ticks of our own, so what it gets are the logarithms.
+    scaled = math.log10 if log else float
+    if log or len(y_ticks) > 1:
+        figure.ruler("y").ticks([scaled(tick) for tick in y_ticks], [f"{tick:.4g}" for tick in y_ticks])
     marker = "*" if ascii_only else "braille"
-    figure.draw(figure.signal([a for a, _ in points], [b for _, b in points], marker=marker).lines())
+    figure.draw(figure.signal([a for a, _ in points], [scaled(b) for _, b in points], marker=marker).lines())
     text = figure.build().string(colorless=True)
     figure.clear()
     lines = [line.rstrip() for line in text.rstrip("\n").split("\n")]
@@ -81,3 +88,14 @@ def _ticks(low: float, high: float) -> list[float]:
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [step * n for n in range(first, last + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """1, 2, 5, 10 ... between ``low`` and ``high``; whole powers of ten where these are too many."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for factors in ((1, 2, 5), (1,)):
+        ticks = [float(f"{factor}e{power}") for power in powers for factor in factors]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) <= _TICKS:
+            break
+    return ticks[:: math.ceil(len(ticks) / _TICKS)] if len(ticks) > 1 else [low, high]
