@@ -1,0 +1,451 @@
+"""The one table of everything a person can do: keys, footer, command palette and help are made from it.
+
+An action that cannot be done now gives the reason; it is shown dim, and says the reason when tried anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from barista_server.api.messages import SessionInfo, State
+
+from barista_tui.format import STATES
+
+Pane = Literal["sessions", "plot", "console"]
+Group = Literal["Session", "Panes", "Plot", "Console", "Barista"]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What decides whether an action can be done."""
+
+    session: SessionInfo | None = None
+    alive: bool = False
+    pane: Pane = "sessions"
+    plot_shown: bool = True
+    console_shown: bool = True
+    can_undo: bool = False
+    filtered: bool = False
+
+
+class Ui(Protocol):
+    """What the screen offers to the handlers of the table."""
+
+    def toggle_run(self) -> None: ...
+    def force_stop(self) -> None: ...
+    def snapshot(self) -> None: ...
+    def new_session(self) -> None: ...
+    def open_details(self) -> None: ...
+    def rename(self) -> None: ...
+    def delete(self) -> None: ...
+    def reset(self) -> None: ...
+    def undo(self) -> None: ...
+    def filter_sessions(self) -> None: ...
+    def sort_sessions(self) -> None: ...
+    def show_pane(self, pane: Pane) -> None: ...
+    def next_pane(self, step: int) -> None: ...
+    def plot_scale(self) -> None: ...
+    def plot_axis(self) -> None: ...
+    def plot_smooth(self) -> None: ...
+    def plot_zoom(self, factor: float) -> None: ...
+    def plot_pan(self, part: float) -> None: ...
+    def plot_reset(self) -> None: ...
+    def console_follow(self) -> None: ...
+    def console_source(self) -> None: ...
+    def console_kinds(self) -> None: ...
+    def console_raw(self) -> None: ...
+    def toggle_theme(self) -> None: ...
+    def reconnect(self) -> None: ...
+    def show_help(self) -> None: ...
+    def show_palette(self) -> None: ...
+    def back(self) -> None: ...
+    def leave(self) -> None: ...
+
+
+Check = Callable[[Context], str | None]
+
+
+@dataclass(frozen=True)
+class Action:
+    """One row of the table. ``keys``: Textual's names, first the one to show; ``pane``: bound only there."""
+
+    id: str
+    keys: tuple[str, ...]
+    label: str
+    group: Group
+    help: str
+    handler: Callable[[Ui], None]
+    refused: Check = lambda context: None
+    """The reason why it cannot be done now, or None."""
+    label_now: Callable[[Context], str] | None = None
+    pane: Pane | None = None
+    footer: int = 0
+    """Place in the footer, 1 first; 0: not there."""
+
+
+# ---------------------------------------------------------------------------------- what can be done
+
+STARTABLE = {State.WAITING, State.PAUSED, State.PRETRAINED, State.INTERRUPTED, State.FAILED, State.FINISHED}
+ACTIVE = {State.RUNNING, State.PAUSING, State.QUEUED}
+
+
+def needs_agent(context: Context) -> str | None:
+    """Anything the agent must do."""
+    return None if context.alive else "not connected: wait, or press C to connect now"
+
+
+def needs_session(context: Context) -> str | None:
+    """Anything done to the selected session."""
+    return needs_agent(context) or (
+        None if context.session else "no session is selected: press n to make one"
+    )
+
+
+def _state_word(session: SessionInfo) -> str:
+    return STATES[session.state].word.lower()
+
+
+def can_toggle(context: Context) -> str | None:
+    """Start, go on or pause."""
+    if refused := needs_session(context):
+        return refused
+    session = context.session
+    assert session is not None
+    if session.state is State.INVALID:
+        return "invalid: press enter for the reasons"
+    if session.state is State.FINISHED and 0 < session.max_iter <= session.iteration:
+        return "finished: raise max_iter in solver.prototxt, or reset with R"
+    return None
+
+
+def can_force(context: Context) -> str | None:
+    """Stop a process that does not react."""
+    if refused := needs_session(context):
+        return refused
+    session = context.session
+    assert session is not None
+    return None if session.state is State.PAUSING else f"{_state_word(session)}: pause first"
+
+
+def can_snapshot(context: Context) -> str | None:
+    """A snapshot needs a running process."""
+    if refused := needs_session(context):
+        return refused
+    session = context.session
+    assert session is not None
+    return None if session.state is State.RUNNING else f"{_state_word(session)}: only a running session can"
+
+
+def can_remove(context: Context) -> str | None:
+    """Delete and reset need a session at rest."""
+    if refused := needs_session(context):
+        return refused
+    session = context.session
+    assert session is not None
+    return f"{_state_word(session)}: pause first" if session.state in ACTIVE else None
+
+
+def can_reset(context: Context) -> str | None:
+    """There must be something to throw away."""
+    if refused := can_remove(context):
+        return refused
+    session = context.session
+    assert session is not None
+    return None if session.runs or session.snapshots else "nothing to throw away yet"
+
+
+def can_undo(context: Context) -> str | None:
+    """Only what this screen deleted or reset."""
+    return needs_agent(context) or (None if context.can_undo else "nothing was deleted or reset from here")
+
+
+def _plot(context: Context) -> str | None:
+    return None if context.plot_shown else "open the plot first: 2"
+
+
+def _console(context: Context) -> str | None:
+    return None if context.console_shown else "open the console first: 3"
+
+
+def _disconnected(context: Context) -> str | None:
+    return "connected" if context.alive else None
+
+
+def _toggle_label(context: Context) -> str:
+    state = context.session.state if context.session else None
+    if state is State.RUNNING:
+        return "Pause"
+    if state is State.PAUSING:
+        return "Pausing"
+    return "Resume" if context.session and context.session.snapshots else "Start"
+
+
+# ---------------------------------------------------------------------------------- the table
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        "toggle",
+        ("space",),
+        "Start/Pause",
+        "Session",
+        "Start, pause with a snapshot, or go on from the last one",
+        lambda ui: ui.toggle_run(),
+        can_toggle,
+        _toggle_label,
+        footer=1,
+    ),
+    Action(
+        "snapshot",
+        ("s",),
+        "Snapshot",
+        "Session",
+        "Take a snapshot now, the training goes on",
+        lambda ui: ui.snapshot(),
+        can_snapshot,
+        footer=2,
+    ),
+    Action(
+        "new",
+        ("n",),
+        "New",
+        "Session",
+        "Make a session from a template or from prototxt files",
+        lambda ui: ui.new_session(),
+        needs_agent,
+        footer=3,
+    ),
+    Action(
+        "open",
+        ("enter",),
+        "Open",
+        "Session",
+        "Reasons, runs and snapshots of the session; start from any snapshot",
+        lambda ui: ui.open_details(),
+        lambda context: None if context.session else "no session is selected",
+        footer=4,
+    ),
+    Action(
+        "rename",
+        ("r",),
+        "Rename",
+        "Session",
+        "Give the session another name",
+        lambda ui: ui.rename(),
+        needs_session,
+    ),
+    Action(
+        "delete",
+        ("d", "delete"),
+        "Delete",
+        "Session",
+        "Move the session and all its files to the trash; u brings it back",
+        lambda ui: ui.delete(),
+        can_remove,
+        footer=5,
+    ),
+    Action(
+        "reset",
+        ("R",),
+        "Reset",
+        "Session",
+        "Throw away runs and snapshots, keep net and solver; u brings them back",
+        lambda ui: ui.reset(),
+        can_reset,
+    ),
+    Action(
+        "undo",
+        ("u",),
+        "Undo",
+        "Session",
+        "Bring back what was deleted or reset last",
+        lambda ui: ui.undo(),
+        can_undo,
+    ),
+    Action(
+        "force",
+        ("F",),
+        "Force stop",
+        "Session",
+        "End a process that does not react to pause; shows first what is lost",
+        lambda ui: ui.force_stop(),
+        can_force,
+    ),
+    Action(
+        "filter",
+        ("slash",),
+        "Filter",
+        "Panes",
+        "Show only sessions whose id, name, state or host holds the words",
+        lambda ui: ui.filter_sessions(),
+        footer=6,
+    ),
+    Action(
+        "sort",
+        ("o",),
+        "Sort",
+        "Panes",
+        "Sort by id, name, state, progress, loss or time to go",
+        lambda ui: ui.sort_sessions(),
+    ),
+    Action("sessions", ("1",), "Sessions", "Panes", "Go to the list", lambda ui: ui.show_pane("sessions")),
+    Action("plot", ("2",), "Plot", "Panes", "Go to the plot", lambda ui: ui.show_pane("plot")),
+    Action("console", ("3",), "Console", "Panes", "Go to the console", lambda ui: ui.show_pane("console")),
+    Action("next-pane", ("tab",), "Pane", "Panes", "Next pane", lambda ui: ui.next_pane(1), footer=7),
+    Action("last-pane", ("shift+tab",), "Pane back", "Panes", "Last pane", lambda ui: ui.next_pane(-1)),
+    Action(
+        "scale", ("l",), "Lin/log", "Plot", "Linear or logarithmic scale", lambda ui: ui.plot_scale(), _plot
+    ),
+    Action(
+        "axis",
+        ("x",),
+        "Iteration/time",
+        "Plot",
+        "Against iterations or training time",
+        lambda ui: ui.plot_axis(),
+        _plot,
+    ),
+    Action(
+        "smooth",
+        ("m",),
+        "Smoothing",
+        "Plot",
+        "Smooth the training curve: off, a little, much",
+        lambda ui: ui.plot_smooth(),
+        _plot,
+    ),
+    Action(
+        "zoom-in",
+        ("plus", "equals_sign"),
+        "Zoom in",
+        "Plot",
+        "Half the range",
+        lambda ui: ui.plot_zoom(0.5),
+        _plot,
+    ),
+    Action("zoom-out", ("minus",), "Zoom out", "Plot", "Twice the range", lambda ui: ui.plot_zoom(2), _plot),
+    Action("zoom-reset", ("0",), "Whole range", "Plot", "Show all of it", lambda ui: ui.plot_reset(), _plot),
+    Action(
+        "pan-left",
+        ("left", "h"),
+        "Pan left",
+        "Plot",
+        "Earlier iterations",
+        lambda ui: ui.plot_pan(-0.25),
+        _plot,
+        pane="plot",
+    ),
+    Action(
+        "pan-right",
+        ("right",),
+        "Pan right",
+        "Plot",
+        "Later iterations",
+        lambda ui: ui.plot_pan(0.25),
+        _plot,
+        pane="plot",
+    ),
+    Action(
+        "follow",
+        ("G", "end"),
+        "Follow",
+        "Console",
+        "Go to the last line and stay there",
+        lambda ui: ui.console_follow(),
+        _console,
+        pane="console",
+    ),
+    Action(
+        "source",
+        ("v",),
+        "Log/notices",
+        "Console",
+        "The session's log, or the messages of agent and host",
+        lambda ui: ui.console_source(),
+        _console,
+    ),
+    Action(
+        "kinds",
+        ("f",),
+        "Lines",
+        "Console",
+        "All lines, only errors and warnings, or only metrics",
+        lambda ui: ui.console_kinds(),
+        _console,
+    ),
+    Action(
+        "raw",
+        ("w",),
+        "Raw lines",
+        "Console",
+        "Log lines just as caffe wrote them",
+        lambda ui: ui.console_raw(),
+        _console,
+    ),
+    Action(
+        "palette",
+        ("ctrl+p",),
+        "Palette",
+        "Barista",
+        "Everything by name",
+        lambda ui: ui.show_palette(),
+        footer=8,
+    ),
+    Action(
+        "help",
+        ("question_mark", "f1"),
+        "Help",
+        "Barista",
+        "The keys, those of the focused pane first",
+        lambda ui: ui.show_help(),
+        footer=9,
+    ),
+    Action("theme", ("t",), "Theme", "Barista", "Dark or light", lambda ui: ui.toggle_theme()),
+    Action(
+        "reconnect",
+        ("C",),
+        "Connect now",
+        "Barista",
+        "Do not wait for the next attempt",
+        lambda ui: ui.reconnect(),
+        _disconnected,
+    ),
+    Action(
+        "back",
+        ("escape",),
+        "Back",
+        "Barista",
+        "Leave filter, zoom or pane, in this order",
+        lambda ui: ui.back(),
+    ),
+    Action("quit", ("q",), "Quit", "Barista", "Leave; trainings go on", lambda ui: ui.leave(), footer=10),
+)
+
+BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
+
+_KEY_WORDS = {
+    "space": "space",
+    "slash": "/",
+    "question_mark": "?",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
+    "ctrl+p": "^p",
+    "shift+tab": "⇧tab",
+    "left": "←",
+    "right": "→",
+    "escape": "esc",
+    "delete": "del",
+    "f1": "F1",
+}
+
+
+def key_word(key: str) -> str:
+    """A key as people read it: ``^p`` for ctrl+p."""
+    return _KEY_WORDS.get(key, key)
+
+
+def label(action: Action, context: Context) -> str:
+    """The action's name as it reads now: *Pause* while running."""
+    return action.label_now(context) if action.label_now else action.label

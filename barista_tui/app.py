@@ -1,0 +1,101 @@
+"""The app: themes, the store, the host link, the main screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from barista_server.api.messages import State
+from textual.app import App
+
+from barista_tui import cache, theme
+from barista_tui.host import Host
+from barista_tui.screens.main import MainScreen
+from barista_tui.store import Store
+
+UPDATE_PAUSE = 0.05
+"""Seconds in which changes gather to one update of the screen."""
+
+
+class BaristaApp(App[None]):
+    """One screen on one root. ``connect=False`` shows what the store is given and asks no agent."""
+
+    TITLE = "Barista"
+    CSS_PATH = "barista.tcss"
+    NOTIFICATION_TIMEOUT = 5
+
+    def __init__(
+        self,
+        root: Path,
+        title: str = "",
+        select: str | None = None,
+        connect: bool = True,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__()
+        self.root = root
+        self.now = now
+        self.store = Store(self._store_changed)
+        self.host = Host(root, self.store)
+        self._connect = connect
+        self._select = select
+        self._update_due = False
+        self.main = MainScreen(title or root.name)
+        for each in theme.THEMES:
+            self.register_theme(each)
+        self.theme = theme.DARK
+
+    def on_mount(self) -> None:
+        if self._connect:
+            self.store.remembered(cache.load(self.root))
+        self.push_screen(self.main)
+        if self._select:
+            self.main.want(self._select)
+        if self._connect:
+            # The first frame comes before the first byte to the agent.
+            self.call_after_refresh(self._start_link)
+
+    def _start_link(self) -> None:
+        self.run_worker(self.host.run(), name="host", group="host", exit_on_error=False)
+
+    def _store_changed(self) -> None:
+        if not self._update_due and self.is_running:
+            self._update_due = True
+            self.set_timer(UPDATE_PAUSE, self._update)
+
+    def _update(self) -> None:
+        self._update_due = False
+        if self.main.is_mounted:
+            self.main.show_known()
+
+    def leave(self) -> None:
+        """Quit, and say what goes on."""
+        sessions = self.store.known.sessions
+        if self._connect and self.store.known.epoch:
+            cache.save(self.root, list(sessions.values()))
+        active = [session.name for session in sessions.values() if session.state is State.RUNNING]
+        words = None
+        if active:
+            names = ", ".join(active[:5]) + (" …" if len(active) > 5 else "")
+            goes = "1 training goes on" if len(active) == 1 else f"{len(active)} trainings go on"
+            words = f"{goes}: {names}. `barista` shows {'it' if len(active) == 1 else 'them'} again."
+        self.exit(message=words)
+
+    def action_command_palette(self) -> None:
+        """The palette of actions."""
+        from barista_tui.palette import ActionPalette
+
+        if not isinstance(self.screen, ActionPalette):
+            self.push_screen(ActionPalette())
+
+    async def action_quit(self) -> None:
+        """Ctrl+Q and the palette leave the same way."""
+        self.leave()
+
+
+def run(root: Path, title: str, select: str | None = None) -> int:
+    """Show the screen on ``root`` until the person leaves. Returns the exit code."""
+    app = BaristaApp(root, title, select)
+    app.run()
+    return app.return_code or 0

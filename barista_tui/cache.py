@@ -1,0 +1,41 @@
+"""The last known list, kept so that the next start paints it at once. Losing it costs nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import msgspec
+from barista_server.api.messages import SessionInfo
+
+MAX_SIZE = 4 * 1024 * 1024
+
+
+def _path(root: Path) -> Path:
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    key = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:16]
+    return base / "barista" / f"{key}.list"
+
+
+def load(root: Path) -> list[SessionInfo]:
+    """The remembered list of ``root``; empty where there is none or it cannot be read."""
+    path = _path(root)
+    try:
+        if path.stat().st_size > MAX_SIZE:
+            return []
+        return msgspec.msgpack.decode(path.read_bytes(), type=list[SessionInfo])
+    except (OSError, msgspec.MsgspecError):
+        return []
+
+
+def save(root: Path, sessions: list[SessionInfo]) -> None:
+    """Remember the list. What cannot be written is not remembered."""
+    path = _path(root)
+    temporary = path.with_suffix(f".{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(msgspec.msgpack.encode(sessions))
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)

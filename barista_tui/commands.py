@@ -1,0 +1,127 @@
+"""What is done to sessions: each command asks the agent and says in a sentence what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from barista_server.api.messages import (
+    DeleteSession,
+    Failure,
+    PauseSession,
+    RenameSession,
+    ResetSession,
+    Restore,
+    SessionInfo,
+    SessionReply,
+    SnapshotReply,
+    SnapshotSession,
+    StartSession,
+    State,
+    TrashReply,
+)
+
+from barista_tui import format as fmt
+from barista_tui.host import Host
+from barista_tui.store import Store
+
+__all__ = ["Commands", "Say", "failure_text", "loss_of_force"]
+
+Say = Callable[[str, Literal["information", "warning", "error"]], None]
+
+
+@dataclass(frozen=True)
+class Trashed:
+    """What an undo would bring back."""
+
+    trash: str
+    what: str
+
+
+def failure_text(failure: Failure) -> str:
+    """What happened, where, what next."""
+    lines = [failure.text]
+    for problem in failure.problems:
+        where = f"{problem.file}:{problem.line}" if problem.line is not None else problem.file
+        text = f"{where}: {problem.text}" if where else problem.text
+        if problem.text != failure.text:
+            lines.append(text)
+        if problem.hint:
+            lines.append(problem.hint)
+    if failure.hint:
+        lines.append(failure.hint)
+    return "\n".join(dict.fromkeys(lines))
+
+
+def loss_of_force(session: SessionInfo) -> str:
+    """What ending the process now throws away."""
+    if not session.snapshots:
+        return f"There is no snapshot: all {session.iteration} iterations are lost."
+    last = session.snapshots[-1].iteration
+    return (
+        f"The last snapshot is at iteration {last}: {max(0, session.iteration - last)} iterations are lost."
+    )
+
+
+class Commands:
+    """Session commands over one host. Calls raise CallFailed and LinkError; the caller shows them."""
+
+    def __init__(self, host: Host, store: Store, say: Say) -> None:
+        self._host = host
+        self._store = store
+        self._say = say
+        self.trash: list[Trashed] = []
+
+    async def start(self, session: SessionInfo, snapshot: int | None = None) -> None:
+        """Start, or go on from a snapshot (None: the newest)."""
+        reply = await self._host.call(StartSession(session=session.id, snapshot=snapshot), SessionReply)
+        self._store.changed_session(reply.session)
+
+    async def pause(self, session: SessionInfo, force: Literal["", "term", "kill"] = "") -> None:
+        """Stop with a snapshot, or by force without one."""
+        reply = await self._host.call(PauseSession(session=session.id, force=force), SessionReply)
+        self._store.changed_session(reply.session)
+
+    async def toggle(self, session: SessionInfo) -> None:
+        """Pause what runs, start what does not."""
+        if session.state in (State.RUNNING, State.QUEUED):
+            await self.pause(session)
+        else:
+            await self.start(session)
+
+    async def snapshot(self, session: SessionInfo) -> None:
+        """Take a snapshot; said once both files are verified."""
+        self._say(f"{session.name}: snapshot asked for", "information")
+        reply = await self._host.call(SnapshotSession(session=session.id), SnapshotReply)
+        taken = reply.snapshot
+        text = f"{session.name}: snapshot taken at iteration {taken.iteration} ({fmt.size(taken.size)})"
+        self._say(text, "information")
+
+    async def rename(self, session: SessionInfo, name: str) -> None:
+        """Give it another name."""
+        reply = await self._host.call(RenameSession(session=session.id, name=name), SessionReply)
+        self._store.changed_session(reply.session)
+
+    async def delete(self, session: SessionInfo) -> None:
+        """Move it to the trash, and say how to get it back."""
+        reply = await self._host.call(DeleteSession(session=session.id), TrashReply)
+        self._trashed(reply, f"{session.name} is in the trash")
+
+    async def reset(self, session: SessionInfo) -> None:
+        """Move its runs and snapshots to the trash, and say how to get them back."""
+        reply = await self._host.call(ResetSession(session=session.id), TrashReply)
+        self._trashed(reply, f"Runs and snapshots of {session.name} are in the trash")
+
+    async def undo(self) -> None:
+        """Bring back what went last."""
+        last = self.trash[-1]
+        reply = await self._host.call(Restore(trash=last.trash), SessionReply)
+        self.trash.remove(last)
+        self._store.changed_session(reply.session)
+        self._say(f"{reply.session.name} is back", "information")
+
+    def _trashed(self, reply: TrashReply, what: str) -> None:
+        self.trash.append(Trashed(reply.trash, what))
+        gone = f"{fmt.plural(reply.files, 'file')}, {fmt.size(reply.size)}"
+        self._say(f"{what} ({gone}). Press u to undo.", "information")

@@ -1,0 +1,187 @@
+"""What the actions of the table do, carried out for the main screen."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from barista_server.api.messages import SessionInfo, State
+
+from barista_tui import rows, theme
+from barista_tui.actions import Pane
+from barista_tui.commands import Commands, loss_of_force
+from barista_tui.curves import SMOOTHING
+from barista_tui.widgets.console import KINDS
+
+if TYPE_CHECKING:
+    from barista_tui.screens.main import MainScreen
+
+
+class Deeds:
+    """Implements :class:`barista_tui.actions.Ui`. Whether a deed is allowed was asked before."""
+
+    def __init__(self, screen: MainScreen, commands: Commands) -> None:
+        self._screen = screen
+        self._commands = commands
+
+    @property
+    def _session(self) -> SessionInfo:
+        session = self._screen.session
+        assert session is not None, "the action table lets no session action through without one"
+        return session
+
+    def _ask_agent(self, deed: Coroutine[Any, Any, None], what: str) -> None:
+        self._screen.ask_agent(deed, what)
+
+    # ---------------------------------------------------------------------------------- sessions
+
+    def toggle_run(self) -> None:
+        session = self._session
+        if session.state is State.PAUSING:
+            self.force_stop()
+        else:
+            self._ask_agent(self._commands.toggle(session), f"{session.name} was not started or paused")
+
+    def force_stop(self) -> None:
+        from barista_tui.screens.confirm import Choice, ConfirmScreen
+
+        session = self._session
+        body = (
+            session.busy or "Pause was asked for; caffe finishes its iteration and writes a snapshot.",
+            loss_of_force(session),
+        )
+        choices = (
+            Choice("", "Keep waiting", "default"),
+            Choice("term", "Stop now (TERM)", "warning"),
+            Choice("kill", "Kill (KILL)", "error"),
+        )
+
+        def decided(choice: str | None) -> None:
+            what = f"{session.name} was not stopped"
+            if choice == "term":
+                self._ask_agent(self._commands.pause(session, "term"), what)
+            elif choice == "kill":
+                self._ask_agent(self._commands.pause(session, "kill"), what)
+
+        self._screen.app.push_screen(ConfirmScreen(f"Force {session.name} to stop?", body, choices), decided)
+
+    def snapshot(self) -> None:
+        self._ask_agent(self._commands.snapshot(self._session), "No snapshot was taken")
+
+    def new_session(self) -> None:
+        from barista_tui.screens.new_session import NewSessionScreen
+
+        def made(session: SessionInfo | None) -> None:
+            if session is not None:
+                self._screen.app.store.changed_session(session)
+                self._screen.want(session.id)
+
+        self._screen.app.push_screen(NewSessionScreen(self._screen.app.host), made)
+
+    def open_details(self) -> None:
+        from barista_tui.screens.details import DetailsScreen
+
+        session = self._session
+
+        def chosen(snapshot: int | None) -> None:
+            if snapshot is not None:
+                self._ask_agent(self._commands.start(session, snapshot), f"{session.name} was not started")
+
+        self._screen.app.push_screen(DetailsScreen(session), chosen)
+
+    def rename(self) -> None:
+        from barista_tui.screens.prompt import PromptScreen
+
+        session = self._session
+
+        def answered(name: str | None) -> None:
+            if name and name != session.name:
+                self._ask_agent(self._commands.rename(session, name), f"{session.name} was not renamed")
+
+        self._screen.app.push_screen(PromptScreen(f"Rename {session.name}", session.name), answered)
+
+    def delete(self) -> None:
+        self._ask_agent(self._commands.delete(self._session), f"{self._session.name} was not deleted")
+
+    def reset(self) -> None:
+        self._ask_agent(self._commands.reset(self._session), f"{self._session.name} was not reset")
+
+    def undo(self) -> None:
+        self._ask_agent(self._commands.undo(), "Nothing was brought back")
+
+    # ---------------------------------------------------------------------------------- panes
+
+    def filter_sessions(self) -> None:
+        self._screen.open_filter()
+
+    def sort_sessions(self) -> None:
+        orders = rows.SORTS
+        self._screen.sort_by(orders[(orders.index(self._screen.sort) + 1) % len(orders)])
+
+    def show_pane(self, pane: Pane) -> None:
+        self._screen.show_pane(pane)
+
+    def next_pane(self, step: int) -> None:
+        self._screen.next_pane(step)
+
+    # ---------------------------------------------------------------------------------- plot and console
+
+    def plot_scale(self) -> None:
+        plot = self._screen.plot
+        plot.set_view(replace(plot.view, log=not plot.view.log))
+
+    def plot_axis(self) -> None:
+        self._screen.plot.cycle_axis()
+
+    def plot_smooth(self) -> None:
+        plot = self._screen.plot
+        plot.set_view(replace(plot.view, smooth=(plot.view.smooth + 1) % len(SMOOTHING)))
+
+    def plot_zoom(self, factor: float) -> None:
+        self._screen.plot.zoom(factor)
+
+    def plot_pan(self, part: float) -> None:
+        self._screen.plot.pan(part)
+
+    def plot_reset(self) -> None:
+        self._screen.plot.reset_range()
+
+    def console_follow(self) -> None:
+        self._screen.console.set_follow()
+
+    def console_source(self) -> None:
+        console = self._screen.console
+        console.switch("log" if console.showing == "notices" else "notices")
+        self._screen.show_known()
+
+    def console_kinds(self) -> None:
+        names = list(KINDS)
+        self._screen.show_kinds(names[(names.index(self._screen.kinds) + 1) % len(names)])
+
+    def console_raw(self) -> None:
+        console = self._screen.console
+        console.set_raw(not console.raw)
+
+    # ---------------------------------------------------------------------------------- Barista
+
+    def toggle_theme(self) -> None:
+        app = self._screen.app
+        app.theme = theme.LIGHT if app.current_theme.dark else theme.DARK
+
+    def reconnect(self) -> None:
+        self._screen.app.host.retry_now()
+
+    def show_help(self) -> None:
+        from barista_tui.screens.help import HelpScreen
+
+        self._screen.app.push_screen(HelpScreen(self._screen.context()))
+
+    def show_palette(self) -> None:
+        self._screen.app.action_command_palette()
+
+    def back(self) -> None:
+        self._screen.back()
+
+    def leave(self) -> None:
+        self._screen.app.leave()

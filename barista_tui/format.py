@@ -1,0 +1,184 @@
+"""How numbers, states and bars read on the screen. Pure text: no colour is decided here."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from barista_server.api.messages import Notice, SessionInfo, State
+from rich.cells import cell_len, set_cell_size
+
+ELLIPSIS = "…"
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+class StateLook(NamedTuple):
+    """A state is a glyph, a word and a colour; ``tone`` names the colour in the theme."""
+
+    glyph: str
+    word: str
+    tone: str
+
+
+STATES: dict[State, StateLook] = {
+    State.WAITING: StateLook("○", "Waiting", "idle"),
+    State.QUEUED: StateLook("◷", "Queued", "queued"),
+    State.RUNNING: StateLook("▶", "Running", "running"),
+    State.PAUSING: StateLook("◐", "Pausing", "paused"),
+    State.PAUSED: StateLook("‖", "Paused", "paused"),
+    State.FINISHED: StateLook("✔", "Finished", "finished"),
+    State.PRETRAINED: StateLook("◇", "Pre-trained", "idle"),
+    State.FAILED: StateLook("✖", "Failed", "failed"),
+    State.INTERRUPTED: StateLook("↯", "Interrupted", "warning"),
+    State.INVALID: StateLook("!", "Invalid", "failed"),
+}
+
+
+def state_look(session: SessionInfo) -> StateLook:
+    """Glyph, word and tone of a session's state; a stalled run says so instead of *Running*."""
+    look = STATES[session.state]
+    if session.stalled and session.state is State.RUNNING:
+        return StateLook(look.glyph, "Stalled", "warning")
+    return look
+
+
+def duration(seconds: float | None) -> str:
+    """At most seven cells: ``42 s``, ``03:12`` (minutes:seconds), ``5 h 07``, ``3 d 4 h``; empty for None."""
+    if seconds is None or not math.isfinite(seconds):
+        return ""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60:02d}:{whole % 60:02d}"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d}"
+    days = whole // 86400
+    return f"{days} d {whole % 86400 // 3600} h" if days < 100 else f"{days} d"
+
+
+def age(seconds: float) -> str:
+    """How long ago, in one unit: ``12 s``, ``3 m``, ``5 h``, ``2 d``."""
+    whole = max(0, int(seconds))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if whole >= size:
+            return f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
+def count(number: int) -> str:
+    """Exact below ten thousand, then ``10k``, ``131k``, ``1.2M``."""
+    if abs(number) < 10_000:
+        return str(number)
+    for size, unit in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
+        # 999 950 and up would round to four digits of the smaller unit.
+        if abs(number) >= size * 0.99995:
+            short = f"{number / size:.0f}" if abs(number) >= 100 * size else f"{number / size:.1f}"
+            return f"{short.removesuffix('.0')}{unit}"
+    return str(number)
+
+
+def progress(session: SessionInfo) -> str:
+    """``4210/10k``; only the iteration where the solver has no end; empty before anything is known."""
+    if session.max_iter <= 0:
+        return count(session.iteration) if session.iteration else ""
+    return f"{count(session.iteration)}/{count(session.max_iter)}"
+
+
+def fraction(session: SessionInfo) -> float:
+    """Part of the iterations done, 0 to 1."""
+    if session.max_iter <= 0:
+        return 0.0
+    return min(1.0, max(0.0, session.iteration / session.max_iter))
+
+
+def value(number: float | None) -> str:
+    """A loss or a metric in at most eight cells, four significant digits; empty for None."""
+    if number is None:
+        return ""
+    if math.isnan(number):
+        return "NaN"
+    if math.isinf(number):
+        return "Inf" if number > 0 else "-Inf"
+    size = abs(number)
+    if size != 0 and (size < 1e-4 or size >= 1e5):
+        return f"{number:.1e}".replace("e-0", "e-").replace("e+0", "e")
+    if size >= 1000:
+        return f"{number:.0f}"
+    decimals = 4 if size < 1 else 3 if size < 10 else 2 if size < 100 else 1
+    return f"{number:.{decimals}f}"
+
+
+def size(bytes_: int) -> str:
+    """``812 B``, ``1.3 MB``."""
+    if bytes_ < 1000:
+        return f"{bytes_} B"
+    number, unit = bytes_ / 1e3, "kB"
+    for bigger in ("MB", "GB", "TB"):
+        if number < 999.5:
+            break
+        number, unit = number / 1000, bigger
+    return f"{number:.1f} {unit}" if number < 99.95 else f"{number:.0f} {unit}"
+
+
+def plural(number: int, word: str) -> str:
+    """``1 file``, ``3 files``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def bar(part: float, width: int) -> tuple[str, str]:
+    """Filled and empty part of a progress bar of ``width`` cells, in halves of a cell."""
+    halves = round(min(1.0, max(0.0, part)) * width * 2)
+    full, half = divmod(halves, 2)
+    filled = "━" * full + "╸" * half
+    return filled, "─" * (width - len(filled))
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """The last ``width`` values as blocks, low to high; NaN is a gap."""
+    shown = list(values)[-width:]
+    finite = [number for number in shown if math.isfinite(number)]
+    if not finite:
+        return ""
+    low, high = min(finite), max(finite)
+    span = high - low
+    blocks = [
+        " " if not math.isfinite(number) else SPARKS[round((number - low) / span * 7) if span > 0 else 0]
+        for number in shown
+    ]
+    return "".join(blocks)
+
+
+def fit(text: str, width: int, right: bool = False) -> str:
+    """``text`` in exactly ``width`` cells, cut with an ellipsis, filled with blanks."""
+    if width <= 0:
+        return ""
+    length = cell_len(text)
+    if length > width:
+        return set_cell_size(text, width - 1) + ELLIPSIS
+    blanks = " " * (width - length)
+    return blanks + text if right else text + blanks
+
+
+def clock(at: float) -> str:
+    """Local time of day, ``14:02:31``."""
+    return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def notice_prefix(notice: Notice) -> str:
+    """``[14:02:31, Session 7]``."""
+    return f"[{clock(notice.time)}, {notice.caller}]"
+
+
+def reason(session: SessionInfo) -> str:
+    """Why a session is invalid or failed, in one line: ``net.prototxt:41 bottom "poolX" unknown``."""
+    if not session.problems:
+        return ""
+    worst = session.problems[0]
+    where = worst.file or ""
+    if where and worst.line is not None:
+        where = f"{where}:{worst.line}"
+    more = f" (+{len(session.problems) - 1} more)" if len(session.problems) > 1 else ""
+    return f"{where} {worst.text}".strip().replace("\n", " ") + more

@@ -1,0 +1,87 @@
+"""Blocks of log lines around what is on the screen: the log itself stays with the agent."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from barista_server.api.messages import LogLine
+
+BLOCK = 256
+"""Lines fetched at once."""
+
+MAX_BLOCKS = 64
+"""Blocks kept: about 16 000 lines."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which lines: one run's log, seen through a filter of kinds (empty: all)."""
+
+    session: str
+    run: int
+    kinds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Window:
+    """Lines to ask for: ``count`` of them from ``start`` (negative: from the end)."""
+
+    start: int
+    count: int
+
+
+class LineCache:
+    """Lines of one source by filtered index. ``total`` grows with the log."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.total = 0
+        self._blocks: OrderedDict[int, list[LogLine | None]] = OrderedDict()
+
+    def get(self, index: int) -> LogLine | None:
+        """The line, or None when it is not here (see :meth:`missing`)."""
+        number, place = divmod(index, BLOCK)
+        block = self._blocks.get(number)
+        return block[place] if block is not None else None
+
+    def put(self, start: int, total: int, lines: list[LogLine]) -> None:
+        """Take a window that the agent sent. A log that became shorter starts the cache anew."""
+        if total < self.total:
+            self._blocks.clear()
+        self.total = total
+        for index, line in enumerate(lines, start):
+            number, place = divmod(index, BLOCK)
+            block = self._blocks.get(number)
+            if block is None:
+                block = self._blocks[number] = [None] * BLOCK
+            block[place] = line
+        for number in range(start // BLOCK, (start + len(lines)) // BLOCK + 1):
+            if number in self._blocks:
+                self._blocks.move_to_end(number)
+        while len(self._blocks) > MAX_BLOCKS:
+            self._blocks.popitem(last=False)
+
+    def missing(self, first: int, last: int) -> Window | None:
+        """The whole blocks to fetch so that ``first`` .. ``last`` (inclusive) can be shown, or None."""
+        first, last = max(0, first), min(last, self.total - 1)
+        absent = [
+            number
+            for number in range(first // BLOCK, last // BLOCK + 1)
+            if self._lacks(number, max(first, number * BLOCK), min(last, (number + 1) * BLOCK - 1))
+        ]
+        if first > last or not absent:
+            return None
+        return Window(absent[0] * BLOCK, (absent[-1] - absent[0] + 1) * BLOCK)
+
+    def tail(self) -> Window:
+        """The window that brings what was appended: from the last block that may not be whole."""
+        if not self.total:
+            return Window(-BLOCK, BLOCK)
+        return Window(self.total // BLOCK * BLOCK, BLOCK * 4)
+
+    def _lacks(self, number: int, first: int, last: int) -> bool:
+        block = self._blocks.get(number)
+        if block is None:
+            return True
+        return any(block[index % BLOCK] is None for index in range(first, last + 1))

@@ -1,0 +1,112 @@
+"""Everything about one session: why it cannot run, its runs, its snapshots; start from any of them."""
+
+from __future__ import annotations
+
+from barista_server.api.messages import Problem, RunInfo, SessionInfo
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from barista_tui import format as fmt
+from barista_tui.actions import STARTABLE
+
+
+def problem_lines(problem: Problem) -> list[Content]:
+    """A reason with its place, and what to do about it."""
+    where = problem.file or ""
+    if where and problem.line is not None:
+        where += f":{problem.line}"
+    lines = [Content.assemble((f"{where}  " if where else "", "$dim"), (problem.text, "$error"))]
+    if problem.hint:
+        lines.append(Content.assemble(("  → ", "$dim"), (problem.hint, "$foreground")))
+    return lines
+
+
+def run_words(run: RunInfo) -> str:
+    """``run 2  14:02:31  5 h 12  from 4000  exit 0``."""
+    words = [f"run {run.number}", fmt.clock(run.started)]
+    if run.ended is not None:
+        words.append(fmt.duration(run.ended - run.started))
+    if run.resumed_from is not None:
+        words.append(f"from iteration {run.resumed_from}")
+    if run.signal is not None:
+        words.append(f"ended by signal {run.signal}")
+    elif run.exit_code is not None:
+        words.append(f"exit code {run.exit_code}")
+    elif run.ended is None:
+        words.append("going on")
+    words.append(f"{fmt.count(run.lines)} lines")
+    return "  ".join(words)
+
+
+class DetailsScreen(ModalScreen[int | None]):
+    """Answers the iteration of the snapshot to start from, or None."""
+
+    BINDINGS = [Binding("escape,q", "dismiss", show=False)]
+
+    def __init__(self, session: SessionInfo) -> None:
+        super().__init__()
+        self.session = session
+
+    def compose(self) -> ComposeResult:
+        session = self.session
+        startable = session.state in STARTABLE
+        with Vertical(classes="dialog wide"):
+            yield Static(Content(f"{session.id}  {session.name}"), classes="title")
+            yield Static(self._facts(), classes="line")
+            if session.snapshots:
+                words = "Snapshots: enter starts from the chosen one" if startable else "Snapshots"
+                yield Static(Content.styled(f"\n{words}", "$accent"), classes="line")
+                yield OptionList(*self._snapshots(), id="snapshots", compact=True)
+            yield Static(Content("esc back"), classes="line dim hint")
+
+    def _snapshots(self) -> list[Option]:
+        disabled = self.session.state not in STARTABLE
+        return [
+            Option(
+                Content(
+                    f"iteration {each.iteration:>8}  {fmt.clock(each.time)}"
+                    f"  {fmt.size(each.size):>8}  {each.model}"
+                ),
+                id=str(each.iteration),
+                disabled=disabled,
+            )
+            for each in reversed(self.session.snapshots)
+        ]
+
+    def _facts(self) -> Content:
+        session = self.session
+        look = fmt.state_look(session)
+        facts = [
+            ("state", f"{look.glyph} {look.word}" + (f": {session.busy}" if session.busy else "")),
+            ("progress", f"{session.iteration} of {session.max_iter} iterations"),
+            ("speed", f"{session.speed:.1f} iterations/s" if session.speed else ""),
+            ("last values", "  ".join(_values(session))),
+            ("caffe", f"{session.caffe} on {session.device}"),
+            ("parent", session.parent or ""),
+            ("folder", session.folder),
+        ]
+        lines = [
+            Content.assemble((fmt.fit(name, 12), "$dim"), (text, "$foreground"))
+            for name, text in facts
+            if text
+        ]
+        for problem in session.problems:
+            lines += [Content(""), *problem_lines(problem)]
+        if session.runs:
+            lines += [Content(""), Content.styled("Runs", "$accent")]
+            lines += [Content(run_words(run)) for run in session.runs[-6:]]
+        return Content("\n").join(lines)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        if event.option_id is not None:
+            self.dismiss(int(event.option_id))
+
+
+def _values(session: SessionInfo) -> list[str]:
+    loss = [f"loss {fmt.value(session.loss)}"] if session.loss is not None else []
+    return loss + [f"{name} {fmt.value(number)}" for name, number in session.tests.items()]

@@ -1,0 +1,71 @@
+"""Keys and what they do, made from the action table: the focused pane's group first."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from barista_tui import format as fmt
+from barista_tui.actions import ACTIONS, Context, Group, key_word
+
+MOVING = (
+    ("↑ ↓ j k", "Move; pgup and pgdn by pages, g to the beginning, G to the end"),
+    ("mouse", "Click selects, double click opens, wheel scrolls (zooms in the plot), titles can be clicked"),
+)
+
+ABOUT = {
+    "sessions": "Each row is a session: a folder with net, solver, snapshots, logs. Quitting stops nothing.",
+    "plot": "Curves of the selected session over all its runs. Red marks on the axis: NaN or infinite.",
+    "console": "The last run's log, or the notices of agent and hosts. Scrolling up stops following.",
+}
+
+
+def group_order(context: Context) -> list[Group]:
+    """The focused pane's own keys first."""
+    groups: list[Group] = ["Session", "Panes", "Plot", "Console", "Barista"]
+    first: dict[str, Group] = {"plot": "Plot", "console": "Console", "sessions": "Session"}
+    groups.remove(first[context.pane])
+    return [first[context.pane], *groups]
+
+
+class HelpScreen(ModalScreen[None]):
+    """Any of the keys that opened it, or esc, closes it."""
+
+    BINDINGS = [Binding("escape,q,question_mark,f1,enter", "dismiss", show=False)]
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self._now = context
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog wide"):
+            yield Static(Content(f"Keys · {self._now.pane}"), classes="title")
+            with VerticalScroll(id="help-body"):
+                yield Static(Content(ABOUT[self._now.pane]), classes="line dim")
+                yield Static(self._keys(), classes="line")
+
+    def _keys(self) -> Content:
+        lines: list[Content] = []
+        for group in group_order(self._now):
+            lines += [Content(""), Content.styled(group, "bold $accent")]
+            for action in ACTIONS:
+                if action.group != group:
+                    continue
+                refused = action.refused(self._now)
+                keys = " ".join(key_word(key) for key in action.keys)
+                words = f"{action.help} ({refused})" if refused else action.help
+                lines.append(
+                    Content.assemble(
+                        (fmt.fit(keys, 10), "$dim" if refused else "$accent"),
+                        (words, "$dim" if refused else "$foreground"),
+                    )
+                )
+        lines += [Content(""), Content.styled("Moving", "bold $accent")]
+        lines += [
+            Content.assemble((fmt.fit(keys, 10), "$accent"), (words, "$foreground")) for keys, words in MOVING
+        ]
+        return Content("\n").join(lines)

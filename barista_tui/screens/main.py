@@ -1,0 +1,448 @@
+"""The main screen: list, plot and console, and what the keys do to them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from barista_server.api.messages import SessionInfo, State
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widgets import Input
+
+from barista_tui import feeds, rows, titles
+from barista_tui import format as fmt
+from barista_tui.actions import ACTIONS, BY_ID, Context, Pane
+from barista_tui.commands import Commands, failure_text
+from barista_tui.deeds import Deeds
+from barista_tui.host import CallFailed, LinkError
+from barista_tui.lines import Source
+from barista_tui.titles import PANES
+from barista_tui.widgets.bar import Bar
+from barista_tui.widgets.console import KINDS, Console
+from barista_tui.widgets.plot import Plot
+from barista_tui.widgets.session_list import ListModel, SessionList
+
+if TYPE_CHECKING:
+    from barista_tui.app import BaristaApp
+
+WIDE = 110
+"""Columns from which all panes stand side by side."""
+
+PLOT_PAUSE = 0.25
+"""Seconds between two looks at the same curves."""
+
+NO_SESSIONS = (
+    "No sessions yet. Three ways to make one:",
+    "",
+    "n                      here, from a template or prototxt files",
+    "barista new FILE       in a shell, from a solver.prototxt",
+    "barista demo           in a shell: LeNet learns handwritten digits",
+)
+
+
+def bindings() -> list[BindingType]:
+    """The action table as key bindings of the screen; pane-only keys go to their pane by the focus."""
+    return [
+        Binding(",".join(action.keys), f"do('{action.id}')", action.label, show=False) for action in ACTIONS
+    ]
+
+
+class MainScreen(Screen[None]):
+    """Composes the panes, turns what is known into what they show, and actions into commands."""
+
+    app: BaristaApp
+
+    BINDINGS = bindings()
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
+    AUTO_FOCUS = "SessionList"
+
+    CSS_PATH = None
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self.heading = title
+        self._pane: Pane = "sessions"
+        self._filter = ""
+        self.sort = "id"
+        self.kinds = "all lines"
+        self._sparks: dict[str, tuple[float, ...]] = {}
+        self._spark_at: dict[str, int] = {}
+        self._shown_point: tuple[object, ...] = ()
+        self._plot_due = False
+        self._plot_busy = False
+        self._plot_time = 0.0
+        self._log_mark: tuple[object, ...] = ()
+        self._wanted: str | None = None
+
+    # ---------------------------------------------------------------------------------- composition
+
+    def compose(self) -> ComposeResult:
+        yield Bar(id="header")
+        with Horizontal(id="top"):
+            with Vertical(id="sessions-pane"):
+                yield Bar(id="sessions-title")
+                yield Bar(id="sessions-heading")
+                yield SessionList(id="sessions")
+                yield Input(placeholder="filter: words of id, name, state, host", id="filter", compact=True)
+            with Vertical(id="plot-pane"):
+                yield Bar(id="plot-title")
+                yield Bar(id="plot-legend")
+                yield Plot(id="plot")
+        with Vertical(id="console-pane"):
+            yield Bar(id="console-title")
+            yield Console(id="console")
+        yield Bar(id="footer")
+
+    def on_mount(self) -> None:
+        self.list = self.query_one(SessionList)
+        self.plot = self.query_one(Plot)
+        self.console = self.query_one(Console)
+        self.filter_input = self.query_one("#filter", Input)
+        self.filter_input.display = False
+        self._bars = {bar.id or "": bar for bar in self.query(Bar)}
+        self.commands = Commands(self.app.host, self.app.store, self.say)
+        self._deeds = Deeds(self, self.commands)
+        self._place()
+        self.show_known()
+        self.set_interval(1.0, self._tick)
+
+    def on_resize(self) -> None:
+        self._place()
+        self.call_after_refresh(self.show_known)
+
+    @property
+    def wide(self) -> bool:
+        """All panes are visible at once."""
+        return self.size.width >= WIDE
+
+    def _place(self) -> None:
+        for pane in PANES:
+            self.set_class(self._pane == pane, f"-{pane}")
+
+    # ---------------------------------------------------------------------------------- what is known → panes
+
+    @property
+    def session(self) -> SessionInfo | None:
+        """The selected session."""
+        return self.app.store.known.sessions.get(self.list.selected or "")
+
+    def context(self) -> Context:
+        """What the action table decides by."""
+        return Context(
+            session=self.session,
+            alive=self.app.store.known.link.state == "alive",
+            pane=self._pane,
+            plot_shown=self.wide or self._pane == "plot",
+            console_shown=self.wide or self._pane == "console",
+            can_undo=bool(self.commands.trash),
+            filtered=bool(self._filter),
+        )
+
+    def show_known(self) -> None:
+        """Bring every pane up to what the store knows."""
+        known = self.app.store.known
+        chosen = [
+            session
+            for session in known.sessions.values()
+            if rows.matches(session, known.link.host, self._filter)
+        ]
+        empty = (
+            NO_SESSIONS if known.link.state == "alive" else (titles.link_words(known.link, self.app.now()),)
+        )
+        if self._filter and known.sessions:
+            empty = (f"No session matches “{self._filter}”. esc shows all.",)
+        lost = known.link.state == "lost"
+        self.list.show(
+            ListModel(
+                sessions=tuple(rows.ordered(chosen, self.sort)),
+                host=known.link.host,
+                link=fmt.age(self.app.now() - known.link.since) if lost else "",
+                sort=self.sort,
+                sparks=dict(self._sparks),
+                empty=empty,
+            )
+        )
+        if self._wanted is not None:
+            found = [each.id for each in known.sessions.values() if self._wanted in (each.id, each.name)]
+            if found:
+                self._wanted = None
+                self.list.select(found[0])
+        self.console.show_notices(known.notices)
+        self.show_session()
+        self._titles()
+
+    def show_session(self) -> None:
+        """Point plot and console to the selected session; ask for what is new of it."""
+        session = self.session
+        if session is None:
+            self.plot.show(None)
+            self.console.show_log(None)
+            self.console.empty = ()
+            return
+        empty = self._nothing_to_plot(session)
+        self.plot.show(session.id, empty)
+        run = session.runs[-1] if session.runs else None
+        if run is None:
+            self.console.empty = ("No log yet: space starts the training.",)
+            self.console.show_log(None)
+        else:
+            self.console.empty = ("No such lines." if KINDS[self.kinds] else "No lines yet.",)
+            source = Source(session.id, run.number, KINDS[self.kinds])
+            if source == self.console.source and run.lines > 0:
+                self.console.poke() if self._grew(session) else None
+            else:
+                self.console.show_log(source)
+        point = (
+            session.id,
+            session.iteration,
+            len(session.runs),
+            session.state,
+            tuple(session.tests.items()),
+        )
+        if point != self._shown_point:
+            self._shown_point = point
+            self.want_plot()
+
+    def _grew(self, session: SessionInfo) -> bool:
+        run = session.runs[-1]
+        mark = (session.id, run.number, run.lines, run.log_size, self.kinds)
+        if mark == self._log_mark:
+            return False
+        self._log_mark = mark
+        return True
+
+    def _nothing_to_plot(self, session: SessionInfo) -> tuple[str, ...]:
+        if not session.runs:
+            return ("No points yet", "space starts the training")
+        if session.state in (State.FAILED, State.INVALID):
+            return ("No points", "enter shows the reasons")
+        return ("No points yet", "the first line comes with the first display")
+
+    # ---------------------------------------------------------------------------------- titles
+
+    def _titles(self) -> None:
+        known, active, wide, session = self.app.store.known, self._pane, self.wide, self.session
+        bar = self._bars
+        bar["header"].show(*titles.header(self.heading, known, self.app.now(), wide))
+        shown = len(self.list.model.sessions)
+        bar["sessions-title"].show(*titles.sessions(active, wide, shown, len(known.sessions), self._filter))
+        bar["sessions-heading"].show(titles.columns(self.list.heading_cells()))
+        bar["plot-title"].show(*titles.plot(active, wide, session, self.plot.view, self.plot.zoomed))
+        bar["plot-legend"].show(self.plot.legend())
+        console = self.console
+        look = titles.ConsoleLook(console.showing, self.kinds, console.follow, console.unseen, console.total)
+        bar["console-title"].show(*titles.console(active, wide, session, look))
+        bar["footer"].show(titles.footer(self.context()))
+
+    @on(Console.StatusChanged)
+    @on(Plot.StatusChanged)
+    def _status_changed(self) -> None:
+        self._titles()
+
+    def _tick(self) -> None:
+        link = self.app.store.known.link
+        if link.state == "lost":
+            self.show_known()
+        else:
+            self._titles()
+        self._want_sparks()
+
+    # ---------------------------------------------------------------------------------- what panes need
+
+    @on(Console.Wanted)
+    def _lines_wanted(self, message: Console.Wanted) -> None:
+        self.run_worker(self._fetch_lines(message), group="lines", exit_on_error=False)
+
+    async def _fetch_lines(self, message: Console.Wanted) -> None:
+        try:
+            reply = await feeds.lines(self.app.host, message.source, message.window)
+        except (CallFailed, LinkError):
+            self.console.refused()
+            return
+        self.console.take(message.source, reply.start, reply.total, reply.lines)
+
+    @on(Plot.Wanted)
+    def want_plot(self) -> None:
+        """The curves may be out of date: fetch them soon, unless nobody sees them."""
+        self._plot_due = True
+        self._pump_plot()
+
+    def _pump_plot(self) -> None:
+        if not self._plot_due or self._plot_busy or not (self.wide or self._pane == "plot"):
+            return
+        wait = self._plot_time + PLOT_PAUSE - time.monotonic()
+        self._plot_busy = True
+        self._plot_due = False
+        if wait > 0:
+            self.set_timer(wait, self._start_plot)
+        else:
+            self._start_plot()
+
+    def _start_plot(self) -> None:
+        self.run_worker(self._fetch_plot(), group="plot", exit_on_error=False)
+
+    async def _fetch_plot(self) -> None:
+        session, view = self.plot.session, self.plot.view
+        self._plot_time = time.monotonic()
+        try:
+            if session is not None:
+                series = await feeds.curves(self.app.host, session, view, self.plot.buckets)
+                self.plot.take(session, series, view)
+        except (CallFailed, LinkError):
+            # The list tells about the link; the curves stay as they are.
+            pass
+        finally:
+            self._plot_busy = False
+        self._pump_plot()
+
+    def _want_sparks(self) -> None:
+        width = self.list.columns.spark
+        if not width or self.app.store.known.link.state != "alive":
+            return
+        top = self.list.scroll_offset.y
+        visible = self.list.model.sessions[top : top + self.list.size.height]
+        stale = [s for s in visible if s.iteration and self._spark_at.get(s.id) != s.iteration]
+        if stale:
+            self.run_worker(
+                self._fetch_sparks(stale[:8], width), group="sparks", exclusive=True, exit_on_error=False
+            )
+
+    async def _fetch_sparks(self, sessions: Sequence[SessionInfo], width: int) -> None:
+        try:
+            for session in sessions:
+                self._sparks[session.id] = await feeds.spark(self.app.host, session.id, width)
+                self._spark_at[session.id] = session.iteration
+        except (CallFailed, LinkError):
+            return
+        self.show_known()
+
+    # ---------------------------------------------------------------------------------- deeds
+
+    def action_do(self, name: str) -> None:
+        """Carry out an action of the table, or say why not."""
+        action = BY_ID[name]
+        refused = action.refused(self.context())
+        if refused:
+            self.say(f"{action.label}: {refused}", "warning")
+        else:
+            action.handler(self._deeds)
+            self._titles()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that belong to one pane are free for others elsewhere."""
+        if action == "do":
+            pane = BY_ID[str(parameters[0])].pane
+            return pane is None or pane == self._pane
+        return super().check_action(action, parameters)
+
+    def ask_agent(self, deed: Coroutine[Any, Any, None], what: str) -> None:
+        """Run a command; when it fails, say what did not happen and why."""
+        self.run_worker(self._guarded(deed, what), group="commands", exit_on_error=False)
+
+    async def _guarded(self, deed: Coroutine[Any, Any, None], what: str) -> None:
+        try:
+            await deed
+        except CallFailed as error:
+            self.say(f"{what}.\n{failure_text(error.failure)}", "error")
+        except LinkError as error:
+            self.say(f"{what}.\n{error}", "error")
+        self.show_known()
+
+    def say(self, text: str, severity: Literal["information", "warning", "error"]) -> None:
+        """A message at the screen's edge."""
+        self.notify(text, severity=severity, markup=False, timeout=8 if severity != "information" else 5)
+
+    @on(Bar.Pressed)
+    def _bar_pressed(self, message: Bar.Pressed) -> None:
+        if message.action.startswith("sort:"):
+            self.sort_by(message.action.removeprefix("sort:"))
+        else:
+            self.action_do(message.action)
+
+    @on(SessionList.Opened)
+    def _opened(self) -> None:
+        self.action_do("open")
+
+    @on(SessionList.Selected)
+    def _selected(self) -> None:
+        self.show_session()
+        self._titles()
+
+    def want(self, session: str) -> None:
+        """Select a session by id or name, as soon as it is known."""
+        self._wanted = session
+        if self.is_mounted:
+            self.show_known()
+
+    def sort_by(self, order: str) -> None:
+        """Sort the list."""
+        self.sort = order
+        self.show_known()
+
+    def show_kinds(self, kinds: str) -> None:
+        """Filter the console."""
+        self.kinds = kinds
+        self.show_known()
+
+    # ---------------------------------------------------------------------------------- panes
+
+    def show_pane(self, pane: Pane) -> None:
+        """Make a pane the active one; in the narrow layout the only one."""
+        self._pane = pane
+        self._place()
+        self.query_one(f"#{pane}").focus()
+        self.show_known()
+        if pane == "plot":
+            self.want_plot()
+
+    def next_pane(self, step: int) -> None:
+        """Cycle through the panes."""
+        self.show_pane(PANES[(PANES.index(self._pane) + step) % len(PANES)])
+
+    def on_descendant_focus(self) -> None:
+        """A click focuses its pane."""
+        for pane in PANES:
+            if self.focused is not None and self.focused.id == pane and pane != self._pane:
+                self._pane = pane
+                self._place()
+                self._titles()
+
+    def back(self) -> None:
+        """One layer back: zoom, filter, pane."""
+        if self._pane == "plot" and self.plot.zoomed:
+            self.plot.reset_range()
+        elif self._filter:
+            self._filter = ""
+            self.filter_input.value = ""
+            self.show_known()
+        else:
+            self.show_pane("sessions")
+
+    # ---------------------------------------------------------------------------------- filter
+
+    def open_filter(self) -> None:
+        """Ask for the words to filter by."""
+        self.show_pane("sessions")
+        self.filter_input.display = True
+        self.filter_input.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter_changed(self, message: Input.Changed) -> None:
+        self._filter = message.value.strip()
+        self.show_known()
+
+    @on(Input.Submitted, "#filter")
+    def _close_filter(self) -> None:
+        self.filter_input.display = False
+        self.list.focus()
+
+    def key_escape(self) -> None:
+        """In the filter: drop it. Elsewhere the table decides."""
+        if self.focused is self.filter_input:
+            self.filter_input.value = ""
+            self._close_filter()

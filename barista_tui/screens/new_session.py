@@ -1,0 +1,277 @@
+"""A new session: from a template, or from the prototxt files a Caffe user has."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from barista_server.api.messages import (
+    CaffeInfo,
+    CaffeList,
+    Failure,
+    ListCaffes,
+    ListTemplates,
+    NewSession,
+    Problem,
+    SessionInfo,
+    SessionReply,
+    StartSession,
+    TemplateInfo,
+    TemplateList,
+)
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Grid, Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.suggester import Suggester
+from textual.widgets import Button, Input, OptionList, Select, Static
+from textual.widgets.option_list import Option
+
+from barista_tui.host import CallFailed, Host, LinkError
+from barista_tui.screens.details import problem_lines
+
+FILES = "files"
+"""Id of the list's last row: own prototxt files instead of a template."""
+
+
+class PathSuggester(Suggester):
+    """Completes a path from the folders that are there."""
+
+    def __init__(self) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+
+    async def get_suggestion(self, value: str) -> str | None:
+        return await asyncio.to_thread(complete_path, value)
+
+
+def complete_path(value: str) -> str | None:
+    """The first folder or prototxt file that goes on from ``value``, or None."""
+    if not value:
+        return None
+    typed = Path(value).expanduser()
+    folder, start = (typed, "") if value.endswith("/") else (typed.parent, typed.name)
+    try:
+        names = sorted(
+            each.name + ("/" if each.is_dir() else "")
+            for each in folder.iterdir()
+            if each.name.startswith(start)
+            and not (each.name.startswith(".") and not start)
+            and (each.is_dir() or each.suffix == ".prototxt")
+        )
+    except OSError:
+        return None
+    return value + names[0][len(start) :] if names else None
+
+
+class NewSessionScreen(ModalScreen[SessionInfo | None]):
+    """Answers the new session, or None when backed out."""
+
+    BINDINGS = [
+        Binding("escape", "dismiss", show=False),
+        Binding("ctrl+s", "create(True)", show=False),
+        Binding("ctrl+n", "create(False)", show=False),
+    ]
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self._host = host
+        self._templates: list[TemplateInfo] = []
+        self._busy = False
+
+    # ---------------------------------------------------------------------------------- composition
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog wide", id="new-session"):
+            yield Static(Content("New session"), classes="title")
+            yield OptionList(id="origin", compact=True)
+            yield Static(id="about", classes="line dim")
+            with Grid(id="fields"):
+                yield Static(Content("solver"), classes="label files")
+                yield Input(
+                    placeholder="path of solver.prototxt",
+                    id="solver",
+                    compact=True,
+                    classes="files",
+                    suggester=PathSuggester(),
+                )
+                yield Static(Content("net"), classes="label files")
+                yield Input(
+                    placeholder="as the solver names it",
+                    id="net",
+                    compact=True,
+                    classes="files",
+                    suggester=PathSuggester(),
+                )
+                yield Static(Content("started in"), classes="label files")
+                yield Input(
+                    placeholder="folder that the solver's paths are relative to; found by itself",
+                    id="base",
+                    compact=True,
+                    classes="files",
+                    suggester=PathSuggester(),
+                )
+                yield Static(Content("name"), classes="label")
+                yield Input(placeholder="made from the template or file", id="name", compact=True)
+                yield Static(Content("caffe"), classes="label")
+                yield Select[str]([], id="caffe", prompt="the host's default", compact=True)
+                yield Static(Content("device"), classes="label")
+                yield Input("cpu", id="device", compact=True, placeholder="cpu, 0, 0,1 or all")
+            yield Static(id="error", classes="line")
+            with Horizontal(classes="buttons"):
+                yield Button("Cancel", id="cancel", compact=True)
+                yield Button("Create ^n", id="create", compact=True)
+                yield Button("Create and start ^s", id="create-start", variant="primary", compact=True)
+
+    def on_mount(self) -> None:
+        self._show_origins()
+        self.query_one("#origin").focus()
+        self.run_worker(self._ask_host(), exit_on_error=False)
+
+    async def _ask_host(self) -> None:
+        try:
+            templates = await self._host.call(ListTemplates(), TemplateList)
+            caffes = await self._host.call(ListCaffes(), CaffeList)
+        except (CallFailed, LinkError) as error:
+            self._tell(Content.styled(str(error), "$error"))
+            return
+        self._templates = templates.templates
+        self._show_origins()
+        self._show_caffes(caffes.caffes)
+
+    def _show_origins(self) -> None:
+        origin = self.query_one("#origin", OptionList)
+        origin.clear_options()
+        for each in self._templates:
+            row = Content.assemble(
+                (f"{each.title:<28.28} ", "$foreground"), (each.about.splitlines()[0], "$dim")
+            )
+            origin.add_option(Option(row, id=f"template:{each.name}"))
+        row = Content.assemble(
+            (f"{'Own prototxt files':<28} ", "$foreground"), ("a solver and its net", "$dim")
+        )
+        origin.add_option(Option(row, id=FILES))
+        origin.highlighted = 0
+
+    def _show_caffes(self, caffes: list[CaffeInfo]) -> None:
+        usable = [each for each in caffes if each.problem is None]
+        options = [(f"{each.name}  {each.version}".strip(), each.name) for each in usable]
+        self.query_one("#caffe", Select).set_options(options)
+
+    @on(OptionList.OptionHighlighted, "#origin")
+    def _origin_changed(self) -> None:
+        template = self._template()
+        self.query_one("#new-session").set_class(template is None, "-files")
+        about = (
+            template.about
+            if template
+            else "The net is found through the solver's net: field. Paths in both may be relative."
+        )
+        self.query_one("#about", Static).update(Content(about))
+        self._tell(Content(""))
+
+    @on(OptionList.OptionSelected, "#origin")
+    def _origin_chosen(self) -> None:
+        self.query_one("#solver" if self._template() is None else "#name", Input).focus()
+
+    def _template(self) -> TemplateInfo | None:
+        place = self.query_one("#origin", OptionList).highlighted
+        return self._templates[place] if place is not None and place < len(self._templates) else None
+
+    # ---------------------------------------------------------------------------------- creating
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "cancel":
+            self.dismiss(None)
+        else:
+            self.action_create(event.button.id == "create-start")
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        self.action_create(True)
+
+    def action_create(self, start: bool) -> None:
+        """Make the session, and start it if asked; what is wrong is shown at its field."""
+        if not self._busy:
+            self._busy = True
+            self._tell(Content.styled("making it …", "$dim"))
+            self.run_worker(self._create(start), exit_on_error=False)
+
+    async def _create(self, start: bool) -> None:
+        from barista_tui.verbs.errors import VerbError
+
+        try:
+            call = await self._call()
+            session = (await self._host.call(call, SessionReply)).session
+        except VerbError as error:
+            self._refused(
+                [Problem(text=str(error), file="solver", hint=getattr(error, "hint", None) or None)]
+            )
+            return
+        except CallFailed as error:
+            self._refused(_problems(error.failure))
+            return
+        except LinkError as error:
+            self._refused([Problem(text=str(error))])
+            return
+        finally:
+            self._busy = False
+        if start:
+            try:
+                session = (await self._host.call(StartSession(session=session.id), SessionReply)).session
+            except (CallFailed, LinkError) as error:
+                self.notify(
+                    f"{session.name} was made but not started.\n{error}", severity="warning", markup=False
+                )
+        self.dismiss(session)
+
+    async def _call(self) -> NewSession:
+        def text(field: str) -> str:
+            return self.query_one(f"#{field}", Input).value.strip()
+
+        chosen = self.query_one("#caffe", Select).value
+        caffe = chosen if isinstance(chosen, str) else ""
+        device = text("device") or "cpu"
+        template = self._template()
+        if template is not None:
+            return NewSession(name=text("name"), template=template.name, caffe=caffe, device=device)
+        from barista_tui.verbs.errors import VerbError
+        from barista_tui.verbs.new import read_files
+
+        if not text("solver"):
+            raise VerbError("the path of a solver.prototxt is needed")
+        solver, net, base = (_path(text(field)) for field in ("solver", "net", "base"))
+        assert solver is not None
+        files = await asyncio.to_thread(read_files, solver, net, base)
+        name = text("name") or solver.stem.removesuffix("_solver")
+        return NewSession(
+            name=name, solver=files.solver, net=files.net, base=str(files.base), caffe=caffe, device=device
+        )
+
+    def _refused(self, problems: list[Problem]) -> None:
+        lines = [line for problem in problems for line in problem_lines(problem)]
+        self._tell(Content("\n").join(lines[:8]))
+        field = _field_of(problems[0])
+        if field is not None and self.query_one(f"#{field}").display:
+            self.query_one(f"#{field}").add_class("-wrong")
+            self.query_one(f"#{field}").focus()
+
+    def _tell(self, content: Content) -> None:
+        for each in self.query(Input):
+            each.remove_class("-wrong")
+        self.query_one("#error", Static).update(content)
+
+
+def _path(text: str) -> Path | None:
+    return Path(text).expanduser() if text else None
+
+
+def _problems(failure: Failure) -> list[Problem]:
+    return failure.problems or [Problem(text=failure.text, hint=failure.hint)]
+
+
+def _field_of(problem: Problem) -> str | None:
+    words = f"{problem.file or ''} {problem.text}".lower()
+    return next((field for field in ("solver", "net", "device", "caffe", "name") if field in words), None)

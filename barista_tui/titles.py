@@ -1,0 +1,150 @@
+"""What the one-line bars say: header, pane titles, legend, footer. Pure: state in, pieces out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from barista_server.api.messages import SessionInfo, State
+
+from barista_tui import format as fmt
+from barista_tui import rows
+from barista_tui.actions import ACTIONS, BY_ID, Context, Pane, key_word, label
+from barista_tui.curves import View
+from barista_tui.rows import Cell
+from barista_tui.store import Known, LinkState
+from barista_tui.widgets.bar import Piece
+
+PANES: tuple[Pane, ...] = ("sessions", "plot", "console")
+_NAMES: dict[Pane, str] = {"sessions": "Sessions", "plot": "Plot", "console": "Console"}
+_LINKS = {"connecting": ("◌", "dim"), "alive": ("●", "running"), "lost": ("✖", "failed")}
+
+
+def link_words(link: LinkState, now: float) -> str:
+    """``local``, ``connecting …``, ``not connected, 12 s``."""
+    match link.state:
+        case "connecting":
+            return f"{link.host} connecting …"
+        case "alive":
+            return link.host
+    return f"{link.host} not connected, {fmt.age(now - link.since)}"
+
+
+def header(title: str, known: Known, now: float, wide: bool) -> tuple[list[Piece], list[Piece]]:
+    """Name and project left, hosts and clock right."""
+    link = known.link
+    glyph, tone = _LINKS[link.state]
+    action = "reconnect" if link.state == "lost" else ""
+    right = [
+        Piece(f"{glyph} {link_words(link, now)}", tone, action, reason=link.detail),
+        Piece(f"  {fmt.clock(now)} ", "dim"),
+    ]
+    left = [Piece(" Barista ", "accent", bold=True), Piece(f" {title}", "text")]
+    running = sum(session.state is State.RUNNING for session in known.sessions.values())
+    if running and wide:
+        left.append(Piece(f"   {running} running", "dim"))
+    return left, right
+
+
+def tabs(pane: Pane, active: Pane, wide: bool) -> list[Piece]:
+    """The pane's own name; in the narrow layout all three, as tabs."""
+    pieces = []
+    for number, each in enumerate(PANES, 1):
+        if wide and each != pane:
+            continue
+        focused = each == active
+        pieces += [
+            Piece(f" {number} ", "accent" if focused else "dim", each),
+            Piece(f"{_NAMES[each]} ", "accent" if focused else "dim", each, bold=focused),
+        ]
+    return pieces
+
+
+def _named(session: SessionInfo | None) -> list[Piece]:
+    return [Piece(f" {session.id} {session.name}", "text")] if session is not None else []
+
+
+def sessions(active: Pane, wide: bool, shown: int, total: int, words: str) -> tuple[list[Piece], list[Piece]]:
+    """Title of the list: how many, and the filter."""
+    right = [Piece(f"{shown} of {total} " if words else f"{total} ", "dim")]
+    if words:
+        right.insert(0, Piece(f"/{words}  ", "accent", "filter"))
+    return tabs("sessions", active, wide), right
+
+
+def columns(cells: list[Cell]) -> list[Piece]:
+    """Column titles; a click sorts."""
+    pieces = [Piece(" ")]
+    for cell in cells:
+        sort = "progress" if cell.column == "bar" else cell.column
+        pieces.append(Piece(cell.text + " ", cell.tone, f"sort:{sort}" if sort in rows.SORTS else ""))
+    return pieces
+
+
+def plot(
+    active: Pane, wide: bool, session: SessionInfo | None, view: View, zoomed: bool
+) -> tuple[list[Piece], list[Piece]]:
+    """Title of the plot: whose curves, and how they are drawn."""
+    right = [
+        Piece("log  " if view.log else "linear  ", "dim", "scale"),
+        Piece(f"{view.axis}  ", "dim", "axis"),
+        Piece(("unsmoothed ", "smoothed ", "very smooth ")[view.smooth], "dim", "smooth"),
+    ]
+    if zoomed:
+        right.insert(0, Piece("zoomed  ", "accent", "zoom-reset"))
+    return [*tabs("plot", active, wide), *_named(session)], right
+
+
+@dataclass(frozen=True)
+class ConsoleLook:
+    """What the console's title tells about it."""
+
+    showing: str
+    kinds: str
+    follow: bool
+    unseen: int
+    total: int
+
+
+def console(
+    active: Pane, wide: bool, session: SessionInfo | None, look: ConsoleLook
+) -> tuple[list[Piece], list[Piece]]:
+    """Title of the console: whose lines, which of them, and whether it follows."""
+    left = tabs("console", active, wide)
+    if look.showing == "notices":
+        left.append(Piece(" notices of agent and hosts", "text"))
+    elif session is not None:
+        run = f", run {session.runs[-1].number}" if session.runs else ""
+        left += [*_named(session), Piece(run, "dim")]
+    right = []
+    if wide:
+        right.append(Piece(f"{look.total:,} lines  ".replace(",", "\u202f"), "dim"))
+    right.append(Piece("notices  " if look.showing == "notices" else "log  ", "dim", "source"))
+    if look.showing == "log":
+        right.append(Piece(f"{look.kinds}  ", "dim" if look.kinds == "all lines" else "accent", "kinds"))
+    if look.follow:
+        right.append(Piece("following ", "running"))
+    elif look.unseen:
+        right.append(Piece(f"{look.unseen} new lines, G follows ", "warning", "follow"))
+    else:
+        right.append(Piece("G follows ", "dim", "follow"))
+    return left, right
+
+
+def footer(context: Context) -> list[Piece]:
+    """Keys that matter now; what cannot be done is faint and tells why when the mouse rests on it."""
+    offered = sorted((action for action in ACTIONS if action.footer), key=lambda action: action.footer)
+    if context.can_undo:
+        offered.insert(1, BY_ID["undo"])
+    if context.session is not None and context.session.state is State.PAUSING:
+        offered.insert(1, BY_ID["force"])
+    pieces = []
+    for action in offered:
+        refused = action.refused(context)
+        reason = refused or ""
+        pieces += [
+            Piece(
+                f" {key_word(action.keys[0])} ", "faint" if refused else "accent", action.id, reason=reason
+            ),
+            Piece(f"{label(action, context)} ", "faint" if refused else "dim", action.id, reason=reason),
+        ]
+    return pieces
