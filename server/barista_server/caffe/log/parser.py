@@ -38,7 +38,7 @@ class LogParser:
         self.index = LineIndex()
         """Where the lines are and of what kind."""
         self.series: dict[SeriesKey, Series] = {}
-        """Every metric by key, in the order in which they turned up."""
+        """Every metric by key, in the order of their first lines."""
         self.tests = Tests()
         """Tests begun."""
         self._clock = Clock(year)
@@ -98,7 +98,8 @@ class LogParser:
         """Iteration of the last test begun in the newest run."""
         if not len(self.tests) or not self.runs or self.tests.line[-1] < self.runs[-1].first_line:
             return None
-        return int(self.tests.iteration[-1])
+        iteration = int(self.tests.iteration[-1])
+        return iteration if iteration >= 0 else None
 
     @property
     def life(self) -> Life:
@@ -166,21 +167,26 @@ class LogParser:
                 self._clock.year = int(note.text)
         seconds = self._clock.resolve(batch.date, batch.microsecond)
         rows = {action: np.flatnonzero(batch.action == action) for action in Action if action}
-        self._date_tests(batch, rows)
-        named = np.flatnonzero(
-            (batch.action == Action.LOSS)
-            | (batch.action == Action.RATE)
-            | ((batch.action == Action.TEST_BEGIN) & (batch.iteration >= 0))
-        )
+        begins = rows[Action.TEST_BEGIN]
+        bare = begins[batch.iteration[begins] < 0]
+        dated = np.setdiff1d(begins, bare, assume_unique=True)
+        named = np.sort(np.concatenate((rows[Action.LOSS], rows[Action.RATE], dated)))
+        # Tests before 2014-02 do not print their iteration: it is the last one that was printed.
+        batch.iteration[bare] = _last_before(named, batch.iteration[named], bare, self._last_iteration)
         self._tracker.advance(
             first, batch.notes, named, batch.iteration[named], lambda row: float(seconds[row])
         )
         if len(named):
             self._last_iteration = int(batch.iteration[named[-1]])
+        known = len(self.series)
         for action, key in ((Action.LOSS, LOSS), (Action.RATE, LEARNING_RATE)):
             self._append(key, batch, rows[action], batch.iteration[rows[action]], seconds, first)
         self._train_outputs(batch, rows, seconds, first)
         self._test_outputs(batch, rows, seconds, first)
+        if len(self.series) > known:
+            ordered = sorted(self.series.items(), key=lambda item: int(item[1].line[0]))
+            self.series.clear()
+            self.series.update(ordered)
         last = {action: int(found[-1]) for action, found in rows.items() if len(found)}
         if last:
             self._testing = (
@@ -196,14 +202,6 @@ class LogParser:
             if series is None:
                 series = self.series[key] = Series()
             series.extend(iteration, seconds[rows], batch.value[rows], rows + first)
-
-    def _date_tests(self, batch: Batch, rows: dict[Action, NDArray[np.intp]]) -> None:
-        """Give test begins without an iteration (before 2014-02) the last one that was printed."""
-        begins = rows[Action.TEST_BEGIN]
-        bare = begins[batch.iteration[begins] < 0]
-        if len(bare):
-            metric = np.union1d(rows[Action.LOSS], rows[Action.RATE])
-            batch.iteration[bare] = _last_before(metric, batch.iteration[metric], bare, self._last_iteration)
 
     def _train_outputs(
         self, batch: Batch, rows: dict[Action, NDArray[np.intp]], seconds: NDArray[np.float64], first: int
@@ -241,8 +239,7 @@ class LogParser:
         wanted = net * len(self._labels.outputs) + batch.label[rows]
         order = np.argsort(wanted, kind="stable")
         edges = np.flatnonzero(np.diff(wanted[order])) + 1
-        groups = sorted(np.split(order, edges), key=lambda group: int(group[0]))
-        for group in groups:
+        for group in np.split(order, edges):
             output, name = self._labels.outputs[int(batch.label[rows[group[0]]])]
             key = SeriesKey(phase, int(net[group[0]]), output, name)
             self._append(key, batch, rows[group], iteration[group], seconds, first)
