@@ -35,7 +35,12 @@ _barista() {
         _files
     fi
 }
-compdef _barista barista
+# Found as a file in $fpath it is the function itself, sourced it announces it.
+if [[ "${funcstack[1]}" == _barista ]]; then
+    _barista "$@"
+else
+    compdef _barista barista
+fi
 """
 
 FISH = r"""

@@ -63,6 +63,9 @@ class Tail:
         self._past.extend(lines)
         if self.offset < self._live:
             return []
+        if self._rest and len(self._past) == self._past.maxlen and self._past:
+            # The line that has begun is one of those wanted.
+            self._past.popleft()
         released = list(self._past)
         self._past = None
         return released
