@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 from barista_engine import flags
 from barista_engine.glog import Glog
 from barista_engine.train_cmd import train
@@ -29,10 +30,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         if "_iter_" not in path.name and path.suffix != ".log":
             shutil.copy(path, tmp_path)
     monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so small a net only loses time on handing work to a second thread
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
     yield tmp_path
     for number, handler in before.items():
         signal.signal(number, handler)
+    torch.set_num_threads(threads)
 
 
 def train_here(*arguments: str) -> bytes:
