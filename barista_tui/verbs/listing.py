@@ -22,6 +22,9 @@ from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import ask, linked, root_of, session_of
 from barista_tui.verbs.errors import Exit
 
+ROOMY, SHORT = 120, 24
+"""Below so many columns names are cut to so many, which leaves room for the reason of a failure."""
+
 _REASONED = {State.FAILED, State.INVALID}
 
 
@@ -61,11 +64,12 @@ def session_table(sessions: list[SessionInfo]) -> list[str]:
 
 
 def _row(session: SessionInfo) -> list[str]:
+    name = output.one_line(session.name)
     done = format.progress(session)
     percent = f"{100 * format.fraction(session):3.0f} %" if session.max_iter > 0 else ""
     return [
         session.id,
-        output.one_line(session.name),
+        name if output.width() >= ROOMY or len(name) <= SHORT else format.fit(name, SHORT),
         output.state_word(session),
         f"{done} {percent}".strip(),
         format.duration(session.eta),
