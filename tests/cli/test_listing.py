@@ -41,7 +41,7 @@ INVALID = SessionInfo(
     caffe="embedded",
     problems=[
         Problem(
-            text='layer "conv2": bottom "poolX" is unknown, and this goes on for more than a terminal is wide',
+            text='layer "conv2": bottom "poolX" is unknown, and this goes on for more than a screen is wide',
             file="net.prototxt",
             line=41,
             hint='Did you mean "pool1"?',
