@@ -177,9 +177,9 @@ class Net:
         if not _shape_fits(blob.shape, param.shape):
             raise CheckFailed(
                 f"Cannot copy param {index} weights from layer '{layer}'; shape mismatch.  Source param "
-                f"shape is {shape_string(blob.shape)}; target param shape is {shape_string(param.shape)}. To learn "
-                "this layer's parameters from scratch rather than copying from a saved net, rename the "
-                "layer.",
+                f"shape is {shape_string(blob.shape)}; target param shape is {shape_string(param.shape)}. "
+                "To learn this layer's parameters from scratch rather than copying from a saved net, rename "
+                "the layer.",
                 "net.cpp",
                 759,
             )
