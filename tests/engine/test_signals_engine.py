@@ -31,7 +31,7 @@ class Training:
         return self.path.read_bytes()
 
     def wait_for(self, pattern: bytes, after: int = 0) -> int:
-        """Position behind the first match of `pattern` behind `after`; fails after a minute or when the run ends."""
+        """Position behind the first match of `pattern` behind `after`; fails in a minute or at the end."""
         search = re.compile(pattern).search
         found = poll(lambda: search(self.log(), after) or self.process.poll() is not None)
         assert isinstance(found, re.Match), self.log()[-2000:].decode()
