@@ -46,8 +46,8 @@ class Window:
 def window(x: FloatArray, y: FloatArray, x0: float | None, x1: float | None, buckets: int) -> Window:
     """The points with ``x0 <= x <= x1`` in at most ``buckets`` buckets of equal width in x.
 
-    ``x``, ``y``: (n,), in any order; a point whose x is not finite is in no window. None leaves an end open. With
-    no more points than buckets each point comes by itself. Raises ValueError for ``buckets`` < 1.
+    ``x``, ``y``: (n,), in any order; a point whose x is not finite is in no window. None leaves an end open.
+    With no more points than buckets each point comes by itself. Raises ValueError for ``buckets`` < 1.
     """
     if buckets < 1:
         raise ValueError(f"buckets must be at least 1, not {buckets}")
@@ -123,9 +123,9 @@ class Curve:
 def stitch(pieces: Sequence[Piece]) -> Curve:
     """Join the runs of one metric, oldest first.
 
-    What an older run did past the iteration from which a newer one went on led nowhere: these rows are left out.
-    The row at that iteration itself is of the same weights; the newer run's own one, where it has printed it,
-    stands for both. A run that never came to iterate hides nothing: do not pass it.
+    What an older run did past the iteration from which a newer one went on led nowhere: these rows are left
+    out. The row at that iteration itself is of the same weights; the newer run's own one, where it has printed
+    it, stands for both. A run that never came to iterate hides nothing: do not pass it.
     """
     kept: list[tuple[Piece, NDArray[np.bool_]]] = []
     cut, again = np.iinfo(np.int64).max, False
@@ -160,9 +160,9 @@ def speed(
 ) -> float | None:
     """Iterations per second over the last ``RECENT`` displays of one run, the time of tests left out.
 
-    ``iteration``, ``seconds``: (n,), of the displayed losses. ``test_begin``, ``test_end``: (m,), ascending; an
-    end may be NaN. The median over the displays, so that a pause or a snapshot does not count. None while there
-    are fewer than two displays or no time has passed between them.
+    ``iteration``, ``seconds``: (n,), of the displayed losses. ``test_begin``, ``test_end``: (m,), ascending;
+    an end may be NaN. The median over the displays, so that a pause or a snapshot does not count. None while
+    there are fewer than two displays or no time has passed between them.
     """
     steps = np.diff(iteration[-RECENT - 1 :])
     recent = seconds[-RECENT - 1 :]

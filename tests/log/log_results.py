@@ -1,4 +1,4 @@
-"""Helpers of the log tests: parse in one go or in pieces, and put everything a parser knows into one comparable."""
+"""Helpers of the log tests: parse in one go or in pieces, and compare everything a parser knows."""
 
 from __future__ import annotations
 

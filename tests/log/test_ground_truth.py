@@ -11,7 +11,7 @@ import pytest
 from barista_server.caffe.log import LEARNING_RATE, LOSS, Ending, EventKind, Life, LogParser, Series
 from log_results import FIXTURES, OWN, PUBLIC, parse
 
-# Lines counted with grep: losses, rates, test begins, test outputs, train outputs, model snapshots; then the ending.
+# Counted with grep: losses, rates, test begins, test outputs, train outputs, model snapshots; and the ending.
 COUNTS = {
     "bvlc1.0-dq": (0, 0, 0, 0, 0, 0, Ending.FAILED),
     "bvlc1.0-gpu_on_cpu": (0, 0, 0, 0, 0, 0, Ending.FAILED),

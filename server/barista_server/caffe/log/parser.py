@@ -52,6 +52,7 @@ class LogParser:
         self._last_iteration = -1
         self._test_net = 0
         self._testing = False
+        self._stamped = False
 
     # ---- results
 
@@ -163,8 +164,9 @@ class LogParser:
 
     def _commit(self, batch: Batch, first: int) -> None:
         for note in batch.notes:
-            if note.kind is NoteKind.YEAR and self._clock.first is None:
+            if note.kind is NoteKind.YEAR and not (self._stamped or batch.date[: note.row].any()):
                 self._clock.year = int(note.text)
+        self._stamped = self._stamped or bool(batch.date.any())
         seconds = self._clock.resolve(batch.date, batch.microsecond)
         rows = {action: np.flatnonzero(batch.action == action) for action in Action if action}
         begins = rows[Action.TEST_BEGIN]
