@@ -124,8 +124,8 @@ def stitch(pieces: Sequence[Piece]) -> Curve:
     """Join the runs of one metric, oldest first.
 
     What an older run did past the iteration from which a newer one went on led nowhere: these rows are left
-    out. The row at that iteration itself is of the same weights; the newer run's own one, where it has printed
-    it, stands for both. A run that never came to iterate hides nothing: do not pass it.
+    out. The row at that iteration itself is of the same weights; the newer run's own one, where it has one,
+    stands for both. A run that never came to iterate hides nothing: do not pass it.
     """
     kept: list[tuple[Piece, NDArray[np.bool_]]] = []
     cut, again = np.iinfo(np.int64).max, False
