@@ -4,7 +4,7 @@ Standard library only, and little of it (no pathlib): this process stays for as 
 adds to the ``command.json`` in RUNDIR: ``caffe.log``, ``process.json`` (before caffe executes) and at the end
 ``exit.json``. The command itself returns as soon as ``process.json`` is on disk, or prints why it is not.
 """
-# ruff: noqa: PTH103, PTH104, PTH118, PTH123
+# ruff: noqa: PTH104, PTH118, PTH123
 
 from __future__ import annotations
 

@@ -1,0 +1,166 @@
+"""``barista-server``: serve, stop, status."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from barista_server import __version__
+from barista_server.api.link import CallFailed, Link, LinkError
+from barista_server.api.local import START_TIMEOUT, connect, default_root
+from barista_server.api.messages import Done, ListSessions, SessionList, StopAgent
+
+MOST_LOG = 1 << 20
+"""Bytes of agent.log beyond which it is begun anew (the old one is kept as agent.log.1)."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0 done, 1 failed, 2 wrong usage."""
+    parser = argparse.ArgumentParser(
+        prog="barista-server",
+        description="Headless agent of Barista: runs Caffe trainings and tells about them.",
+    )
+    parser.add_argument("--version", action="version", version=f"barista-server {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    verbs = {
+        "serve": "serve sessions to the local user, in the background",
+        "stop": "end the agent; trainings go on",
+        "status": "say whether an agent runs, and what it runs",
+    }
+    for verb, about in verbs.items():
+        command = commands.add_parser(verb, help=about, description=about)
+        command.add_argument("--root", type=Path, help="folder of the sessions (default: %(default)s)")
+        command.set_defaults(root=default_root())
+        if verb == "serve":
+            command.add_argument("--foreground", action="store_true", help="stay in this terminal")
+    options = parser.parse_args(arguments)
+    root = options.root.expanduser().absolute()
+    if options.command == "serve":
+        return _serve_here(root) if options.foreground else _serve_detached(root)
+    work = _stop(root) if options.command == "stop" else _status(root)
+    try:
+        return asyncio.run(work)
+    except (LinkError, CallFailed) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _serve_here(root: Path) -> int:
+    return _serve(root, lambda: None, lambda text: print(text, file=sys.stderr))
+
+
+def _serve_detached(root: Path) -> int:
+    """Return once the agent in the background listens, or say why it does not."""
+    told, tell = os.pipe()
+    if os.fork() != 0:
+        os.close(tell)
+        with open(told, "rb") as pipe:  # noqa: PTH123 (a descriptor)
+            words = pipe.read().decode(errors="replace")
+        if words == "ready":
+            return 0
+        print(words or f"the agent ended at its start: see {root / 'agent.log'}", file=sys.stderr)
+        return 1
+    os.setsid()
+    if os.fork() != 0:
+        os._exit(0)
+    code = 1
+    try:
+        os.close(told)
+        _redirect(root)
+
+        def say(text: str) -> None:
+            os.write(tell, text.encode())
+            os.close(tell)
+
+        code = _serve(root, lambda: say("ready"), say)
+    except OSError as error:
+        os.write(tell, f"{root}: {error.strerror}: {error.filename}".encode())
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _redirect(root: Path) -> None:
+    """Standard streams to agent.log, standing nowhere in particular."""
+    root.mkdir(parents=True, exist_ok=True)
+    path = root / "agent.log"
+    if path.exists() and path.stat().st_size > MOST_LOG:
+        path.replace(path.with_name("agent.log.1"))
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    os.close(null)
+    os.chdir("/")
+
+
+def _serve(root: Path, ready: Callable[[], None], fail: Callable[[str], None]) -> int:
+    # Here, not above: stop and status start faster without the agent's code.
+    from barista_server.agent.serve import AlreadyServed, Server, lock_root
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        lock_root(root)
+    except AlreadyServed as error:
+        # Started twice at once: that is fine as soon as the other one answers.
+        if asyncio.run(_answers_soon(root)):
+            ready()
+            return 0
+        fail(f"{error}, but it does not answer. See {root / 'agent.log'}")
+        return 1
+    except OSError as error:
+        fail(f"{root} cannot be used: {error.strerror}")
+        return 1
+
+    async def serve() -> None:
+        await Server(root).run(ready)
+
+    try:
+        asyncio.run(serve())
+    except OSError as error:
+        logging.getLogger("barista.agent").exception("cannot serve %s", root)
+        fail(f"{root} cannot be served: {error}")
+        return 1
+    return 0
+
+
+async def _answers_soon(root: Path) -> bool:
+    deadline = time.monotonic() + START_TIMEOUT * 0.8
+    while time.monotonic() < deadline:
+        try:
+            _, writer = await connect(root)
+        except LinkError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return True
+    return False
+
+
+async def _stop(root: Path) -> int:
+    link = await Link.open(root, start_agent=False, client=f"barista-server {__version__}")
+    await link.call(StopAgent(), Done)
+    await link.wait_closed()
+    print(f"The agent of {root} has stopped. Trainings go on.")
+    return 0
+
+
+async def _status(root: Path) -> int:
+    link = await Link.open(root, start_agent=False, client=f"barista-server {__version__}")
+    reply = await link.call(ListSessions(), SessionList)
+    welcome = link.welcome
+    await link.close()
+    print(f"{welcome.agent}, pid {welcome.pid}, serves {welcome.root} on {welcome.host}")
+    for session in reply.sessions:
+        print(
+            f"{session.id:>5}  {session.state:<12} {session.iteration:>8}/{session.max_iter}  {session.name}"
+        )
+    return 0

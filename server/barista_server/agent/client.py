@@ -1,0 +1,224 @@
+"""One connected client: its requests, and what goes out to it at the speed it reads."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from barista_server.api.frames import FrameDecoder, FrameError, encode
+from barista_server.api.messages import (
+    Call,
+    Event,
+    Failure,
+    FromClient,
+    LogBytes,
+    Message,
+    Notice,
+    Noticed,
+    Reply,
+    Request,
+    Result,
+    SessionChanged,
+    SessionRemoved,
+)
+
+CHUNK = 128 * 1024
+"""Log bytes in one event."""
+MOST_BEHIND = 4 * 1024 * 1024
+"""A follower further behind the end of a growing log is brought forward, with the gap marked."""
+MOST_NOTICES = 200
+"""Messages that wait for a slow client; older ones are dropped, and it is told how many."""
+MOST_CALLS = 32
+"""Requests of one client under way at a time; the rest stays in its socket."""
+
+
+@dataclass
+class Follow:
+    """Where a client stands in a log."""
+
+    session: str
+    run: int
+    path: Path
+    offset: int
+    history: int
+    """Size of the log when following began: so much is always sent in full."""
+    is_over: Callable[[], bool]
+
+
+class Client:
+    """Everything waiting for one client, bounded however slow it is.
+
+    Replies are few (requests are limited), session events are merged (newest wins), messages are counted when
+    dropped, log bytes are read from the file when the client can take them.
+    """
+
+    def __init__(self, writer: asyncio.StreamWriter, answer: Callable[[Client, Call], Awaitable[Result]]):
+        self._writer = writer
+        self._answer = answer
+        self._replies: deque[bytes] = deque()
+        self._sessions: dict[str, Event] = {}
+        self._notices: deque[Event] = deque()
+        self._dropped = 0
+        self._follows: dict[tuple[str, int], Follow] = {}
+        self._ready: dict[tuple[str, int], None] = {}
+        self._wake = asyncio.Event()
+        self._slots = asyncio.Semaphore(MOST_CALLS)
+        self._tasks: set[asyncio.Task[None]] = set()
+        writer.transport.set_write_buffer_limits(high=2 * CHUNK)
+
+    # ------------------------------------------------------------------------------------------ from the hub
+
+    def take(self, event: Event) -> None:
+        """Queue an event."""
+        if isinstance(event.what, SessionChanged | SessionRemoved):
+            session = event.what.session
+            key = session if isinstance(session, str) else session.id
+            # Newest wins, and stands where the newest belongs in the order of sequence numbers.
+            self._sessions.pop(key, None)
+            self._sessions[key] = event
+        else:
+            self._notices.append(event)
+            if len(self._notices) > MOST_NOTICES:
+                self._notices.popleft()
+                self._dropped += 1
+        self._wake.set()
+
+    def log_grew(self, session: str, run: int) -> None:
+        """Send more of a log if this client follows it."""
+        if (session, run) in self._follows:
+            self._ready[session, run] = None
+            self._wake.set()
+
+    # ---------------------------------------------------------------------------------------- from the calls
+
+    def follow(self, follow: Follow) -> None:
+        """Send a log from ``follow.offset`` on."""
+        self._follows[follow.session, follow.run] = follow
+        self.log_grew(follow.session, follow.run)
+
+    def unfollow(self, session: str, run: int) -> None:
+        """Stop sending a log."""
+        self._follows.pop((session, run), None)
+
+    # ------------------------------------------------------------------------------------------------ traffic
+
+    async def serve(
+        self, reader: asyncio.StreamReader, decoder: FrameDecoder[FromClient], early: list[FromClient]
+    ) -> None:
+        """Answer requests until the client goes. Raises FrameError on bytes that are no frames."""
+        pump = asyncio.create_task(self._pump())
+        try:
+            messages = early
+            while True:
+                for message in messages:
+                    if not isinstance(message, Request):
+                        raise FrameError(f"{type(message).__name__} after the handshake")
+                    await self._slots.acquire()
+                    task = asyncio.create_task(self._handle(message))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+                data = await reader.read(1 << 16)
+                if not data:
+                    return
+                messages = decoder.feed(data)
+        finally:
+            # Calls under way are carried out: a client that goes must not leave half a start behind.
+            self._follows.clear()
+            pump.cancel()
+            await asyncio.wait([pump])
+
+    async def _handle(self, request: Request) -> None:
+        try:
+            result = await self._answer(self, request.call)
+            try:
+                frame = encode(Reply(id=request.id, result=result))
+            except FrameError as error:
+                failure = Failure(
+                    code="invalid", text=f"the answer is too long: {error}", hint="Ask for less."
+                )
+                frame = encode(Reply(id=request.id, result=failure))
+            self._replies.append(frame)
+            self._wake.set()
+        finally:
+            self._slots.release()
+
+    async def _pump(self) -> None:
+        try:
+            while True:
+                frame = self._next()
+                if frame is None:
+                    self._wake.clear()
+                    await self._wake.wait()
+                    continue
+                self._writer.write(frame)
+                await self._writer.drain()
+        except ConnectionError:
+            pass
+
+    def _next(self) -> bytes | None:
+        """The next frame that is due: replies, then events in their order, then log bytes in turn."""
+        if self._replies:
+            return self._replies.popleft()
+        if event := self._next_event():
+            return encode(event)
+        while self._ready:
+            key = next(iter(self._ready))
+            del self._ready[key]
+            follow = self._follows.get(key)
+            if follow is not None and (message := self._read(follow)):
+                if message.ended:
+                    del self._follows[key]
+                else:
+                    self._ready[key] = None
+                return encode(Event(sequence=0, what=message))
+        return None
+
+    def _next_event(self) -> Event | None:
+        if self._dropped and self._notices:
+            text = f"{self._dropped} messages were left out: this client was too slow"
+            self._dropped = 0
+            notice = Notice(time=time.time(), caller="Agent", kind="error", text=text)
+            return Event(sequence=self._notices[0].sequence - 1, what=Noticed(notice=notice))
+        session = next(iter(self._sessions), None)
+        if self._notices and (
+            session is None or self._notices[0].sequence < self._sessions[session].sequence
+        ):
+            return self._notices.popleft()
+        return self._sessions.pop(session) if session is not None else None
+
+    def _read(self, follow: Follow) -> LogBytes | None:
+        """The next bytes of a log, or None when it has not grown."""
+        # Asked before reading: what caffe wrote last is then in the file.
+        over = follow.is_over()
+        try:
+            with follow.path.open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                gap = self._gap(follow, size)
+                file.seek(follow.offset + gap)
+                data = file.read(CHUNK)
+        except OSError:
+            data, gap, over = b"", 0, True
+        if not data and not over:
+            return None
+        offset = follow.offset + gap
+        follow.offset = offset + len(data)
+        return LogBytes(
+            session=follow.session, run=follow.run, offset=offset, data=data, gap=gap, ended=over and not data
+        )
+
+    @staticmethod
+    def _gap(follow: Follow, size: int) -> int:
+        if follow.offset < follow.history or size - follow.offset <= MOST_BEHIND:
+            return 0
+        return size - CHUNK - follow.offset
+
+
+def shorten(message: Message) -> str:
+    """A call for the agent's log."""
+    text = repr(message)
+    return text if len(text) < 200 else text[:197] + "..."

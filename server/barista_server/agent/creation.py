@@ -1,0 +1,64 @@
+"""Texts of a new session: from a template, or a person's own made fit for the session's folder."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from barista_server.agent.compose import prepare_net, prepare_solver
+from barista_server.agent.errors import CallError
+from barista_server.api.messages import NewSession, TemplateInfo
+from barista_server.caffe import prototxt
+from barista_server.caffe.prototxt import PrototxtError
+from barista_server.caffe.schema import NetParameter
+from barista_server.templates import TemplateError, instantiate, list_templates
+
+DIGITS = "digits"
+
+
+def templates() -> list[TemplateInfo]:
+    """What :class:`NewSession` may name."""
+    return [
+        TemplateInfo(name=one.name, title=one.name.replace("-", " "), about=one.summary)
+        for one in list_templates()
+    ]
+
+
+def texts(call: NewSession, root: Path) -> tuple[str, str, str]:
+    """Solver, net and name of the session to be. Blocks. Raises CallError, OSError."""
+    if call.template:
+        solver, net = _from_template(call, root)
+        name = call.template
+    elif call.solver.strip():
+        solver, net = call.solver, prepare_net(call.net, call.base)
+        name = _net_name(net)
+    else:
+        hint = "Give a template, or the text of a solver and a net."
+        raise CallError("invalid", "a session needs a solver", hint)
+    solver = prepare_solver(solver, call.base, call.device)
+    return solver, net, " ".join(call.name.split()) or name
+
+
+def _from_template(call: NewSession, root: Path) -> tuple[str, str]:
+    found = next((one for one in list_templates() if one.name == call.template), None)
+    if found is None:
+        there = ", ".join(one.name for one in list_templates())
+        raise CallError("not-found", f"there is no template '{call.template}'", f"There are: {there}.")
+    data = root / "datasets" / found.dataset
+    if found.dataset != DIGITS and call.base:
+        data = Path(call.base)
+    data.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root, prefix=".template-") as folder:
+        try:
+            instantiate(call.template, folder, {found.dataset: str(data)})
+        except TemplateError as error:
+            raise CallError("invalid", str(error)) from None
+        solver, net = (Path(folder, name).read_text("utf-8") for name in ("solver.prototxt", "net.prototxt"))
+    return solver, net
+
+
+def _net_name(net: str) -> str:
+    try:
+        return prototxt.parse(net, NetParameter).name or "session"
+    except PrototxtError:
+        return "session"

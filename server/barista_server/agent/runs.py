@@ -1,0 +1,172 @@
+"""One start of caffe: its folder, its processes, its log; and how it is started."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TypeVar
+
+from barista_server import runner
+from barista_server.agent import files, process
+from barista_server.agent.process import Identity
+from barista_server.agent.store import Command, Exit, Process
+from barista_server.agent.tail import Facts, Log, Pulse
+from barista_server.agent.verdict import Verdict
+from barista_server.api.messages import RunInfo
+
+T = TypeVar("T")
+
+LAUNCH_TIMEOUT = 30.0
+
+ENVIRONMENT = {"GLOG_logtostderr": "1", "GLOG_minloglevel": "0", "GLOG_log_prefix": "1"}
+"""Every line to the one log, none of them filtered, no copies in /tmp."""
+
+
+class LaunchError(Exception):
+    """The run could not be started; the text says why."""
+
+
+class Run:
+    """``runs/NNNN`` of a session as far as it is written. Reading raises OSError, ValueError (damaged)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.number = int(path.name)
+        self.command: Command | None = None
+        self.process: Process | None = None
+        self.exit: Exit | None = None
+        self.told: Facts | None = None
+        """Facts from the journal, for a run that has ended and whose log was not read again."""
+        self.verdict: Verdict | None = None
+        """What it came to, once it has ended."""
+        self.began = asyncio.Event()
+        """Set when caffe understands signals, or is over."""
+        self.over = asyncio.Event()
+        """Set with the verdict."""
+        self.forced = self.pausing = self.interrupted = False
+        """What was done to it: a person had it killed, asked it to pause, SIGINT was sent."""
+        self.pulse = Pulse(time.monotonic())
+        self.refresh()
+        self.log = Log(path / "caffe.log", self.started)
+
+    def refresh(self) -> None:
+        """Read what has appeared since."""
+        self.command = self.command or _read(self.path / "command.json", Command)
+        self.process = self.process or _read(self.path / "process.json", Process)
+        self.exit = self.exit or _read(self.path / "exit.json", Exit)
+
+    @property
+    def started(self) -> float:
+        """Seconds since the epoch."""
+        if self.process is not None:
+            return self.process.started
+        return self.path.stat().st_mtime
+
+    @property
+    def caffe(self) -> Identity | None:
+        """The process that trains, once it is known."""
+        found = self.process
+        return Identity(found.boot_id, found.caffe_pid, found.caffe_start, found.nonce) if found else None
+
+    @property
+    def runner(self) -> Identity | None:
+        """The process that waits for it."""
+        found = self.process
+        return Identity(found.boot_id, found.runner_pid, found.runner_start, found.nonce) if found else None
+
+    def facts(self) -> Facts:
+        """What the log says, read now or remembered."""
+        return self.told if self.told is not None and self.log.read == 0 else self.log.facts()
+
+    def runner_lives(self) -> bool:
+        """exit.json may still come."""
+        return self.runner is not None and process.exists(self.runner)
+
+    async def read_log(self) -> None:
+        """Parse all there is, giving way to others after each chunk."""
+        more = True
+        while more:
+            more = self.log.grow()
+            await asyncio.sleep(0)
+
+    def end(self, verdict: Verdict) -> None:
+        """It is over."""
+        self.verdict = verdict
+        self.began.set()
+        self.over.set()
+
+    def info(self) -> RunInfo:
+        """For clients."""
+        facts = self.facts()
+        return RunInfo(
+            number=self.number,
+            started=self.started,
+            ended=self.exit.ended if self.exit else None,
+            resumed_from=self.command.resumed_from if self.command else None,
+            exit_code=self.exit.code if self.exit else None,
+            signal=self.exit.signal if self.exit else None,
+            log_size=facts.size,
+            lines=facts.lines,
+        )
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    try:
+        return files.read_json(path, kind)
+    except FileNotFoundError:
+        return None
+
+
+def train_command(
+    argv: list[str], folder: Path, device: str, state: str | None, iteration: int | None, caffe: str
+) -> Command:
+    """``caffe train`` in the session's folder, going on from a solver state if one is given."""
+    arguments = [*argv, "train", "--solver=solver.prototxt"]
+    if state is not None:
+        arguments.append(f"--snapshot={state}")
+    if device != "cpu":
+        arguments.append(f"--gpu={device}")
+    return Command(
+        argv=arguments,
+        cwd=str(folder),
+        env=ENVIRONMENT,
+        nonce=secrets.token_hex(16),
+        resumed_from=iteration,
+        device=device,
+        caffe=caffe,
+    )
+
+
+def discard(path: Path) -> None:
+    """Take away the folder of a run that never was. Raises OSError."""
+    shutil.rmtree(path)
+
+
+def launch(path: Path, command: Command) -> Run:
+    """Start the runner in an empty run folder; returns when process.json is there. Blocks.
+
+    Raises LaunchError, OSError.
+    """
+    files.write_json(path / "command.json", command)
+    environment = {**os.environ, process.NONCE: command.nonce}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", str(runner.__file__), str(path)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=environment,
+            timeout=LAUNCH_TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        # It may still come to it: whoever watches the run waits for process.json.
+        return Run(path)
+    if done.returncode != 0:
+        raise LaunchError(done.stderr.decode(errors="replace").strip() or "the runner failed")
+    return Run(path)

@@ -1,0 +1,117 @@
+"""Metric windows over the runs of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from barista_server import metrics
+from barista_server.agent.runs import Run
+from barista_server.api.messages import GetSeries, Series, SeriesKey
+from barista_server.caffe import log as caffe_log
+
+Column = NDArray[np.float64]
+
+
+def keys(runs: Iterable[Run]) -> list[SeriesKey]:
+    """Every metric of any run, in the order in which they turned up."""
+    found: dict[caffe_log.SeriesKey, None] = {}
+    for run in runs:
+        found |= dict.fromkeys(run.log.parser.series)
+    return [SeriesKey(phase=key.phase, name=key.name, net=key.net, output=key.output) for key in found]
+
+
+def windows(runs: list[Run], call: GetSeries) -> list[Series]:
+    """What is asked; ``runs`` oldest first, their logs read. A metric no run has comes back empty."""
+    origin = min((_begin(run) for run in runs), default=0.0)
+    return [_window(runs, key, call, origin) for key in call.keys]
+
+
+@dataclass(frozen=True)
+class _Points:
+    x: Column
+    y: Column
+    line: NDArray[np.int64]
+    run: NDArray[np.int32]
+
+
+def _window(runs: list[Run], key: SeriesKey, call: GetSeries, origin: float) -> Series:
+    points = _points(runs, key, call, origin)
+    if call.raw:
+        low, high = points.x, points.x
+        inside = np.isfinite(points.x)
+        if call.x0 is not None:
+            inside &= low >= call.x0
+        if call.x1 is not None:
+            inside &= high <= call.x1
+        rows = np.flatnonzero(inside)
+        value = points.y[rows]
+        bad = ~np.isfinite(value)
+        return Series(
+            key=key,
+            x=_floats(points.x[rows]),
+            low=_floats(np.where(bad, np.nan, value)),
+            high=_floats(np.where(bad, np.nan, value)),
+            line=points.line[rows].astype("<i8").tobytes(),
+            run=points.run[rows].astype("<i4").tobytes(),
+            points=len(rows),
+            nonfinite=_floats(points.x[rows][bad]),
+        )
+    found = metrics.window(points.x, points.y, call.x0, call.x1, max(1, call.buckets))
+    return Series(
+        key=key,
+        x=_floats(found.x),
+        low=_floats(found.low),
+        high=_floats(found.high),
+        line=points.line[found.row].astype("<i8").tobytes(),
+        run=points.run[found.row].astype("<i4").tobytes(),
+        points=found.points,
+        nonfinite=_floats(found.nonfinite),
+    )
+
+
+def _points(runs: list[Run], key: SeriesKey, call: GetSeries, origin: float) -> _Points:
+    """All points of a metric: stitched, or run after run when raw."""
+    wanted = caffe_log.SeriesKey(key.phase, key.net, key.output, key.name)
+    pieces = []
+    for run in runs:
+        parser = run.log.parser
+        if parser.run is None or parser.run.first_iteration is None:
+            continue
+        series = parser.series.get(wanted) or caffe_log.Series()
+        pieces.append(
+            metrics.Piece(
+                run=run.number,
+                start=parser.run.resume_iteration or 0,
+                iteration=series.iteration,
+                seconds=series.seconds + (_begin(run) - origin),
+                value=series.value,
+                line=series.line,
+            )
+        )
+    if call.raw:
+        # Nothing is cut: each run is told to go on where the one before it ended.
+        joined = [metrics.stitch([piece]) for piece in pieces]
+        iteration, seconds, value, line, number = (
+            np.concatenate([getattr(curve, name) for curve in joined]) if joined else np.empty(0)
+            for name in ("iteration", "seconds", "value", "line", "run")
+        )
+    else:
+        curve = metrics.stitch(pieces)
+        iteration, seconds, value = curve.iteration, curve.seconds, curve.value
+        line, number = curve.line, curve.run
+    x = iteration.astype(np.float64) if call.axis == "iteration" else seconds
+    return _Points(x, value, line.astype(np.int64), number.astype(np.int32))
+
+
+def _begin(run: Run) -> float:
+    """Wall-clock time of a log's first stamp; where the log does not tell, the start of its process."""
+    epoch = run.log.parser.epoch
+    return run.started if epoch is None else epoch
+
+
+def _floats(values: Column) -> bytes:
+    return values.astype("<f8").tobytes()

@@ -1,0 +1,151 @@
+"""The agent's socket: one lock a root, private to the user, a handshake, then clients."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from barista_server import __version__
+from barista_server.agent import files
+from barista_server.agent.client import Client
+from barista_server.agent.service import Service
+from barista_server.api.frames import FrameDecoder, FrameError, encode, from_client
+from barista_server.api.local import socket_path
+from barista_server.api.messages import PROTOCOL, FromClient, Hello, Refusal, Welcome
+from barista_server.runner import start_ticks
+
+AGENT = f"barista-server {__version__}"
+HANDSHAKE_TIMEOUT = 10.0
+WATCH_ROOT = 5.0
+"""Seconds between two looks whether the root is still there."""
+
+log = logging.getLogger("barista.agent")
+
+
+class AlreadyServed(Exception):
+    """Another agent serves this root."""
+
+
+def lock_root(root: Path) -> int:
+    """Take the root; the lock ends with this process, however it ends. Raises AlreadyServed, OSError."""
+    root.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(root / "agent.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise AlreadyServed(f"another agent serves {root}") from None
+    return descriptor
+
+
+class Server:
+    """Serves one root until told to stop. The caller holds the lock."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.stopping = asyncio.Event()
+        self._service = Service(root, self.stopping.set)
+        self._clients: set[asyncio.Task[None]] = set()
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Load, listen, call ``ready``, serve. Raises OSError when the root cannot be used."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stopping.set)
+        await self._service.load()
+        path = socket_path(self.root)
+        path.unlink(missing_ok=True)
+        before = os.umask(0o177)
+        try:
+            server = await asyncio.start_unix_server(self._connected, str(path))
+        finally:
+            os.umask(before)
+        about = {"pid": os.getpid(), "start_ticks": start_ticks(os.getpid()), "socket": str(path)}
+        files.write_json(self.root / "agent.json", about)
+        log.info("%s serves %s, pid %d", AGENT, self.root, os.getpid())
+        ready()
+        try:
+            await self._until_stopped(path)
+        finally:
+            server.close()
+            for task in self._clients:
+                task.cancel()
+            await asyncio.gather(*self._clients, return_exceptions=True)
+            await self._service.close()
+            path.unlink(missing_ok=True)
+            (self.root / "agent.json").unlink(missing_ok=True)
+            log.info("stopped; trainings go on")
+
+    async def _until_stopped(self, path: Path) -> None:
+        """Return when asked to stop, or when nobody could find this agent any more."""
+        while not self.stopping.is_set():
+            try:
+                async with asyncio.timeout(WATCH_ROOT):
+                    await self.stopping.wait()
+            except TimeoutError:
+                if not await asyncio.to_thread(path.is_socket):
+                    log.error("%s is gone: stopping", path)
+                    return
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._clients.add(task)
+        try:
+            decoder = from_client()
+            early = await self._shake_hands(reader, writer, decoder)
+            if early is not None:
+                client = Client(writer, self._service.answer)
+                try:
+                    await client.serve(reader, decoder, early)
+                finally:
+                    self._service.forget(client)
+        except (FrameError, TimeoutError, ConnectionError) as error:
+            log.warning("a client was cut off: %s", error or type(error).__name__)
+        except asyncio.CancelledError:
+            # Ours, at the stop; the streams module would report it.
+            pass
+        finally:
+            self._clients.discard(task)
+            writer.close()
+
+    async def _shake_hands(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, decoder: FrameDecoder[FromClient]
+    ) -> list[FromClient] | None:
+        """What the client sent right behind its Hello; None when it was refused or only looked in."""
+        messages: list[FromClient] = []
+        async with asyncio.timeout(HANDSHAKE_TIMEOUT):
+            while not messages:
+                data = await reader.read(1 << 16)
+                if not data:
+                    return None
+                messages = decoder.feed(data)
+        hello = messages.pop(0)
+        if not isinstance(hello, Hello):
+            raise FrameError(f"{type(hello).__name__} instead of a hello")
+        if hello.protocol != PROTOCOL:
+            newer = "agent" if hello.protocol > PROTOCOL else "client"
+            reason = (
+                f"{AGENT} speaks protocol {PROTOCOL}, {hello.client} speaks {hello.protocol}: "
+                f"update the {newer}, then try again (barista-server stop ends an old agent; trainings go on)"
+            )
+            writer.write(encode(Refusal(reason=reason)))
+            await writer.drain()
+            return None
+        welcome = Welcome(
+            protocol=PROTOCOL,
+            agent=AGENT,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            root=str(self.root),
+            epoch=self._service.hub.epoch,
+        )
+        writer.write(encode(welcome))
+        await writer.drain()
+        return messages

@@ -1,0 +1,385 @@
+"""Calls in, results out: everything a client can ask of the agent."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from barista_server.agent import series, watch
+from barista_server.agent.caffes import Caffes
+from barista_server.agent.client import Client, Follow, shorten
+from barista_server.agent.errors import CallError
+from barista_server.agent.hub import Hub
+from barista_server.agent.runs import Run
+from barista_server.agent.session import LIVE, Host, Session
+from barista_server.agent.states import Happening, Refused, next_state
+from barista_server.agent.store import Folder, Meta, Store
+from barista_server.api import messages as m
+
+EDITS = 2.0
+"""Seconds between two looks whether somebody edited a prototxt."""
+MOST_LOGS = 8
+"""Logs of ended runs kept parsed for GetLines and GetSeries; live ones always are."""
+
+log = logging.getLogger("barista.agent")
+
+
+class Service:
+    """The sessions of one root. ``stop`` ends the agent."""
+
+    def __init__(self, root: Path, stop: Callable[[], None]) -> None:
+        self.hub = Hub(self._describe)
+        self._stop = stop
+        self._store = Store(root)
+        self._writer = ThreadPoolExecutor(1, "disk")
+        self._host = Host(root, self.hub, Caffes(root), self._disk)
+        self._sessions: dict[str, Session] = {}
+        self._parsed: dict[tuple[str, int], Run] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._calls: dict[type, Callable[[Any, Client], Awaitable[m.Result]]] = {
+            m.ListSessions: self._list_sessions,
+            m.GetSession: self._get_session,
+            m.NewSession: self._new_session,
+            m.StartSession: self._start,
+            m.PauseSession: self._pause,
+            m.SnapshotSession: self._snapshot,
+            m.ResetSession: self._reset,
+            m.DeleteSession: self._delete,
+            m.Restore: self._restore,
+            m.RenameSession: self._rename,
+            m.ListTemplates: self._list_templates,
+            m.ListCaffes: self._list_caffes,
+            m.GetLines: self._get_lines,
+            m.ListSeries: self._list_series,
+            m.GetSeries: self._get_series,
+            m.GetFiles: self._get_files,
+            m.Subscribe: self._subscribe,
+            m.FollowLog: self._follow_log,
+            m.UnfollowLog: self._unfollow_log,
+            m.Ping: self._ping,
+            m.StopAgent: self._stop_agent,
+        }
+
+    # ---------------------------------------------------------------------------------------------- life
+
+    async def load(self) -> None:
+        """Read the root and adopt what runs. Raises OSError when the root itself cannot be used."""
+        for folder in await self._disk(self._store.open):
+            try:
+                await self._add(folder)
+            except (OSError, ValueError) as error:
+                # One broken folder must not keep the others from loading.
+                log.exception("session %s cannot be loaded", folder.path)
+                self.hub.notice("Agent", f"session {folder.path.name} cannot be loaded: {error}", "error")
+        task = asyncio.create_task(self._watch_edits())
+        self._tasks.add(task)
+
+    async def close(self) -> None:
+        """Let go of everything; trainings go on."""
+        for task in self._tasks:
+            task.cancel()
+        for session in self._sessions.values():
+            await session.unload()
+        self._writer.shutdown()
+
+    def forget(self, client: Client) -> None:
+        """A client is gone."""
+        self.hub.listeners.discard(client)
+
+    async def answer(self, client: Client, call: m.Call) -> m.Result:
+        """Carry out a call; what goes wrong becomes a Failure."""
+        try:
+            return await self._calls[type(call)](call, client)
+        except Refused as error:
+            return m.Failure(code="refused", text=self._about(call, str(error)))
+        except CallError as error:
+            return m.Failure(
+                code=error.code, text=self._about(call, error.text), hint=error.hint, problems=error.problems
+            )
+        except OSError as error:
+            log.warning("%s: %s", shorten(call), error)
+            where = f": {error.filename}" if error.filename else ""
+            text = f"the disk refused: {error.strerror or error}{where}"
+            return m.Failure(code="disk", text=text, hint="Make room or correct the permissions; try again.")
+        except Exception as error:
+            log.exception("%s", shorten(call))
+            text = f"{type(error).__name__}: {error}"
+            return m.Failure(code="internal", text=text, hint="A mistake of the agent: see agent.log.")
+
+    def _about(self, call: m.Call, text: str) -> str:
+        try:
+            session = self._find(call)
+        except CallError:
+            return text
+        return f"{session.meta.name} {text}"
+
+    async def _add(self, folder: Folder) -> Session:
+        meta, repaired = await self._disk(folder.load)
+        session = Session(self._host, folder, meta)
+        self._sessions[meta.id] = session
+        if repaired:
+            session.tell(repaired, error=True)
+        await watch.load(session)
+        self.hub.changed(session.id)
+        return session
+
+    async def _watch_edits(self) -> None:
+        while True:
+            await asyncio.sleep(EDITS)
+            for session in list(self._sessions.values()):
+                if session.state not in LIVE and not session.lock.locked():
+                    try:
+                        await session.check()
+                    except OSError as error:
+                        log.warning("session %s: %s", session.id, error)
+
+    async def _disk(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, partial(function, *arguments))
+
+    def _describe(self, session: str) -> m.SessionInfo | None:
+        found = self._sessions.get(session)
+        return found.info() if found else None
+
+    # ------------------------------------------------------------------------------------------- finding
+
+    def _find(self, call: Any) -> Session:
+        """By id, unique name, or unique id prefix. Raises CallError."""
+        wanted = getattr(call, "session", None)
+        if wanted is None:
+            raise CallError("not-found", "this call is about no session")
+        if wanted in self._sessions:
+            return self._sessions[wanted]
+        found = [one for one in self._sessions.values() if one.meta.name == wanted]
+        found = found or [one for one in self._sessions.values() if wanted and one.id.startswith(wanted)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            ids = ", ".join(one.id for one in found)
+            text = f"'{wanted}' means several sessions: {ids}"
+            raise CallError("ambiguous", text, "Name it by its number.")
+        raise CallError("not-found", f"there is no session '{wanted}'", "List them to see their names.")
+
+    def _run(self, session: Session, number: int) -> Run:
+        if number in session.runs:
+            return session.runs[number]
+        there = ", ".join(str(one) for one in sorted(session.runs)) or "none"
+        raise CallError("not-found", f"has no run {number}", f"Runs there are: {there}.")
+
+    async def _read(self, session: Session, run: Run) -> None:
+        """Have a log parsed; of ended runs only the last few stay so."""
+        if run.verdict is None:
+            return
+        if run.log.read == 0:
+            await run.read_log()
+            run.log.parser.finish()
+        self._parsed.pop((session.id, run.number), None)
+        self._parsed[session.id, run.number] = run
+        while len(self._parsed) > MOST_LOGS:
+            old = self._parsed.pop(next(iter(self._parsed)))
+            old.told = old.facts()
+            old.log.forget()
+
+    # --------------------------------------------------------------------------------------------- calls
+
+    async def _list_sessions(self, call: m.ListSessions, client: Client) -> m.Result:
+        return m.SessionList(sessions=[session.info() for session in self._sessions.values()])
+
+    async def _get_session(self, call: m.GetSession, client: Client) -> m.Result:
+        return m.SessionReply(session=self._find(call).info())
+
+    async def _new_session(self, call: m.NewSession, client: Client) -> m.Result:
+        from barista_server.agent.creation import texts
+
+        try:
+            caffe = await asyncio.to_thread(self._host.caffes.get, call.caffe)
+        except KeyError:
+            text = f"there is no caffe '{call.caffe}' on this machine"
+            raise CallError("not-found", text, "List the caffes to see which there are.") from None
+        solver, net, name = await asyncio.to_thread(texts, call, self._host.root)
+        taken = {session.meta.name for session in self._sessions.values()}
+        if not call.name:
+            stem, number = name, 1
+            while name in taken:
+                number += 1
+                name = f"{stem}-{number}"
+        meta = Meta(id="", name=name, created=time.time(), caffe=caffe.name, device=call.device)
+        folder = await self._disk(self._store.create, meta, solver, net)
+        session = await self._add(folder)
+        session.tell(f"created: {name}")
+        return m.SessionReply(session=session.info())
+
+    async def _start(self, call: m.StartSession, client: Client) -> m.Result:
+        session = self._find(call)
+        async with session.lock:
+            run = await session.start(call.snapshot)
+            session.spawn(watch.follow(session, run))
+        return m.SessionReply(session=session.info())
+
+    async def _pause(self, call: m.PauseSession, client: Client) -> m.Result:
+        session = self._find(call)
+        async with session.lock:
+            if call.force:
+                await session.force(signal.SIGTERM if call.force == "term" else signal.SIGKILL)
+            else:
+                await session.pause()
+        return m.SessionReply(session=session.info())
+
+    async def _snapshot(self, call: m.SnapshotSession, client: Client) -> m.Result:
+        session = self._find(call)
+        return m.SnapshotReply(session=session.id, snapshot=await session.snapshot())
+
+    async def _reset(self, call: m.ResetSession, client: Client) -> m.Result:
+        session = self._find(call)
+        async with session.lock:
+            next_state(session.state, Happening.RESET)
+            files = await asyncio.to_thread(session.shelf.all_files)
+            trash, count, size = await self._disk(self._store.reset, session.folder, files)
+            session.runs.clear()
+            await session.look(settled=True)
+            session.happen(Happening.RESET)
+            await session.check(again=True)
+        session.tell(f"reset: {count} files are in the trash as {trash}")
+        return m.TrashReply(trash=trash, session=session.id, files=count, size=size)
+
+    async def _delete(self, call: m.DeleteSession, client: Client) -> m.Result:
+        session = self._find(call)
+        async with session.lock:
+            next_state(session.state, Happening.DELETE)
+            trash, count, size = await self._disk(self._store.delete, session.folder)
+            del self._sessions[session.id]
+            await session.unload()
+        self.hub.removed(session.id)
+        session.tell(f"deleted: {session.meta.name} is in the trash as {trash}")
+        return m.TrashReply(trash=trash, session=session.id, files=count, size=size)
+
+    async def _restore(self, call: m.Restore, client: Client) -> m.Result:
+        try:
+            path, number, what = await self._disk(self._store.find_trash, call.trash)
+        except KeyError:
+            raise CallError("not-found", f"there is nothing in the trash as '{call.trash}'") from None
+        if what == "delete":
+            folder = await self._disk(self._store.restore_delete, path, number)
+            session = await self._add(folder)
+        else:
+            session = await self._restore_reset(path, number)
+        session.tell(f"restored from {call.trash}")
+        return m.SessionReply(session=session.info())
+
+    async def _restore_reset(self, path: Path, number: str) -> Session:
+        session = self._sessions.get(number)
+        if session is None:
+            raise CallError("refused", f"session {number} is not there", "Restore the session itself first.")
+        async with session.lock:
+            try:
+                await self._disk(self._store.restore_reset, path, session.folder)
+            except FileExistsError:
+                text = f"session {number} has been trained since"
+                raise CallError("refused", text, "Reset it once more, then restore the older one.") from None
+            await session.unload()
+            return await self._add(session.folder)
+
+    async def _rename(self, call: m.RenameSession, client: Client) -> m.Result:
+        session = self._find(call)
+        name = " ".join(call.name.split())
+        if not name:
+            raise CallError("invalid", "needs a name")
+        async with session.lock:
+            before = session.meta.name
+            session.meta.name = name
+            try:
+                await self._disk(session.folder.save, session.meta)
+            except OSError:
+                session.meta.name = before
+                raise
+            await session.note("renamed", name=name)
+        session.changed()
+        return m.SessionReply(session=session.info())
+
+    async def _list_templates(self, call: m.ListTemplates, client: Client) -> m.Result:
+        from barista_server.agent.creation import templates
+
+        return m.TemplateList(templates=await asyncio.to_thread(templates))
+
+    async def _list_caffes(self, call: m.ListCaffes, client: Client) -> m.Result:
+        return m.CaffeList(caffes=await self._host.caffes.with_versions())
+
+    async def _get_lines(self, call: m.GetLines, client: Client) -> m.Result:
+        session = self._find(call)
+        run = self._run(session, call.run)
+        await self._read(session, run)
+        try:
+            start, total, lines = run.log.lines(call.kinds, call.start, call.count)
+        except KeyError as error:
+            raise CallError("invalid", f"there is no kind of line called {error}") from None
+        return m.Lines(session=session.id, run=run.number, start=start, total=total, lines=lines)
+
+    async def _list_series(self, call: m.ListSeries, client: Client) -> m.Result:
+        return m.SeriesList(keys=series.keys(await self._runs(self._find(call))))
+
+    async def _get_series(self, call: m.GetSeries, client: Client) -> m.Result:
+        session = self._find(call)
+        found = series.windows(await self._runs(session), call)
+        return m.SeriesWindow(session=session.id, series=found)
+
+    async def _runs(self, session: Session) -> list[Run]:
+        """All runs, oldest first, with their logs parsed."""
+        found = [run for _, run in sorted(session.runs.items())]
+        for run in found:
+            await self._read(session, run)
+        return found
+
+    async def _get_files(self, call: m.GetFiles, client: Client) -> m.Result:
+        folder = self._find(call).folder
+
+        def read() -> list[str]:
+            return [path.read_text("utf-8", "replace") for path in (folder.solver, folder.net)]
+
+        solver, net = await asyncio.to_thread(read)
+        return m.SessionFiles(solver=solver, net=net)
+
+    async def _subscribe(self, call: m.Subscribe, client: Client) -> m.Result:
+        # No await from here on: what is told is complete up to ``sequence``; what follows comes as events.
+        self.hub.listeners.add(client)
+        missed = self.hub.since(call.epoch, call.after) if call.epoch else None
+        if missed is not None:
+            for event in missed:
+                client.take(event)
+            return m.Subscribed(complete=False, sequence=self.hub.sequence)
+        sessions = [session.info() for session in self._sessions.values()]
+        return m.Subscribed(
+            complete=True, sequence=self.hub.sequence, sessions=sessions, notices=self.hub.notices()
+        )
+
+    async def _follow_log(self, call: m.FollowLog, client: Client) -> m.Result:
+        session = self._find(call)
+        run = self._run(session, call.run)
+        path = run.log.path
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:
+            size = 0
+        if call.offset < 0 or call.offset > size:
+            text = f"the log of run {run.number} has {size} bytes, so none at offset {call.offset}"
+            raise CallError("invalid", text, "Follow it from offset 0.")
+        client.follow(Follow(session.id, run.number, path, call.offset, size, run.over.is_set))
+        self.hub.listeners.add(client)
+        return m.Done()
+
+    async def _unfollow_log(self, call: m.UnfollowLog, client: Client) -> m.Result:
+        client.unfollow(self._find(call).id, call.run)
+        return m.Done()
+
+    async def _ping(self, call: m.Ping, client: Client) -> m.Result:
+        return m.Done()
+
+    async def _stop_agent(self, call: m.StopAgent, client: Client) -> m.Result:
+        # After the answer has had its chance to leave.
+        asyncio.get_running_loop().call_later(0.1, self._stop)
+        return m.Done()

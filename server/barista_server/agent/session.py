@@ -1,0 +1,421 @@
+"""One session: what it is, what state it is in, and the work of moving it to another."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from barista_server.agent import journal, process, runs
+from barista_server.agent.caffes import Caffes
+from barista_server.agent.errors import CallError
+from barista_server.agent.hub import Hub
+from barista_server.agent.runs import LaunchError, Run
+from barista_server.agent.snapshots import Pair, Shelf
+from barista_server.agent.states import Happening, Refused, next_state
+from barista_server.agent.store import Command, Folder, Meta
+from barista_server.agent.tail import Facts
+from barista_server.agent.verdict import Verdict
+from barista_server.api.messages import Problem, SessionInfo, Snapshot, State
+
+T = TypeVar("T")
+
+LIVE = (State.RUNNING, State.PAUSING)
+START_PATIENCE = 600.0
+"""Seconds a caffe has until ``Starting Optimization``; signals before it kill it."""
+LEAST_PATIENCE = 60.0
+SLOW_DISK = 10e6
+"""Bytes a second: what a snapshot is granted at least."""
+POLL = 0.1
+
+
+@dataclass
+class Host:
+    """What sessions share: the way to clients, to executables and to the disk."""
+
+    root: Path
+    hub: Hub
+    caffes: Caffes
+    disk: Callable[..., Awaitable[Any]]
+    """Runs a function that writes, in order and off the event loop."""
+
+
+class Session:
+    """State lives here and on disk only; everything is told to the hub."""
+
+    def __init__(self, host: Host, folder: Folder, meta: Meta) -> None:
+        self.host = host
+        self.folder = folder
+        self.meta = meta
+        self.state = State.WAITING
+        self.runs: dict[int, Run] = {}
+        self.shelf = Shelf(folder.path)
+        self.busy: str | None = None
+        self.stalled = False
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.lock = asyncio.Lock()
+        """Held by whatever changes the session as a whole."""
+        self._max_iter = 0
+        self._defects: list[Problem] = []
+        self._checked: tuple[int, ...] | None = None
+        self._looking = asyncio.Lock()
+
+    # ------------------------------------------------------------------------------------------------ telling
+
+    @property
+    def id(self) -> str:
+        return self.meta.id
+
+    @property
+    def last(self) -> Run | None:
+        """The newest run."""
+        return self.runs[max(self.runs)] if self.runs else None
+
+    def facts(self) -> Facts:
+        """What the newest run's log says."""
+        return self.last.facts() if self.last else Facts()
+
+    @property
+    def iteration(self) -> int:
+        """Where the training stands."""
+        last = self.last
+        if last is not None and last.verdict is not None:
+            return last.verdict.iteration
+        resumed = last.command.resumed_from if last and last.command else None
+        return max(self.facts().iteration, resumed or 0)
+
+    @property
+    def max_iter(self) -> int:
+        """Of the solver in use, which while running need not be the one on disk."""
+        told = self.facts().max_iter if self.state in LIVE else None
+        return self._max_iter if told is None else told
+
+    def info(self) -> SessionInfo:
+        """For clients."""
+        facts, last = self.facts(), self.last
+        problems = last.verdict.problems if last and last.verdict and self.state not in LIVE else []
+        pace = last.log.pace() if last and self.state in LIVE else None
+        return SessionInfo(
+            id=self.id,
+            name=self.meta.name,
+            state=self.state,
+            folder=str(self.folder.path),
+            created=self.meta.created,
+            caffe=self.meta.caffe,
+            device=self.meta.device,
+            parent=self.meta.parent,
+            problems=self._defects if self.state is State.INVALID else problems,
+            iteration=self.iteration,
+            max_iter=self.max_iter,
+            loss=facts.loss,
+            tests=facts.tests,
+            speed=pace.speed if pace else None,
+            eta=pace.eta if pace else None,
+            stalled=self.stalled,
+            runs=[run.info() for _, run in sorted(self.runs.items())],
+            snapshots=self.shelf.good,
+            busy=self.busy,
+        )
+
+    def changed(self) -> None:
+        """Tell subscribers, soon."""
+        self.host.hub.changed(self.id)
+
+    def tell(self, text: str, error: bool = False) -> None:
+        """Put a message on every console."""
+        self.host.hub.notice(f"Session {self.id}", text, "error" if error else "text")
+
+    async def note(self, kind: str, **facts: object) -> None:
+        """Append to the journal. That it cannot be written is told, and stops nothing."""
+        try:
+            await self.host.disk(lambda: self.folder.note(kind, **facts))
+        except OSError as error:
+            self.tell(f"the journal cannot be written: {error.strerror}", error=True)
+
+    def happen(self, happening: Happening) -> None:
+        """Move on in the state table. Raises Refused."""
+        self.state = next_state(self.state, happening)
+        self.changed()
+
+    def spawn(self, work: Awaitable[None]) -> None:
+        """Run something in the background for as long as this session is loaded."""
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def unload(self) -> None:
+        """Let go of everything; processes go on."""
+        tasks = list(self.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ---------------------------------------------------------------------------------------------- its files
+
+    async def check(self, *, again: bool = False) -> None:
+        """Judge solver and net if they have changed since (or ``again``: data may have come or gone)."""
+        stamp = await asyncio.to_thread(_stamp, self.folder)
+        if stamp == self._checked and not again:
+            return
+        self._checked = stamp
+        self._defects, self._max_iter = await asyncio.to_thread(_inspect, self.folder)
+        self.changed()
+        if self.state in LIVE:
+            return
+        if self._defects:
+            self.happen(Happening.CHECK_FAILED)
+            return
+        if self.state is State.INVALID:
+            self.happen(Happening.CHECK_PASSED)
+            if self.last is not None and self.last.verdict is not None:
+                self.happen(self.last.verdict.happening)
+        if self.state is State.FINISHED and self._max_iter > self.iteration:
+            self.happen(Happening.MORE_TO_DO)
+
+    async def look(self, *, settled: bool) -> None:
+        """Bring the list of snapshots up to date and write new ones down. Raises OSError."""
+        async with self._looking:
+            before = self.shelf.good
+            if not await self.shelf.look(settled=settled):
+                return
+            for snapshot in self.shelf.good:
+                if snapshot not in before:
+                    await self.note(
+                        "snapshot verified",
+                        iteration=snapshot.iteration,
+                        model=snapshot.model,
+                        state=snapshot.state,
+                        stamp=self.shelf.stamp_of(snapshot),
+                    )
+            self.changed()
+
+    async def remember(self) -> None:
+        """Take over from the journal and the run folders what need not be found out again."""
+        records = await self.host.disk(self.folder.journal)
+        for record in records:
+            if record["kind"] == "snapshot verified":
+                _trust(self.shelf, self.folder.path, record)
+        for path in await asyncio.to_thread(self.folder.runs):
+            try:
+                run = Run(path)
+            except ValueError as error:
+                self.tell(f"run {path.name} cannot be read: {error}", error=True)
+                continue
+            own = [record for record in records if record.get("run") == run.number]
+            run.forced = journal.last(own, "forced") is not None
+            run.pausing = journal.last(own, "pause asked") is not None
+            run.interrupted = journal.last(own, "interrupt sent") is not None
+            if ended := journal.last(own, "run ended"):
+                try:
+                    run.told = msgspec.convert(ended["facts"], Facts)
+                    run.end(msgspec.convert(ended["verdict"], Verdict))
+                except (KeyError, msgspec.ValidationError):
+                    run.told = None
+            self.runs[run.number] = run
+
+    # ----------------------------------------------------------------------------------------------- commands
+
+    async def start(self, iteration: int | None) -> Run:
+        """Start caffe. Raises CallError, Refused, OSError; then nothing has changed."""
+        if self.state not in LIVE:
+            await self.check(again=True)
+        if self._defects and self.state is State.INVALID:
+            worst = self._defects[0]
+            raise CallError("invalid", f"is invalid: {worst.text}", worst.hint, self._defects)
+        next_state(self.state, Happening.START)
+        try:
+            caffe = await asyncio.to_thread(self.host.caffes.get, self.meta.caffe)
+        except KeyError:
+            text = f"wants the caffe '{self.meta.caffe}', which is not on this machine any more"
+            hint = "Add it to caffes.json, or make a session with another."
+            raise CallError("invalid", text, hint) from None
+        if caffe.problem is not None:
+            raise CallError("invalid", f"cannot start: {caffe.problem}")
+        snapshot = await self._choose(iteration)
+        state, resumed = (snapshot.state, snapshot.iteration) if snapshot else (None, None)
+        command = runs.train_command(
+            caffe.argv, self.folder.path, self.meta.device, state, resumed, caffe.name
+        )
+        self.busy = "starting"
+        self.changed()
+        try:
+            run = await self._launch(command)
+        except LaunchError as error:
+            raise CallError("internal", f"could not be started: {error}") from None
+        finally:
+            self.busy = None
+            self.changed()
+        self.runs[run.number] = run
+        self.happen(Happening.START)
+        return run
+
+    async def _launch(self, command: Command) -> Run:
+        path = await self.host.disk(self.folder.new_run)
+        await self.note("run started", run=int(path.name), resumed_from=command.resumed_from)
+        try:
+            return await asyncio.to_thread(runs.launch, path, command)
+        except (LaunchError, OSError) as error:
+            await self.note("run failed to start", run=int(path.name), reason=str(error))
+            await self.host.disk(runs.discard, path)
+            raise
+
+    async def _choose(self, iteration: int | None) -> Snapshot | None:
+        """The snapshot to go on from: the one asked for, else the newest good one, else none."""
+        await self.look(settled=True)
+        good = self.shelf.good
+        if iteration is not None:
+            found = [snapshot for snapshot in good if snapshot.iteration == iteration]
+            if not found:
+                bad = [why for pair, why in self.shelf.damaged_since(0) if pair.iteration == iteration]
+                text = f"has no snapshot of iteration {iteration}"
+                text += f" that is whole: {bad[0]}" if bad else ""
+                there = ", ".join(str(snapshot.iteration) for snapshot in good) or "none"
+                raise CallError("invalid", text, f"There are: {there}.")
+            return found[-1]
+        newest = good[-1] if good else None
+        instead = f"goes on from iteration {newest.iteration}" if newest else "starts from the beginning"
+        for pair, why in self.shelf.damaged_since(newest.time if newest else 0):
+            self.tell(f"skips the damaged snapshot {pair.state.name} ({why}) and {instead}", error=True)
+        return newest
+
+    async def pause(self) -> None:
+        """Ask caffe to stop; the rest happens in the background. Raises Refused."""
+        run = self._live_run(Happening.PAUSE)
+        self.happen(Happening.PAUSE)
+        self.busy = "pausing"
+        await self.note("pause asked", run=run.number)
+        self.spawn(self.carry_pause(run))
+
+    async def force(self, number: signal.Signals) -> None:
+        """End caffe without its consent. Raises Refused, CallError."""
+        run = self._live_run(Happening.FORCE)
+        run.forced = True
+        await self.note("forced", run=run.number, signal=number.name)
+        self._signal(run, number)
+        self.happen(Happening.FORCE)
+        self.busy = f"ended by force ({number.name})"
+
+    async def snapshot(self) -> Snapshot:
+        """Have caffe take a snapshot; return it verified. Raises Refused, CallError."""
+        run = self._live_run(Happening.SNAPSHOT)
+        if not await self._until_began(run):
+            raise CallError("timeout", "has not begun to train yet", "Try again when it shows iterations.")
+        known = {(snapshot.iteration, snapshot.time) for snapshot in self.shelf.good}
+        self._signal(run, signal.SIGHUP)
+        self.busy = "taking a snapshot"
+        self.changed()
+        deadline = time.monotonic() + self.patience(run)
+        try:
+            while time.monotonic() < deadline:
+                await self.look(settled=run.over.is_set())
+                fresh = [one for one in self.shelf.good if (one.iteration, one.time) not in known]
+                if fresh:
+                    return fresh[-1]
+                if run.over.is_set():
+                    raise CallError("refused", "ended before it took the snapshot")
+                await asyncio.sleep(POLL)
+        finally:
+            self.busy = None
+            self.changed()
+        raise CallError("timeout", "has not taken the snapshot", "See its log: the disk may be full.")
+
+    async def carry_pause(self, run: Run) -> None:
+        """Wait for the right moment, interrupt, wait for the end; the end itself is judged by who watches."""
+        if not run.interrupted:
+            self.busy = "waits for training to begin, to pause then"
+            self.changed()
+            if not await self._until_began(run):
+                if not run.over.is_set():
+                    self.busy = None
+                    self.happen(Happening.PAUSE_GIVEN_UP)
+                    self.tell("cannot be paused: training has not begun. Force ends it.", error=True)
+                return
+            try:
+                self._signal(run, signal.SIGINT)
+            except CallError:
+                return
+            run.interrupted = True
+            await self.note("interrupt sent", run=run.number, iteration=self.iteration)
+        self.busy = f"stopping after iteration {self.iteration}"
+        self.changed()
+        patience = self.patience(run)
+        try:
+            async with asyncio.timeout(patience):
+                await run.over.wait()
+        except TimeoutError:
+            newest = self.shelf.good[-1].iteration if self.shelf.good else 0
+            self.busy = f"does not stop; by force, {max(0, self.iteration - newest)} iterations are lost"
+            self.changed()
+            self.tell(f"has not stopped within {patience:.0f} s; {self.busy}", error=True)
+
+    def patience(self, run: Run) -> float:
+        """Seconds until caffe has reacted to a signal: after its iteration, and with a snapshot."""
+        pace = run.log.pace()
+        iteration_time = 1 / pace.speed if pace.speed else LEAST_PATIENCE
+        model = max((snapshot.size for snapshot in self.shelf.good), default=0)
+        return max(LEAST_PATIENCE, 20 * iteration_time) + 2 * model / SLOW_DISK
+
+    async def _until_began(self, run: Run) -> bool:
+        """Whether caffe understands signals by now; waits for it as long as that may take."""
+        try:
+            async with asyncio.timeout(START_PATIENCE):
+                await run.began.wait()
+        except TimeoutError:
+            return False
+        return not run.over.is_set()
+
+    def _live_run(self, happening: Happening) -> Run:
+        next_state(self.state, happening)
+        run = self.last
+        if run is None or run.verdict is not None:
+            raise Refused("is about to end")
+        return run
+
+    def _signal(self, run: Run, number: signal.Signals) -> None:
+        if run.caffe is None or not process.send(run.caffe, number):
+            raise CallError("refused", "has no process of its own any more; it is about to be seen as ended")
+
+
+def _stamp(folder: Folder) -> tuple[int, ...]:
+    """Changes when solver or net are written."""
+    stamp: list[int] = []
+    for path in (folder.solver, folder.net):
+        try:
+            found = path.stat()
+            stamp += [found.st_size, found.st_mtime_ns]
+        except OSError:
+            stamp += [-1, -1]
+    return tuple(stamp)
+
+
+def _inspect(folder: Folder) -> tuple[list[Problem], int]:
+    """What is wrong with the files, and max_iter. Blocks."""
+    # Imported here: these parse prototxt, which an agent of finished sessions hardly does.
+    from barista_server.caffe import prototxt
+    from barista_server.caffe.check import check_session
+    from barista_server.caffe.schema import SolverParameter
+
+    found = [problem for problem in check_session(folder.path) if problem.severity == "error"]
+    defects = [
+        Problem(text=problem.message, file=problem.file, line=problem.line, hint=problem.hint or None)
+        for problem in found
+    ]
+    try:
+        return defects, prototxt.read(folder.solver, SolverParameter).max_iter
+    except (OSError, ValueError):
+        return defects, 0
+
+
+def _trust(shelf: Shelf, folder: Path, record: dict[str, Any]) -> None:
+    try:
+        pair = Pair(int(record["iteration"]), folder / record["model"], folder / record["state"])
+        model_size, model_time, state_size, state_time = record["stamp"]
+        shelf.trust(pair, (model_size, model_time, state_size, state_time))
+    except (KeyError, TypeError, ValueError):
+        return

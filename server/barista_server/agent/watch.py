@@ -1,0 +1,159 @@
+"""Watching a run to its end, and finding out what it came to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+import msgspec
+
+from barista_server.agent import process
+from barista_server.agent.runs import Run
+from barista_server.agent.session import Session
+from barista_server.agent.states import Happening
+from barista_server.agent.verdict import Verdict, judge
+from barista_server.api.messages import Problem
+
+TICK = 0.25
+"""Seconds between two looks at a run: a handful of stat calls."""
+GRACE_ORPHAN = 0.5
+"""Seconds after caffe has vanished until its end is taken for certain, when no runner is left to tell of it.
+"""
+GRACE_RUNNER = 10.0
+"""The same while the runner lives and is about to write process.json or exit.json."""
+
+log = logging.getLogger("barista.agent")
+
+
+async def load(session: Session) -> None:
+    """Bring a session up from its folder: adopt what lives, judge what has ended meanwhile."""
+    await session.remember()
+    last = session.last
+    if last is not None and last.verdict is not None:
+        session.happen(last.verdict.happening)
+    elif last is not None:
+        await _recover(session, last)
+    await session.look(settled=last is None or last.verdict is not None)
+    await session.check()
+
+
+async def _recover(session: Session, run: Run) -> None:
+    deadline = min(time.time(), run.started) + GRACE_RUNNER
+    while run.process is None and time.time() < deadline:
+        await asyncio.sleep(TICK)
+        run.refresh()
+    if run.caffe is not None and run.exit is None and process.is_alive(run.caffe):
+        adopt(session, run)
+        session.tell(f"went on while no agent was there; its run {run.number} is adopted")
+    else:
+        session.happen(Happening.ADOPTED)
+        await _finish(session, run)
+
+
+def adopt(session: Session, run: Run) -> None:
+    """Take a live run under watch, and go on with what was being done to it."""
+    session.happen(Happening.ADOPTED)
+    if run.pausing:
+        session.happen(Happening.PAUSE)
+        session.spawn(session.carry_pause(run))
+    session.spawn(follow(session, run))
+
+
+async def follow(session: Session, run: Run) -> None:
+    """Read the log as it grows until caffe has ended; then judge the run."""
+    watcher = _Watcher(session, run)
+    while True:
+        try:
+            if await watcher.look():
+                break
+        except (OSError, ValueError) as error:
+            watcher.complain(f"its folder cannot be read: {error}")
+        await asyncio.sleep(TICK)
+    await _finish(session, run)
+
+
+class _Watcher:
+    def __init__(self, session: Session, run: Run) -> None:
+        self._session = session
+        self._run = run
+        self._folder_time = -1
+        self._gone_since: float | None = None
+        self._complaint = ""
+
+    async def look(self) -> bool:
+        """One look; True when caffe has ended. Raises OSError, ValueError."""
+        session, run = self._session, self._run
+        # Asked before the log is read: what caffe wrote last is then in it.
+        run.refresh()
+        over = run.exit is not None or self._vanished()
+        read = run.log.read
+        await run.read_log()
+        now = time.monotonic()
+        if run.log.read > read:
+            run.pulse.beat(now)
+            if run.facts().began:
+                run.began.set()
+            session.host.hub.log_grew(session.id, run.number)
+            session.changed()
+        stalled = run.pulse.stalled(now)
+        if stalled != session.stalled:
+            session.stalled = stalled
+            session.changed()
+        changed = session.folder.path.stat().st_mtime_ns
+        if changed != self._folder_time or session.shelf.unsettled:
+            self._folder_time = changed
+            await session.look(settled=False)
+        return over
+
+    def complain(self, text: str) -> None:
+        """Tell what is wrong, once."""
+        if text != self._complaint:
+            self._complaint = text
+            self._session.tell(text, error=True)
+
+    def _vanished(self) -> bool:
+        """caffe is gone, and so long that no exit.json will come any more."""
+        run = self._run
+        if run.caffe is not None and process.exists(run.caffe):
+            self._gone_since = None
+            return False
+        now = time.monotonic()
+        self._gone_since = self._gone_since or now
+        grace = GRACE_RUNNER if run.process is None or run.runner_lives() else GRACE_ORPHAN
+        return now - self._gone_since > grace
+
+
+async def _finish(session: Session, run: Run) -> None:
+    """Read the rest, verify what was written, judge, tell."""
+    try:
+        verdict = await _judge(session, run)
+    except (OSError, ValueError) as error:
+        problem = Problem(text=f"what is left of the run cannot be read: {error}")
+        verdict = Verdict(Happening.LOST, session.iteration, [problem])
+    run.end(verdict)
+    session.busy = None
+    session.stalled = False
+    session.happen(verdict.happening)
+    session.host.hub.log_grew(session.id, run.number)
+    facts = msgspec.to_builtins(run.facts())
+    await session.note("run ended", run=run.number, verdict=msgspec.to_builtins(verdict), facts=facts)
+    if verdict.problems:
+        session.tell(f"{session.state}: {verdict.problems[0].text}", error=True)
+    else:
+        session.tell(f"{session.state} at iteration {verdict.iteration}")
+    await session.check(again=True)
+
+
+async def _judge(session: Session, run: Run) -> Verdict:
+    run.refresh()
+    if run.process is None:
+        text = "the run was never started: the agent ended while starting it"
+        return Verdict(Happening.BROKE, session.iteration, [Problem(text=text, hint="Start it again.")])
+    await run.read_log()
+    run.log.parser.finish()
+    await session.look(settled=True)
+    # File systems keep coarser time than clocks do.
+    written = [one for one in session.shelf.good if one.time >= run.started - 1]
+    newest = max((one.iteration for one in written), default=None)
+    return judge(run.exit, run.log.facts(), newest, session.max_iter, run.forced)

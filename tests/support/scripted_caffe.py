@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""A caffe that trains nothing and says so in caffe's own words, one numbered line for each thing it does.
+
+``scripted_caffe.py train --solver=solver.prototxt [--snapshot=P_iter_N.solverstate] [--gpu=0]``. It behaves as the
+tool does: glog lines on stderr, SIGINT and SIGHUP looked at between iterations and only once training has begun,
+snapshots in two files, exit code 0 after an early stop. A line ``# script: {...}`` in the solver sets its manners:
+
+speed        iterations per second (default 200; 0: as fast as it can)
+burst        lines "burst NNNNNN" printed at once when training begins
+before       seconds of silence before ``Starting Optimization``
+deaf         SIGINT is ignored
+silent_at    from this iteration on it does not print or react any more
+fatal_at     iteration at which a check fails
+vanish_at    iteration at which it ends without a word, with code 3
+model_size   numbers in the model
+"""
+
+import json
+import os
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+
+FLAGS = {"sigint": False, "sighup": False}
+
+
+def main() -> int:
+    arguments = dict(part.lstrip("-").partition("=")[::2] for part in sys.argv[2:])
+    if "--version" in sys.argv:
+        print("scripted caffe 1.0")
+        return 0
+    text = Path(arguments["solver"]).read_text()
+    script = json.loads(found[1]) if (found := re.search(r"^# script: (.*)$", text, re.M)) else {}
+    say("caffe.cpp:197", "Use CPU." if "gpu" not in arguments else f"Using GPUs {arguments['gpu']}")
+    say("solver.cpp:45", "Initializing solver from parameters: ")
+    os.write(2, re.sub(r"#.*\n", "", text).encode())
+    say("solver.cpp:102", "Creating training net from net file: net.prototxt")
+    say("solver.cpp:57", "Solver scaffolding done.")
+    time.sleep(script.get("before", 0))
+    start = 0
+    if "snapshot" in arguments:
+        say("caffe.cpp:242", f"Resuming from {arguments['snapshot']}")
+        start = resume(arguments["snapshot"])
+        say("sgd_solver.cpp:318", "SGDSolver: restoring history")
+    if not script.get("deaf"):
+        signal.signal(signal.SIGINT, lambda *_: FLAGS.update(sigint=True))
+    else:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, lambda *_: FLAGS.update(sighup=True))
+    say("caffe.cpp:248", "Starting Optimization")
+    say("solver.cpp:273", "Solving scripted")
+    return train(Training(text, script, start))
+
+
+class Training:
+    def __init__(self, text: str, script: dict[str, float], start: int) -> None:
+        def number(name: str, default: int) -> int:
+            found = re.search(rf"^{name}:\s*(\d+)", text, re.M)
+            return int(found[1]) if found else default
+
+        self.script = script
+        self.max_iter = number("max_iter", 100)
+        self.display = number("display", 1)
+        self.snapshot = number("snapshot", 0)
+        self.test_interval = number("test_interval", 0)
+        prefix = re.search(r'^snapshot_prefix:\s*"(.*)"', text, re.M)
+        self.prefix = prefix[1] if prefix else "snapshot"
+        self.iteration = start
+
+
+def train(it: Training) -> int:
+    for number in range(int(it.script.get("burst", 0))):
+        say("scripted.cpp:1", f"burst {number:06}")
+    speed = it.script.get("speed", 200)
+    due = time.monotonic()
+    while it.iteration < it.max_iter:
+        if it.iteration == it.script.get("silent_at"):
+            while True:
+                signal.pause()
+        if it.iteration == it.script.get("vanish_at"):
+            os._exit(3)
+        if it.iteration == it.script.get("fatal_at"):
+            say("math_functions.cu:28", "Check failed: error == cudaSuccess (2 vs. 0)  out of memory", "F")
+            os.write(2, b"*** Check failure stack trace: ***\n    @     0x7f0000000000  (unknown)\n")
+            signal.signal(signal.SIGABRT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGABRT)
+        if it.test_interval and it.iteration % it.test_interval == 0:
+            test(it.iteration)
+        if it.display and it.iteration % it.display == 0:
+            loss = 2.5 / (1 + it.iteration / 50)
+            say("solver.cpp:239", f"Iteration {it.iteration} (200 iter/s, 0.5s/100 iters), loss = {loss:.6g}")
+            say("solver.cpp:258", f"    Train net output #0: loss = {loss:.6g} (* 1 = {loss:.6g} loss)")
+            say("sgd_solver.cpp:112", f"Iteration {it.iteration}, lr = 0.01")
+        if speed:
+            due += 1 / speed
+            time.sleep(max(0, due - time.monotonic()))
+        it.iteration += 1
+        if it.snapshot and it.iteration % it.snapshot == 0:
+            take_snapshot(it)
+        if FLAGS["sighup"]:
+            FLAGS["sighup"] = False
+            take_snapshot(it)
+        if FLAGS["sigint"]:
+            take_snapshot(it)
+            say("solver.cpp:316", "Optimization stopped early.")
+            say("caffe.cpp:251", "Optimization Done.")
+            return 0
+    if not (it.snapshot and it.iteration % it.snapshot == 0):
+        take_snapshot(it)
+    say("solver.cpp:327", f"Iteration {it.iteration}, loss = 0.0025")
+    if it.test_interval:
+        test(it.iteration)
+    say("solver.cpp:332", "Optimization Done.")
+    say("caffe.cpp:251", "Optimization Done.")
+    return 0
+
+
+def test(iteration: int) -> None:
+    say("solver.cpp:347", f"Iteration {iteration}, Testing net (#0)")
+    say("solver.cpp:414", f"    Test net output #0: accuracy = {iteration / (iteration + 20):.6g}")
+
+
+def take_snapshot(it: Training) -> None:
+    # Only here: the libraries take longer to load than all the rest.
+    import numpy as np
+
+    from barista_server.caffe.schema import LayerParameter, NetParameter
+    from barista_server.caffe.weights import State, write_state, write_weights
+
+    model, state = (f"{it.prefix}_iter_{it.iteration}.{kind}" for kind in ("caffemodel", "solverstate"))
+    blob = np.full((1, int(it.script.get("model_size", 4))), it.iteration, np.float32)
+    say("solver.cpp:464", f"Snapshotting to binary proto file {model}")
+    net = NetParameter(name="scripted", layer=[LayerParameter(name="ip", type="InnerProduct")])
+    write_weights(model, net, {"ip": [blob]})
+    say("sgd_solver.cpp:284", f"Snapshotting solver state to binary proto file {state}")
+    write_state(state, State(it.iteration, model, [blob]))
+
+
+def resume(state: str) -> int:
+    from barista_server.caffe.weights import read_state
+
+    return read_state(state).iter
+
+
+def say(place: str, text: str, level: str = "I") -> None:
+    """One glog line in one write, numbered in the thread id's place: 1, 2, 3 ..."""
+    say.number += 1
+    now = time.time()
+    stamp = time.strftime("%Y%m%d %H:%M:%S", time.localtime(now))
+    os.write(2, f"{level}{stamp}.{int(now % 1 * 1e6):06} {say.number:>5} {place}] {text}\n".encode())
+
+
+say.number = 0
+
+if __name__ == "__main__":
+    sys.exit(main())
