@@ -133,20 +133,23 @@ def nice_ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def log_ticks(low: float, high: float, most: int) -> list[float]:
-    """Powers of ten (as exponents) between exponents ``low`` and ``high``; 2s and 5s where there are few."""
+    """Exponents of ten between ``low`` and ``high``: powers of ten, 2s and 5s too where there is room."""
     whole = list(range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1))
     if len(whole) > most:
         stride = math.ceil(len(whole) / most)
         return [float(exponent) for exponent in whole if exponent % stride == 0]
-    if len(whole) >= 3 or most < 3:
+    if len(whole) >= 3:
         return [float(exponent) for exponent in whole]
-    fine = [
-        exponent + math.log10(factor)
-        for exponent in range(math.floor(low) - 1, math.ceil(high) + 1)
-        for factor in (1, 2, 5)
-    ]
-    fine = [tick for tick in fine if low - 1e-9 <= tick <= high + 1e-9]
-    return fine if 2 <= len(fine) <= most else nice_ticks(low, high, most)
+    for factors in ((1, 2, 5), (1, 3), (1,)):
+        fine = [
+            exponent + math.log10(factor)
+            for exponent in range(math.floor(low) - 1, math.ceil(high) + 1)
+            for factor in factors
+        ]
+        fine = [tick for tick in fine if low - 1e-9 <= tick <= high + 1e-9]
+        if 2 <= len(fine) <= most:
+            return fine
+    return nice_ticks(low, high, most)
 
 
 def tick_label(value: float, step: float) -> str:

@@ -8,7 +8,7 @@ from barista_server.api.messages import SessionInfo, State
 
 from barista_tui import format as fmt
 from barista_tui import rows
-from barista_tui.actions import ACTIONS, BY_ID, Context, Pane, key_word, label
+from barista_tui.actions import ACTIONS, BY_ID, Action, Context, Pane, key_word, label
 from barista_tui.curves import View
 from barista_tui.rows import Cell
 from barista_tui.store import Known, LinkState
@@ -130,21 +130,28 @@ def console(
     return left, right
 
 
-def footer(context: Context) -> list[Piece]:
-    """Keys that matter now; what cannot be done is faint and tells why when the mouse rests on it."""
-    offered = sorted((action for action in ACTIONS if action.footer), key=lambda action: action.footer)
+def footer(context: Context, wide: bool) -> tuple[list[Piece], list[Piece]]:
+    """Keys that matter now, left those of the work, right those that are always there.
+
+    What cannot be done is faint and tells why when the mouse rests on it; where room is short it is left out.
+    """
+    ranked = sorted((action for action in ACTIONS if action.footer), key=lambda action: action.footer)
+    offered = [action for action in ranked if action.group != "Barista"]
     if context.can_undo:
         offered.insert(1, BY_ID["undo"])
     if context.session is not None and context.session.state is State.PAUSING:
         offered.insert(1, BY_ID["force"])
-    pieces = []
-    for action in offered:
-        refused = action.refused(context)
-        reason = refused or ""
-        pieces += [
-            Piece(
-                f" {key_word(action.keys[0])} ", "faint" if refused else "accent", action.id, reason=reason
-            ),
-            Piece(f"{label(action, context)} ", "faint" if refused else "dim", action.id, reason=reason),
-        ]
-    return pieces
+    if not wide:
+        offered = [action for action in offered if not action.refused(context)]
+    left = [piece for action in offered for piece in _key(action, context)]
+    always = [action for action in ranked if action.group == "Barista" and (wide or action.id != "palette")]
+    return left, [piece for action in always for piece in _key(action, context)]
+
+
+def _key(action: Action, context: Context) -> list[Piece]:
+    refused = action.refused(context)
+    reason = refused or ""
+    return [
+        Piece(f" {key_word(action.keys[0])} ", "faint" if refused else "accent", action.id, reason=reason),
+        Piece(f"{label(action, context)} ", "faint" if refused else "dim", action.id, reason=reason),
+    ]

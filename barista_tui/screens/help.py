@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
@@ -11,6 +13,9 @@ from textual.widgets import Static
 
 from barista_tui import format as fmt
 from barista_tui.actions import ACTIONS, Context, Group, key_word
+
+DIALOG, FRAME, KEYS = 96, 8, 10
+"""Cells of the dialog, of its border, padding and scroll bar, and of the column of keys."""
 
 MOVING = (
     ("↑ ↓ j k", "Move; pgup and pgdn by pages, g to the beginning, G to the end"),
@@ -58,14 +63,16 @@ class HelpScreen(ModalScreen[None]):
                 refused = action.refused(self._now)
                 keys = " ".join(key_word(key) for key in action.keys)
                 words = f"{action.help} ({refused})" if refused else action.help
-                lines.append(
-                    Content.assemble(
-                        (fmt.fit(keys, 10), "$dim" if refused else "$accent"),
-                        (words, "$dim" if refused else "$foreground"),
-                    )
-                )
+                lines += self._entry(keys, words, bool(refused))
         lines += [Content(""), Content.styled("Moving", "bold $accent")]
-        lines += [
-            Content.assemble((fmt.fit(keys, 10), "$accent"), (words, "$foreground")) for keys, words in MOVING
-        ]
+        for keys, words in MOVING:
+            lines += self._entry(keys, words, False)
         return Content("\n").join(lines)
+
+    def _entry(self, keys: str, words: str, dim: bool) -> list[Content]:
+        """Keys in a column of their own, however long the words are."""
+        width = max(20, min(DIALOG, int(self.app.size.width * 0.96)) - FRAME - KEYS)
+        texts = textwrap.wrap(words, width)
+        tone = "$dim" if dim else "$foreground"
+        first = Content.assemble((fmt.fit(keys, KEYS), "$dim" if dim else "$accent"), (texts[0], tone))
+        return [first, *(Content.styled(" " * KEYS + text, tone) for text in texts[1:])]

@@ -237,7 +237,7 @@ class MainScreen(Screen[None]):
         console = self.console
         look = titles.ConsoleLook(console.showing, self.kinds, console.follow, console.unseen, console.total)
         bar["console-title"].show(*titles.console(active, wide, session, look))
-        bar["footer"].show(titles.footer(self.context()))
+        bar["footer"].show(*titles.footer(self.context(), wide))
 
     @on(Console.StatusChanged)
     @on(Plot.StatusChanged)

@@ -86,6 +86,9 @@ class Bar(Widget):
                 if at_right - used > 2 and not piece.action:
                     pieces.append(Piece(fit(piece.text, at_right - used), piece.tone, bold=piece.bold))
                     used = at_right
+                if pieces and pieces[-1].action and pieces[-1].action == piece.action:
+                    # A key without its word says nothing.
+                    used -= cell_len(pieces.pop().text)
                 break
             pieces.append(piece)
             used += length

@@ -24,8 +24,8 @@ GLOG = re.compile(r"^[IWEF](?:\d{4}|\d{8}) (\d\d:\d\d:\d\d)(?:\.\d+)? +\d+ [^\]\
 """What glog puts before each line; only its time of day is shown."""
 
 KIND_TONES = {
-    "plain": "text",
-    "metric": "accent",
+    "plain": "dim",
+    "metric": "text",
     "test": "finished",
     "event": "running",
     "warning": "warning",
@@ -69,7 +69,7 @@ class Console(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     Console {
         height: 1fr; overflow-x: auto; overflow-y: scroll; padding: 0 0 0 1;
-        scrollbar-size: 1 1;
+        scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0;
     }
     """
 
@@ -292,4 +292,10 @@ class Console(ScrollView, can_focus=True):
                 else:
                     segments = line_segments(line, palette, self.raw)
         x = self.scroll_offset.x
-        return Strip(segments).crop_extend(x, x + width, None).apply_style(self.rich_style)
+        strip = Strip(segments)
+        if strip.cell_length > x + width:
+            cut = Segment(fmt.ELLIPSIS, ink(palette.dim))
+            strip = Strip([*strip.crop(x, x + width - 1), cut])
+        else:
+            strip = strip.crop_extend(x, x + width, None)
+        return strip.apply_style(self.rich_style)

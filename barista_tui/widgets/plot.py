@@ -7,6 +7,7 @@ from typing import Literal
 
 from barista_server.api.messages import Series
 from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.geometry import Size
@@ -200,7 +201,7 @@ class Plot(Widget, can_focus=True):
         console = self.app.console
         for line in text.splitlines()[:height]:
             segments = [
-                Segment(each.text, each.style)
+                Segment(each.text, Style(color=each.style.color) if each.style else None)
                 for each in Text.from_ansi(line, end="").render(console)
                 if each.text and each.control is None
             ]
