@@ -240,6 +240,8 @@ def draw(curves: Sequence[Curve], view: View, width: int, height: int, inks: Ink
     scale = _left_scale(left, view.log, height)
     share = _right_scale(right, height)
     figure = plotext.figure
+    # Else the terminal's size, as it was at the start, would bound the plot.
+    plotext.terminal.limit(False, False)
     figure.clear()
     # No colour of its own: all it draws is given one below.
     figure.theme("colorless")

@@ -1,0 +1,88 @@
+"""The action table: complete, without doubled keys, and with a reason for what cannot be done."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pytest
+from barista_server.api.messages import RunInfo, SessionInfo, Snapshot, State
+
+from barista_tui.actions import ACTIONS, BY_ID, Context, Ui, label
+from barista_tui.deeds import Deeds
+
+
+def context(state: State, **more: object) -> Context:
+    session = SessionInfo(
+        id="1", name="net", state=state, folder="", created=0.0, caffe="caffe", max_iter=100
+    )
+    return replace(Context(session=session, alive=True), **more)  # type: ignore[arg-type]
+
+
+def test_no_key_does_two_things() -> None:
+    bound: dict[tuple[str, str | None], str] = {}
+    for action in ACTIONS:
+        for key in action.keys:
+            others = [name for (other, pane), name in bound.items() if other == key and (pane == action.pane)]
+            assert not others, f"{key} does {action.id} and {others}"
+            bound[key, action.pane] = action.id
+
+
+def test_every_deed_is_in_the_table_and_works_for_the_screen() -> None:
+    wanted = {name for name in vars(Ui) if not name.startswith("_")}
+    assert wanted == {name for name in vars(Deeds) if not name.startswith("_")}
+    assert len(BY_ID) == len(ACTIONS)
+    assert all(action.help and action.label for action in ACTIONS)
+    assert {field.name for field in fields(Context)} >= {"session", "alive", "pane"}
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_what_must_rest_is_refused_while_it_runs(state: State) -> None:
+    refused = BY_ID["delete"].refused(context(state))
+    active = state in (State.RUNNING, State.PAUSING, State.QUEUED)
+    assert (refused is not None) == active
+    if refused:
+        assert refused.endswith("pause first")
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_only_a_running_session_takes_snapshots(state: State) -> None:
+    assert (BY_ID["snapshot"].refused(context(state)) is None) == (state is State.RUNNING)
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_force_is_for_a_pause_that_does_not_end(state: State) -> None:
+    assert (BY_ID["force"].refused(context(state)) is None) == (state is State.PAUSING)
+
+
+def test_nothing_is_asked_of_a_lost_agent() -> None:
+    lost = context(State.PAUSED, alive=False)
+    for name in ("toggle", "snapshot", "delete", "reset", "rename", "new", "undo"):
+        assert "not connected" in (BY_ID[name].refused(lost) or "")
+    assert BY_ID["open"].refused(lost) is None
+    assert BY_ID["reconnect"].refused(lost) is None
+
+
+def test_reset_needs_something_to_throw_away() -> None:
+    fresh = context(State.WAITING)
+    assert BY_ID["reset"].refused(fresh)
+    assert fresh.session is not None
+    used = SessionInfo(
+        id="1",
+        name="n",
+        state=State.PAUSED,
+        folder="",
+        created=0.0,
+        caffe="c",
+        runs=[RunInfo(number=1, started=0.0)],
+    )
+    assert BY_ID["reset"].refused(Context(session=used, alive=True)) is None
+
+
+def test_the_toggle_is_called_what_it_does() -> None:
+    assert label(BY_ID["toggle"], context(State.RUNNING)) == "Pause"
+    assert label(BY_ID["toggle"], context(State.WAITING)) == "Start"
+    snapshot = Snapshot(iteration=10, model="a", state="b", size=1, time=0.0)
+    paused = SessionInfo(
+        id="1", name="n", state=State.PAUSED, folder="", created=0.0, caffe="c", snapshots=[snapshot]
+    )
+    assert label(BY_ID["toggle"], Context(session=paused, alive=True)) == "Resume"
