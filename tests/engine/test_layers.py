@@ -211,3 +211,43 @@ def test_an_in_place_layer_spares_what_a_split_hands_to_others() -> None:
     run(net, x=torch.tensor([[-1.0, 2]]))
     assert net.blobs["x"].tolist() == [[-1, 2]]
     assert net.blobs["p"].tolist() == net.blobs["r"].tolist() == [[0, 2]]
+
+
+def test_crop_takes_a_window_at_its_offsets() -> None:
+    settings = "crop_param { axis: 2 offset: 1 offset: 2 }"
+    net = build(
+        blob("x", 1, 2, 5, 6) + blob("like", 1, 2, 3, 4) + layer("Crop", settings, bottoms=("x", "like"))
+    )
+    x = torch.randn(1, 2, 5, 6)
+    run(net, x=x)
+    assert torch.equal(net.blobs["y"], x[:, :, 1:4, 2:6])
+    with pytest.raises(
+        CheckFailed, match="the crop for dimension 3 is out-of-bounds with size 4 and offset 3"
+    ):
+        build(
+            blob("x", 1, 2, 5, 6)
+            + blob("like", 1, 2, 3, 4)
+            + layer("Crop", "crop_param { offset: 1 offset: 3 }", bottoms=("x", "like"))
+        )
+
+
+def test_tile_repeats_along_its_axis() -> None:
+    net = build(blob("x", 1, 2) + layer("Tile", "tile_param { tiles: 3 }"))
+    run(net, x=torch.tensor([[1.0, 2]]))
+    assert net.blobs["y"].tolist() == [[1, 2, 1, 2, 1, 2]]
+
+
+def test_argmax_names_the_later_of_equal_numbers() -> None:
+    net = build(blob("x", 1, 4) + layer("ArgMax"))
+    run(net, x=torch.tensor([[1.0, 3, 3, 2]]))
+    assert net.blobs["y"].flatten().tolist() == [2]
+
+
+def test_a_parameter_layer_is_learned() -> None:
+    top = layer("Parameter", "parameter_param { shape { dim: 1 dim: 2 } }", bottoms=())
+    loss = 'layer { name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "x" top: "loss" }'
+    net = build(top + blob("x", 1, 2) + loss)
+    run(net, x=torch.tensor([[1.0, 2]]))
+    net.backward()
+    assert net.learnable[0].value.grad is not None
+    assert net.learnable[0].value.grad.tolist() == [[-1, -2]]

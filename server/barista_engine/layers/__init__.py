@@ -1,6 +1,6 @@
 """The layer types of the engine, by Caffe's names. Importing this package registers them all."""
 
-from barista_engine.layers import activation, common, data, loss, normalization, shape, vision
+from barista_engine.layers import activation, common, data, loss, normalization, selection, shape, vision
 from barista_engine.layers.registry import (
     LAYERS,
     Built,
@@ -29,6 +29,7 @@ __all__ = [
     "layer_type",
     "loss",
     "normalization",
+    "selection",
     "shape",
     "shape_string",
     "vision",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from barista_server.caffe.schema import LossParameter
+from barista_server.caffe.schema import BlobProto, LossParameter
+from barista_server.caffe.weights import blob_to_array
+from google.protobuf.message import DecodeError
 
 from barista_engine.errors import CheckFailed, check_equal
 from barista_engine.layers.registry import Built, Context, layer
@@ -160,6 +163,87 @@ def multinomial_logistic_loss(ctx: Context) -> Built:
         return -x.reshape(batch, classes).gather(1, target[:, None]).clamp(min=1e-20).log().sum() / batch
 
     return [()], forward
+
+
+@layer("ContrastiveLoss", bottoms=3, loss=True, labels=(2,))
+def contrastive_loss(ctx: Context) -> Built:
+    """Pulls similar pairs together, pushes others at least `margin` apart: mean / 2 of squared distances."""
+    _check_same_batch(ctx)
+    p, (shape, other, _) = ctx.spec.contrastive_loss_param, ctx.bottoms
+    pair = "bottom[0]->channels()", "bottom[1]->channels()"
+    check_equal(pair[0], shape[1:], pair[1], other[1:], "", "contrastive_loss_layer.cpp", 14)
+    batch = shape[0]
+
+    def forward(a: torch.Tensor, b: torch.Tensor, similar: torch.Tensor) -> torch.Tensor:
+        squared = (a - b).flatten(1).square().sum(1)
+        if p.legacy_version:
+            apart = (p.margin - squared).clamp(min=0)
+        else:
+            distance = squared.detach().sqrt()
+            missing = (p.margin - distance).clamp(min=0)
+            # Caffe adds 1e-4 to the distance in the gradient only, so that equal pairs divide by no 0.
+            slope = squared * (-missing / (distance + 1e-4))
+            apart = missing.square() + (slope - slope.detach())
+        return torch.where(similar.flatten().long() != 0, squared, apart).sum() / (2 * batch)
+
+    return [()], forward
+
+
+@layer("InfogainLoss", bottoms=(2, 3), tops=(1, 2), loss=True, labels=(1, 2))
+def infogain_loss(ctx: Context) -> Built:
+    """Softmax loss in which row `label` of a matrix H weighs the log probability of every class."""
+    _check_same_batch(ctx)
+    axis = ctx.axis(ctx.spec.infogain_loss_param.axis)
+    outer, inner, classes = _labelled(ctx, axis, "infogain")
+    ctx.check(not ctx.spec.loss_param.HasField("normalize"), "!has_normalize()", 'use "normalization"', 31)
+    fixed = None if len(ctx.bottoms) == 3 else _matrix(ctx)
+    cells = math.prod(ctx.bottoms[2]) if fixed is None else fixed.numel()
+    check_equal(
+        "infogain->count()", cells, "num_labels_*num_labels_", classes**2, "", "infogain_loss_layer.cpp", 71
+    )
+    ignore = ctx.spec.loss_param.ignore_label if ctx.spec.loss_param.HasField("ignore_label") else None
+    mode = _normalization(ctx.spec.loss_param)
+    ctx.log.info("layer_factory.hpp:77", f"Creating layer {ctx.spec.name}")
+
+    def forward(
+        x: torch.Tensor, label: torch.Tensor, given: torch.Tensor | None = None
+    ) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        weights = (fixed if given is None else given).reshape(classes, classes)  # type: ignore[union-attr]
+        probabilities = torch.softmax(x, axis)
+        target = label.reshape(-1).long()
+        valid = None if ignore is None else target != ignore
+        _check_labels(ctx, target if valid is None else target[valid], classes)
+        rows = weights[target if valid is None else target.masked_fill(~valid, 0)].view(outer, inner, classes)
+        logs = (
+            torch.log_softmax(x, axis)
+            .reshape(outer, classes, inner)
+            .transpose(1, 2)
+            .clamp(min=math.log(1e-20))
+        )
+        losses = -(rows * logs).sum(-1).flatten()
+        total = losses.sum() if valid is None else (losses * valid).sum()
+        loss = total / _normalizer(mode, outer, outer * inner, valid)
+        return loss if ctx.tops == 1 else (loss, probabilities.detach())
+
+    return [(), ctx.bottoms[0]][: ctx.tops], forward
+
+
+def _matrix(ctx: Context) -> torch.Tensor:
+    """The matrix of the `source` file, a BlobProto."""
+    source = ctx.spec.infogain_loss_param.source
+    ctx.check(
+        bool(source), "infogain_loss_param().has_source()", "Infogain matrix source must be specified.", 36
+    )
+    try:
+        values = blob_to_array(BlobProto.FromString(Path(source).read_bytes()))
+    except OSError:
+        raise CheckFailed(
+            f"Check failed: fd != -1 (-1 vs. -1) File not found: {source}", "io.cpp", 52
+        ) from None
+    except (DecodeError, ValueError) as error:
+        message = f"Check failed: ReadProtoFromBinaryFile(filename, proto) {source}: {error}"
+        raise CheckFailed(message, "io.cpp", 57) from None
+    return torch.from_numpy(values.copy()).to(ctx.device)
 
 
 def _check_same_batch(ctx: Context) -> None:

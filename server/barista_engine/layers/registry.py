@@ -9,8 +9,8 @@ parameter blobs, and returns the shapes of its tops and the function that comput
         return ctx.like_bottom, lambda x: F.leaky_relu(x, slope)
 
 The computing function takes the bottoms and returns a tensor, or a tuple of them for several tops; autograd
-does the backward pass. It must not change its bottoms: a split hands the same tensor to several layers, and an
-in-place layer of the prototxt only replaces the name's tensor.
+does the backward pass. It must not change its bottoms: a split hands the same tensor to several layers, and
+an in-place layer of the prototxt only replaces the name's tensor.
 """
 
 from __future__ import annotations

@@ -1,0 +1,137 @@
+"""Layers that pick, repeat or sum up parts of a blob."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from barista_server.caffe.schema import FillerParameter
+
+from barista_engine.errors import CheckFailed, check_equal
+from barista_engine.layers.registry import Built, Context, layer
+
+
+@layer("ArgMax")
+def argmax(ctx: Context) -> Built:
+    """The top_k largest along `axis` (indices, or values with out_max_val) or of each item (both).
+
+    Of equal numbers the one with the largest index comes first.
+    """
+    p, shape = ctx.spec.argmax_param, ctx.bottoms[0]
+    axis = ctx.axis(p.axis) if p.HasField("axis") else None
+    k, size = p.top_k, math.prod(shape[1:]) if axis is None else shape[axis]
+    ctx.check(
+        1 <= k <= size, f"top_k_ <= dim ({k} vs. {size})", "top_k must fit the dimension of the axis.", 18
+    )
+
+    def largest(x: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tensor]:
+        values, index = x.flip(dim).sort(dim=dim, descending=True, stable=True)
+        return values.narrow(dim, 0, k), (size - 1 - index.narrow(dim, 0, k)).to(x.dtype)
+
+    if axis is not None:
+        top = (*shape[:axis], k, *shape[axis + 1 :])
+        return [top], lambda x: largest(x, axis)[0 if p.out_max_val else 1]
+    output = (shape[0], 2 if p.out_max_val else 1, k, *[1] * (len(shape) - 3))
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        values, index = largest(x.flatten(1), 1)
+        return (torch.stack([index, values], 1) if p.out_max_val else index).view(output)
+
+    return [output], forward
+
+
+@layer("Reduction")
+def reduction(ctx: Context) -> Built:
+    """coeff * SUM, ASUM, SUMSQ or MEAN over all axes from `axis` on."""
+    p = ctx.spec.reduction_param
+    axis = ctx.axis(p.axis)
+    operations: dict[int, Callable[[torch.Tensor], torch.Tensor]] = {
+        p.SUM: lambda x: x.sum(-1),
+        p.ASUM: lambda x: x.abs().sum(-1),
+        p.SUMSQ: lambda x: x.square().sum(-1),
+        p.MEAN: lambda x: x.mean(-1),
+    }
+    reduced, coeff = operations[p.operation], p.coeff
+    return [ctx.bottoms[0][:axis]], lambda x: reduced(x.flatten(axis)) * coeff
+
+
+@layer("Tile")
+def tile(ctx: Context) -> Built:
+    """The blob `tiles` times one behind the other along `axis`."""
+    p, shape = ctx.spec.tile_param, ctx.bottoms[0]
+    axis = ctx.axis(p.axis)
+    ctx.check(p.tiles > 0, f"tiles_ > 0 ({p.tiles} vs. 0)", "Number of tiles must be positive.", 14)
+    repeats = [p.tiles if i == axis else 1 for i in range(len(shape))]
+    return [(*shape[:axis], shape[axis] * p.tiles, *shape[axis + 1 :])], lambda x: x.repeat(repeats)
+
+
+@layer("Crop", bottoms=2)
+def crop(ctx: Context) -> Built:
+    """The first bottom cut to the size of the second from `axis` on, at one offset or one an axis."""
+    p, (shape, like) = ctx.spec.crop_param, ctx.bottoms
+    start = ctx.axis(p.axis)
+    check_equal("bottom[0] axes", len(shape), "bottom[1] axes", len(like), "", "crop_layer.cpp", 50)
+    if len(p.offset) > 1:
+        message = (
+            "number of offset values specified must be equal to the number of dimensions following axis."
+        )
+        sizes = start + len(p.offset), len(shape)
+        check_equal(
+            "start_axis + offset_size()", sizes[0], "input_dim", sizes[1], message, "crop_layer.cpp", 30
+        )
+    offsets = list(p.offset) or [0]
+    offsets = [0] * start + (offsets if len(offsets) > 1 else offsets * (len(shape) - start))
+    window = tuple(
+        slice(o, o + n) if i >= start else slice(None)
+        for i, (o, n) in enumerate(zip(offsets, like, strict=True))
+    )
+    for i in range(start, len(shape)):
+        rest = shape[i] - offsets[i]
+        relation = f"bottom[0]->shape(i) - crop_offset >= bottom[1]->shape(i) ({rest} vs. {like[i]})"
+        message = f"the crop for dimension {i} is out-of-bounds with size {like[i]} and offset {offsets[i]}"
+        ctx.check(rest >= like[i], relation, message, 65)
+    return [(*shape[:start], *like[start:])], lambda x, _: x[window]
+
+
+@layer("BatchReindex", bottoms=2, labels=(1,))
+def batch_reindex(ctx: Context) -> Built:
+    """The items of the first bottom that the second one lists."""
+
+    def forward(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        try:
+            return x.index_select(0, index.long().flatten())
+        except IndexError as e:
+            where = f"layer '{ctx.spec.name}': an index is outside the {x.shape[0]} items"
+            raise CheckFailed(
+                f"Check failed: index < initial_num {where}", "batch_reindex_layer.cpp", 25
+            ) from e
+
+    return [(math.prod(ctx.bottoms[1]), *ctx.bottoms[0][1:])], forward
+
+
+@layer("Filter", bottoms=(2, None), tops=(1, None), labels=())
+def filter_(ctx: Context) -> Built:
+    """The items of all bottoms but the last whose number in the last is not 0; the batch gets shorter."""
+    *kept, selector = ctx.bottoms
+    check_equal("top.size()", ctx.tops, "bottom.size() - 1", len(kept), "", "filter_layer.cpp", 11)
+    singles = "Selector blob dimensions must be singletons (1), except the first"
+    ctx.check(math.prod(selector[1:]) == 1, "bottom[selector_index]->shape(i) == 1", singles, 23)
+    for shape in kept:
+        message = "Each bottom should have the same 0th dimension as the selector blob"
+        names = "bottom[selector_index]->shape(0)", "bottom[i]->shape(0)"
+        check_equal(names[0], selector[0], names[1], shape[0], message, "filter_layer.cpp", 27)
+
+    def forward(*bottoms: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        chosen = bottoms[-1].flatten() != 0
+        return tuple(x[chosen] for x in bottoms[:-1])
+
+    return kept, forward
+
+
+@layer("Parameter", bottoms=0)
+def parameter(ctx: Context) -> Built:
+    """A parameter blob, zeros at first, as a top."""
+    shape = tuple(int(d) for d in ctx.spec.parameter_param.shape.dim)
+    value = ctx.param(shape, FillerParameter())
+    return [shape], lambda: value()
