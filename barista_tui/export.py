@@ -64,17 +64,22 @@ def select(keys: Sequence[SeriesKey], patterns: Iterable[str]) -> tuple[list[Ser
     chosen: set[int] = set()
     unknown: list[str] = []
     for pattern in wanted:
-        hits = {
-            index
-            for index, (key, column) in enumerate(zip(keys, column_names(keys), strict=True))
-            for name in (column, key.name)
-            if fnmatch.fnmatchcase(f"{phase_name(key)}.{name}".lower(), pattern)
-            or fnmatch.fnmatchcase(name.lower(), pattern)
-        }
+        # Only a name that no column has alone may mean the several outputs that share it.
+        hits = _named(pattern, keys, column_names(keys)) or _named(pattern, keys, [key.name for key in keys])
         chosen |= hits
         if not hits:
             unknown.append(pattern)
     return [key for index, key in enumerate(keys) if index in chosen], unknown
+
+
+def _named(pattern: str, keys: Sequence[SeriesKey], names: Sequence[str]) -> set[int]:
+    """Positions of the keys whose name, with or without its phase, fits the pattern."""
+    return {
+        index
+        for index, (key, name) in enumerate(zip(keys, names, strict=True))
+        if fnmatch.fnmatchcase(f"{phase_name(key)}.{name}".lower(), pattern)
+        or fnmatch.fnmatchcase(name.lower(), pattern)
+    }
 
 
 def tables(session: str, by_iteration: Sequence[Series], by_time: Sequence[Series]) -> list[Table]:

@@ -20,7 +20,6 @@ _ASCII = str.maketrans(
         "┼": "+",
     }
 )
-_TICKS = 6
 
 
 def text_plot(
@@ -56,11 +55,13 @@ def text_plot(
     figure.plot_size(width, height)
     figure.title(title + (" (log)" if log else ""))
     figure.label(x_label)
-    x_ticks = _ticks(points[0][0], points[-1][0])
+    x_ticks = _ticks(points[0][0], points[-1][0], max(1, width // 12))
     if len(x_ticks) > 1:
         figure.ruler("x").ticks(x_ticks, [f"{tick:g}" for tick in x_ticks])
     low, high = min(b for _, b in points), max(b for _, b in points)
-    y_ticks = _log_ticks(low, high) if log else _ticks(low, high)
+    # Two labels in one line would be written over each other.
+    most = max(2, (height - 4) // 2)
+    y_ticks = _log_ticks(low, high, most) if log else _ticks(low, high, most)
     # plotext's own logarithmic scale cannot take ticks of our own, so what it gets are the logarithms.
     scaled = math.log10 if log else float
     if log or len(y_ticks) > 1:
@@ -78,11 +79,11 @@ def text_plot(
     return drawn.translate(_ASCII) if ascii_only else drawn
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers between ``low`` and ``high``, at most _TICKS of them."""
+def _ticks(low: float, high: float, most: int) -> list[float]:
+    """Round numbers between ``low`` and ``high``, about ``most`` of them."""
     if high <= low:
         return [low]
-    rough = (high - low) / _TICKS
+    rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
     first = math.ceil(low / step - 1e-9)
@@ -90,12 +91,12 @@ def _ticks(low: float, high: float) -> list[float]:
     return [step * n for n in range(first, last + 1)]
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
+def _log_ticks(low: float, high: float, most: int) -> list[float]:
     """1, 2, 5, 10 ... between ``low`` and ``high``; whole powers of ten where these are too many."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1, 2, 5), (1,)):
         ticks = [float(f"{factor}e{power}") for power in powers for factor in factors]
         ticks = [tick for tick in ticks if low <= tick <= high]
-        if len(ticks) <= _TICKS:
+        if len(ticks) <= most:
             break
-    return ticks[:: math.ceil(len(ticks) / _TICKS)] if len(ticks) > 1 else [low, high]
+    return ticks[:: math.ceil(len(ticks) / most)] if len(ticks) > 1 else [low, high]

@@ -27,14 +27,20 @@ class Files:
 
 async def new(args: argparse.Namespace) -> Exit:
     """Make the session, start it if asked, print its id and name."""
-    if args.template and (args.net or args.base):
-        raise VerbError("--net and --base go with a solver's file, not with --template", code=Exit.USAGE)
+    if args.template and args.net:
+        raise VerbError("--net goes with a solver's file, not with --template", code=Exit.USAGE)
     if args.template:
-        call = NewSession(name=args.name, template=args.template, caffe=args.caffe, device=args.device)
+        call = NewSession(
+            name=args.name,
+            template=args.template,
+            base=str(args.base.absolute()) if args.base else "",
+            caffe=args.caffe,
+            device=args.device,
+        )
     else:
         files = read_files(args.solver, args.net, args.base)
         call = NewSession(
-            name=args.name or args.solver.stem.removesuffix("_solver"),
+            name=args.name,
             solver=files.solver,
             net=files.net,
             base=str(files.base),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from barista_tui import __version__
@@ -55,6 +56,18 @@ def _verb(verbs: _Verbs[argparse.ArgumentParser], name: str, help: str) -> argpa
     return verb
 
 
+def _at_least(least: int) -> Callable[[str], int]:
+    """A type for numbers that are not below ``least``."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
+        return value
+
+    return number
+
+
 def _json(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--json", action="store_true", help="print JSON, for scripts")
 
@@ -83,9 +96,10 @@ def _making(verbs: _Verbs[argparse.ArgumentParser]) -> None:
         "--base",
         type=Path,
         metavar="DIR",
-        help="folder that relative paths in the files mean (default: where the solver's net is found)",
+        help="folder that relative paths in the files mean (default: where the solver's net is found); "
+        "with --template the folder of its data",
     )
-    new.add_argument("--name", default="", metavar="N", help="name of the session")
+    new.add_argument("--name", default="", metavar="N", help="name of the session (default: the net's)")
     new.add_argument("--caffe", default="", metavar="C", help="executable, see: barista caffes")
     new.add_argument(
         "--device", default="cpu", metavar="D", help="cpu (default), or as caffe's --gpu: 0, 0,1, all"
@@ -136,7 +150,7 @@ def _data(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     _session(logs)
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
     logs.add_argument(
-        "-n", "--lines", type=int, metavar="LINES", help="only the last (default: all; with -f 20)"
+        "-n", "--lines", type=_at_least(0), metavar="LINES", help="only the last (default: all; with -f 20)"
     )
     logs.add_argument("--run", type=int, metavar="N", help="number of the run (default: the last)")
     logs.add_argument("--raw", action="store_true", help="the bytes as they are, control characters too")
@@ -156,8 +170,8 @@ def _data(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     _series(plot)
     plot.add_argument("--log", action="store_true", help="logarithmic")
     plot.add_argument("--ascii", action="store_true", help="plain ASCII")
-    plot.add_argument("--width", type=int, default=72, metavar="COLUMNS")
-    plot.add_argument("--height", type=int, default=16, metavar="LINES")
+    plot.add_argument("--width", type=_at_least(30), default=72, metavar="COLUMNS", help="default: 72")
+    plot.add_argument("--height", type=_at_least(8), default=16, metavar="LINES", help="default: 16")
     _json(plot)
 
 

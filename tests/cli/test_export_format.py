@@ -121,6 +121,10 @@ def test_series_are_chosen_by_phase_and_name_in_any_case() -> None:
     assert export.select(keys, ["Train.LR"]) == ([RATE], [])
     assert export.select(keys, ["test*.accuracy,lr"]) == ([RATE, ACCURACY, SECOND], [])
     assert export.select(keys, ["test.*"]) == ([ACCURACY], [])
-    assert export.select(keys, ["loss"]) == ([LOSS, OUTPUT], [])
+    assert export.select(keys, ["train.loss"]) == ([LOSS], [])
+    assert export.select(keys, ["loss*"]) == ([LOSS, OUTPUT], [])
     assert export.select(keys, ["loss#0"]) == ([OUTPUT], [])
+    twins = [SeriesKey(phase="train", name="loss", output=number) for number in (0, 1)]
+    assert export.select(twins, ["loss"]) == (twins, [])
+    assert export.select(twins, ["loss#1"]) == (twins[1:], [])
     assert export.select(keys, ["lr", "top5"]) == ([RATE], ["top5"])
