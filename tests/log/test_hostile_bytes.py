@@ -50,6 +50,17 @@ def test_a_log_of_nothing_but_events_keeps_the_newest() -> None:
     assert parser.events[-1].text == "a_iter_29999.caffemodel"
 
 
+def test_results_are_bounded_whatever_comes() -> None:
+    outputs = "".join(glog(f"    Test net output #0: name{i} = 1") for i in range(12_000))
+    assert len(parse((glog("Iteration 0, Testing net (#0)") + outputs).encode()).series) == 10_000
+    starts = (glog("Use CPU.") + glog("Check failed", level="F")) * 1500
+    assert len(parse(starts.encode()).runs) == 1000
+    fields = glog("Initializing solver from parameters: ") + "test_iter: 1\n" * 3000
+    assert len(parse(fields.encode()).runs[0].test_iter) == 1000
+    fatal = parse((glog("x" * 10_000, level="F")).encode()).events[0]
+    assert len(fatal.text) == 2000
+
+
 @given(st.binary(max_size=200))
 def test_clean_text_holds_no_controls(line: bytes) -> None:
     for text in (clean(line), clean(b"\x1b" + line), clean(line.replace(b"a", b"\x1b["))):

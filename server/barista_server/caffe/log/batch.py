@@ -54,6 +54,17 @@ class Note(NamedTuple):
     kind: NoteKind
     text: str
 
+    @classmethod
+    def of(cls, row: int, kind: NoteKind, text: bytes) -> Note:
+        """With ``text`` made fit to be shown."""
+        return cls(row, kind, clean(text[:MAX_TEXT]))
+
+
+MAX_LABELS = 10_000
+"""Net outputs told apart: a log whose outputs never repeat must not fill the memory."""
+MAX_TEXT = 2000
+"""Characters of a note that are kept."""
+
 
 class Labels(dict[bytes, int]):
     """Numbers for the ``i: name`` labels of net outputs as they turn up; -1 for what is no label."""
@@ -63,6 +74,8 @@ class Labels(dict[bytes, int]):
         """Output number and name of each label."""
 
     def __missing__(self, label: bytes) -> int:
+        if len(self) >= MAX_LABELS:
+            return -1
         found = _LABEL.fullmatch(label)
         if found:
             self[label] = len(self.outputs)

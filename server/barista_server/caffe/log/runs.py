@@ -17,6 +17,11 @@ MAX_EVENTS = 20_000
 """Only so many events are kept, the newest: a log that is all events must not fill the memory."""
 
 
+MAX_RUNS = 1000
+"""Likewise for runs in one log."""
+_MAX_FIELDS = 1000
+
+
 class EventKind(StrEnum):
     CONSTRUCTING = "constructing"
     """The solver's text begins; nets are built after it."""
@@ -129,7 +134,6 @@ class Run:
 
 
 _ITERATION_IN_NAME = re.compile(r"_iter_(\d{1,18})\b")
-_MAX_FIELDS = 1000
 
 _EVENT_OF = {
     NoteKind.SOLVER_DUMP: EventKind.CONSTRUCTING,
@@ -178,7 +182,7 @@ class RunTracker:
             return
         line = first + int(rows[0])
         if not self.runs or self.runs[-1].ending in (Ending.FINISHED, Ending.STOPPED_EARLY):
-            self.runs.append(Run(line))
+            self._new(line)
         run = self.runs[-1]
         if run.ending is Ending.FAILED:
             # It goes on, so the F line was another process's.
@@ -193,11 +197,11 @@ class RunTracker:
         elif note.kind is NoteKind.YEAR:
             return
         if not self.runs:
-            self.runs.append(Run(line))
+            self._new(line)
         run = self.runs[-1]
         if note.kind is NoteKind.SOLVER_FIELD:
             name, _, value = note.text.partition(": ")
-            if name in run.solver or len(run.solver) < _MAX_FIELDS:
+            if sum(map(len, run.solver.values())) < _MAX_FIELDS:
                 run.solver.setdefault(name, []).append(value.strip('"'))
             return
         if note.kind is NoteKind.SOLVING:
@@ -223,7 +227,11 @@ class RunTracker:
             or run.first_iteration is not None
             or (kind is NoteKind.SOLVER_DUMP and run.solver)
         ):
-            self.runs.append(Run(line))
+            self._new(line)
+
+    def _new(self, line: int) -> None:
+        self.runs.append(Run(line))
+        del self.runs[:-MAX_RUNS]
 
     def _end(self, run: Run, line: int, note: Note) -> None:
         if run.ending is not Ending.OPEN:
