@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
-
 from barista_server.caffe.hdf5 import is_hdf5
 from barista_server.caffe.schema import LayerParameter
 
@@ -92,6 +90,8 @@ def _hdf5_faults(layer: LayerParameter, folder: Path) -> Iterator[Fault]:
 
 
 def _dataset_faults(layer: LayerParameter, name: str, path: Path) -> Iterator[Fault]:
+    import h5py
+
     try:
         if not is_hdf5(path):
             yield (

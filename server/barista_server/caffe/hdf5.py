@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,11 +13,20 @@ from barista_server.caffe.errors import WeightsError
 
 Array = NDArray[np.float32]
 
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
 
 def is_hdf5(path: str | Path) -> bool:
     """Whether the file's content is HDF5. Raises OSError when it cannot be read."""
-    with Path(path).open("rb"):
-        return bool(h5py.is_hdf5(path))
+    with Path(path).open("rb") as file:
+        # Without the library, which is slow to load. The format begins at 0, 512, 1024, 2048 ...
+        offset, size = 0, file.seek(0, 2)
+        while offset < size:
+            file.seek(offset)
+            if file.read(len(_SIGNATURE)) == _SIGNATURE:
+                return True
+            offset = max(512, 2 * offset)
+        return False
 
 
 def read_layers(path: str | Path) -> dict[str, list[Array]]:
@@ -32,6 +40,8 @@ def write_layers(path: str | Path, layers: Mapping[str, Sequence[NDArray[Any]]])
 
     Raises OSError, WeightsError for a layer name with a slash.
     """
+    import h5py
+
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         data = file.create_group("data")
         for name, blobs in layers.items():
@@ -53,6 +63,8 @@ def write_state(
     path: str | Path, iteration: int, learned_net: str, history: Iterable[NDArray[Any]], current_step: int
 ) -> None:
     """Write iter, learned_net, current_step and history/<index>. Raises OSError."""
+    import h5py
+
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file["iter"] = np.array([iteration], dtype=np.int32)
         _write_string(file, "learned_net", learned_net.encode("utf-8", "surrogateescape"))
@@ -63,6 +75,8 @@ def write_state(
 @contextmanager
 def _reading(path: str | Path) -> Iterator[Any]:
     """The open file; whatever the library raises about its content becomes a WeightsError."""
+    import h5py
+
     try:
         with h5py.File(path, "r") as file:
             yield file
@@ -89,6 +103,8 @@ def _write_numbered(group: Any, arrays: Iterable[NDArray[Any]]) -> None:
 
 def _write_string(file: Any, name: str, value: bytes) -> None:
     """A zero-terminated string of fixed size: Caffe reads it into a buffer of just that size."""
+    import h5py
+
     kind = h5py.h5t.C_S1.copy()
     kind.set_size(len(value) + 1)
     kind.set_strpad(h5py.h5t.STR_NULLTERM)
