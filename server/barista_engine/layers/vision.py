@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
-from barista_server.caffe.schema import ConvolutionParameter
+from barista_server.caffe.schema import ConvolutionParameter, LayerParameter
 
 from barista_engine.errors import check_equal
 from barista_engine.interfaces import Shape
@@ -215,6 +215,33 @@ def pooling(ctx: Context) -> Built:
     else:
         forward = _largest(g) if ctx.tops == 1 else _largest_with_mask(g)
     return [(*ctx.bottoms[0][:2], *g.output)] * ctx.tops, forward
+
+
+@layer("SPP")
+def spatial_pyramid_pooling(ctx: Context) -> Built:
+    """The image pooled into 1, 2 x 2, 4 x 4 ... bins, flattened one behind the other (a lone 1 is not)."""
+    p = ctx.spec.spp_param
+    ctx.check(p.pyramid_height > 0, "pyramid_height > 0 (0 vs. 0)", "A pyramid has a level at least.")
+    ctx.check(len(ctx.bottoms[0]) == 4, "4 == bottom[0]->num_axes()", "Input must have 4 axes.", 158)
+    ctx.check(p.pool != p.STOCHASTIC, "pool != STOCHASTIC", "Not Implemented Yet: stochastic pooling.")
+    levels = [_pyramid_level(ctx, 2**level) for level in range(p.pyramid_height)]
+    batch, channels = ctx.bottoms[0][:2]
+    pools = [_average(g) if p.pool == p.AVE else _largest(g) for g in levels]
+    if len(levels) == 1:
+        return [(batch, channels, *levels[0].output)], pools[0]
+    size = channels * sum(math.prod(g.output) for g in levels)
+    return [(batch, size)], lambda x: torch.cat([pool(x).flatten(1) for pool in pools], 1)
+
+
+def _pyramid_level(ctx: Context, bins: int) -> _Pool:
+    """Pooling into bins x bins windows, the padding spread to both sides."""
+    height, width = ctx.bottoms[0][2:]
+    kernel_h, kernel_w = -(-height // bins), -(-width // bins)
+    spec = LayerParameter(name=ctx.spec.name, type="Pooling")
+    p = spec.pooling_param
+    p.kernel_h, p.stride_h, p.pad_h = kernel_h, kernel_h, (kernel_h * bins - height + 1) // 2
+    p.kernel_w, p.stride_w, p.pad_w = kernel_w, kernel_w, (kernel_w * bins - width + 1) // 2
+    return _pool_geometry(replace(ctx, spec=spec))
 
 
 def _pool_geometry(ctx: Context) -> _Pool:
