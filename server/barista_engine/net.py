@@ -120,7 +120,13 @@ class Net:
         total: torch.Tensor | None = None
         with torch.set_grad_enabled(self.grads and torch.is_grad_enabled()):
             for layer in self.layers:
-                result = layer.forward(*[blobs[name] for name in layer.bottoms])
+                try:
+                    result = layer.forward(*[blobs[name] for name in layer.bottoms])
+                except CheckFailed:
+                    raise
+                except Exception as error:
+                    error.add_note(f"layer {layer.name}")
+                    raise
                 if isinstance(result, torch.Tensor):
                     blobs[layer.tops[0]] = result
                 else:
