@@ -133,12 +133,13 @@ async def _line_mode(root: Path, ascii_only: bool) -> int:
 
 async def _follow(root: Path, session: SessionInfo) -> SessionInfo:
     """Print a line every few seconds until the training ends; returns the session then."""
-    said = time.monotonic() - EVERY
+    said, last = time.monotonic() - EVERY, -1
     async with Watch(root, session.id) as watch:
         while (session := await watch.next()).state in LIVE:
-            if session.loss is not None and time.monotonic() - said >= EVERY:
+            news = session.loss is not None and session.iteration > last
+            if news and time.monotonic() - said >= EVERY:
                 output.say(progress_line(session))
-                said = time.monotonic()
+                said, last = time.monotonic(), session.iteration
     return session
 
 

@@ -40,8 +40,8 @@ def test_the_first_template_needs_nothing_but_a_folder(tmp_path: Path) -> None:
     solver = load_solver(tmp_path / "solver.prototxt", tmp_path)
     assert solver.test_iter[0] * 11 == len(DatumReader(tmp_path / "data/digits_test_lmdb"))
     assert (solver.max_iter, solver.snapshot, solver.snapshot_prefix, solver.random_seed) == (
-        4000,
-        1000,
+        2000,
+        500,
         "lenet",
         1,
     )
