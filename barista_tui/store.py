@@ -52,6 +52,8 @@ class Store:
     def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
         self.known = Known()
         self.changed = changed
+        self._own: list[Notice] = []
+        """Notices of this side: no agent sends them again."""
 
     def _set(self, known: Known) -> None:
         self.known = known
@@ -77,7 +79,9 @@ class Store:
                 epoch=epoch,
                 sequence=reply.sequence,
                 sessions={session.id: session for session in reply.sessions},
-                notices=tuple(reply.notices[-MAX_NOTICES:]),
+                notices=tuple(
+                    sorted([*reply.notices, *self._own], key=lambda notice: notice.time)[-MAX_NOTICES:]
+                ),
                 notices_seen=self.known.notices_seen + len(reply.notices),
             )
         )
@@ -99,6 +103,7 @@ class Store:
 
     def noticed(self, notice: Notice) -> None:
         """A message of this side, such as a lost link."""
+        self._own = [*self._own, notice][-MAX_NOTICES:]
         self._set(_noticed(self.known, notice))
 
     def changed_session(self, session: SessionInfo) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from barista_server.api.messages import (
     CaffeInfo,
     CaffeList,
+    DeleteSession,
     Failure,
     ListCaffes,
     ListTemplates,
@@ -16,8 +17,10 @@ from barista_server.api.messages import (
     SessionInfo,
     SessionReply,
     StartSession,
+    State,
     TemplateInfo,
     TemplateList,
+    TrashReply,
 )
 from textual import on
 from textual.app import ComposeResult
@@ -218,6 +221,9 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
             return
         finally:
             self._busy = False
+        if start and session.state is State.INVALID:
+            await self._take_back(session)
+            return
         if start:
             try:
                 session = (await self._host.call(StartSession(session=session.id), SessionReply)).session
@@ -226,6 +232,21 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
                     f"{session.name} was made but not started.\n{error}", severity="warning", markup=False
                 )
         self.dismiss(session)
+
+    async def _take_back(self, session: SessionInfo) -> None:
+        """It was meant to run and cannot: leave nothing but the reasons, here where they are mended."""
+        try:
+            await self._host.call(DeleteSession(session=session.id), TrashReply)
+        except (CallFailed, LinkError):
+            # Then it stays in the list as what it is: invalid, with the same reasons.
+            self.dismiss(session)
+            return
+        self._refused(session.problems)
+        told = self.query_one("#error", Static).content
+        assert isinstance(told, Content)
+        more = Content.styled("Nothing was made. ^n makes it all the same, to be mended later.", "$dim")
+        self._tell(Content("\n").join([told, more]))
+        self._mark(session.problems)
 
     async def _call(self) -> NewSession:
         def text(field: str) -> str:
@@ -253,7 +274,10 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
     def _refused(self, problems: list[Problem]) -> None:
         lines = [line for problem in problems for line in problem_lines(problem)]
         self._tell(Content("\n").join(lines[:8]))
-        field = _field_of(problems[0])
+        self._mark(problems)
+
+    def _mark(self, problems: list[Problem]) -> None:
+        field = _field_of(problems[0]) if problems else None
         if field is not None and self.query_one(f"#{field}").display:
             self.query_one(f"#{field}").add_class("-wrong")
             self.query_one(f"#{field}").focus()

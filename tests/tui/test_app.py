@@ -1,0 +1,290 @@
+"""What a person does with the screen, through a real agent and a scripted caffe."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from barista_server.api.messages import State
+from textual.widgets import Input, OptionList, Select
+
+from barista_tui.app import BaristaApp
+from barista_tui.screens.confirm import ConfirmScreen
+from barista_tui.screens.details import DetailsScreen
+from barista_tui.screens.help import HelpScreen
+from barista_tui.screens.main import MainScreen
+from barista_tui.screens.new_session import NewSessionScreen
+
+from .support import NET, children_of, made, opened, shown, solver, state_of, until
+
+
+async def test_from_files_to_a_paused_training_by_keys_alone(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "net.prototxt").write_text(NET)
+    (tmp_path / "mine_solver.prototxt").write_text(solver(speed=300))
+    async with opened(root) as (app, pilot):
+        await until(pilot, lambda: "No sessions yet" in shown(app))
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, NewSessionScreen))
+        origin = app.screen.query_one("#origin", OptionList)
+        await until(pilot, lambda: origin.option_count >= 2)
+        await pilot.press("end", "enter")
+        assert app.focused is app.screen.query_one("#solver")
+        app.screen.query_one("#solver", Input).value = str(tmp_path / "mine_solver.prototxt")
+        caffe = app.screen.query_one("#caffe", Select)
+        await until(pilot, lambda: "scripted" in str(caffe._options))
+        caffe.value = "scripted"
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, MainScreen))
+        await until(pilot, lambda: state_of(app, "mine") is State.RUNNING)
+        await until(pilot, lambda: app.main.console.total > 30 and app.main.plot.curves)
+        await until(pilot, lambda: "loss = " in shown(app) and "train loss" in shown(app))
+        await pilot.press("s")
+        session = app.main.session
+        assert session is not None
+        await until(pilot, lambda: app.store.known.sessions[session.id].snapshots)
+        await until(pilot, lambda: "snapshot taken at iteration" in shown(app))
+        await pilot.press("space")
+        await until(pilot, lambda: state_of(app, "mine") is State.PAUSED)
+        await until(pilot, lambda: "Resume" in shown(app))
+        await pilot.press("space")
+        await until(pilot, lambda: state_of(app, "mine") is State.RUNNING)
+        await until(pilot, lambda: app.main.console.source is not None and app.main.console.source.run == 2)
+
+
+async def test_what_is_wrong_with_a_file_is_said_with_its_line(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "net.prototxt").write_text(NET)
+    (tmp_path / "solver.prototxt").write_text('net: "net.prototxt"\nbase_lr: 0.01\nlearning_rate: 3\n')
+    async with opened(root, (120, 40)) as (app, pilot):
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, NewSessionScreen))
+        await until(pilot, lambda: app.screen.query_one("#origin", OptionList).option_count >= 2)
+        await pilot.press("end", "enter")
+        field = app.screen.query_one("#solver", Input)
+        field.value = str(tmp_path / "nothing.prototxt")
+        await pilot.press("enter")
+        await until(pilot, lambda: "nothing.prototxt" in str(app.screen.query_one("#error").render()))
+        field.value = str(tmp_path / "solver.prototxt")
+        await pilot.press("enter")
+        await until(pilot, lambda: "learning_rate" in str(app.screen.query_one("#error").render()))
+        assert "solver.prototxt:3" in str(app.screen.query_one("#error").render())
+        assert "Nothing was made" in str(app.screen.query_one("#error").render())
+        assert field.has_class("-wrong")
+        await pilot.press("escape")
+        assert isinstance(app.screen, MainScreen)
+
+
+async def test_delete_reset_rename_and_undo(root: Path) -> None:
+    await made(root, "first", text=solver(max_iter=40, speed=0))
+    await made(root, "second", start=False)
+    async with opened(root) as (app, pilot):
+        await until(pilot, lambda: state_of(app, "first") is State.FINISHED)
+        app.main.want("first")
+        await until(pilot, lambda: app.main.session is not None and app.main.session.name == "first")
+        await pilot.press("d")
+        await until(pilot, lambda: state_of(app, "first") is None)
+        await until(pilot, lambda: "in the trash" in shown(app) and "Undo" in shown(app))
+        await pilot.press("u")
+        await until(pilot, lambda: state_of(app, "first") is State.FINISHED)
+        app.main.want("first")
+        await pilot.press("R")
+        await until(pilot, lambda: state_of(app, "first") is State.WAITING)
+        await pilot.press("u")
+        await until(pilot, lambda: state_of(app, "first") is State.FINISHED)
+        await pilot.press("r")
+        app.screen.query_one(Input).value = "renamed"
+        await pilot.press("enter")
+        await until(pilot, lambda: state_of(app, "renamed") is State.FINISHED)
+
+
+async def test_what_cannot_be_done_says_why(root: Path) -> None:
+    await made(root, "busy")
+    async with opened(root) as (app, pilot):
+        await until(pilot, lambda: state_of(app, "busy") is State.RUNNING and app.main.session is not None)
+        await pilot.press("d")
+        await until(pilot, lambda: "Delete: running: pause first" in shown(app))
+        assert state_of(app, "busy") is State.RUNNING
+
+
+async def test_a_deaf_caffe_is_stopped_by_force_after_showing_the_loss(root: Path) -> None:
+    await made(root, "deaf", text=solver(speed=300, deaf=True))
+    async with opened(root) as (app, pilot):
+        await until(pilot, lambda: app.main.session is not None and app.main.session.iteration > 0)
+        await pilot.press("space")
+        await until(pilot, lambda: state_of(app, "deaf") is State.PAUSING)
+        await until(pilot, lambda: "Force stop" in shown(app))
+        await pilot.press("space")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        assert "There is no snapshot: all" in shown(app)
+        await pilot.press("tab", "tab", "enter")
+        await until(pilot, lambda: state_of(app, "deaf") not in (State.PAUSING, State.RUNNING))
+
+
+async def test_a_killed_agent_is_told_started_again_and_nothing_is_lost(root: Path) -> None:
+    await made(root, "lasting")
+    async with opened(root) as (app, pilot):
+        await until(pilot, lambda: state_of(app, "lasting") is State.RUNNING)
+        epoch = app.store.known.epoch
+        agent = json.loads((root / "agent.json").read_text())["pid"]
+        os.kill(agent, signal.SIGKILL)
+        await until(pilot, lambda: app.store.known.link.state == "lost")
+        await until(pilot, lambda: "not connected" in shown(app))
+        before = app.store.known.sessions
+        assert [session.name for session in before.values()] == ["lasting"]
+        await until(pilot, lambda: app.store.known.link.state == "alive")
+        assert app.store.known.epoch != epoch
+        await until(pilot, lambda: state_of(app, "lasting") is State.RUNNING)
+        await pilot.press("v")
+        await until(pilot, lambda: "Host local] connection lost" in shown(app))
+
+
+async def test_quitting_leaves_the_training_and_no_child(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await made(root, "going-on")
+    before = children_of(os.getpid())
+    async with opened(root) as (app, pilot):
+        await until(pilot, lambda: state_of(app, "going-on") is State.RUNNING)
+        await pilot.press("q")
+    assert children_of(os.getpid()) <= before
+    assert "1 training goes on: going-on" in capsys.readouterr().err
+    async with opened(root) as (again, pilot):
+        await until(pilot, lambda: state_of(again, "going-on") is State.RUNNING)
+
+
+async def test_the_last_known_list_is_there_before_the_agent_answers(root: Path) -> None:
+    await made(root, "remembered", start=False)
+    async with opened(root) as (app, pilot):
+        await until(pilot, lambda: state_of(app, "remembered") is not None)
+        await pilot.press("q")
+    cold = BaristaApp(root, "tests")
+    cold._start_link = lambda: None  # type: ignore[method-assign]
+    async with cold.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: "remembered" in shown(cold))
+        assert "connecting" in shown(cold)
+
+
+async def test_a_long_log_is_scrolled_in_windows(root: Path) -> None:
+    await made(root, "talker", text=solver(speed=50, burst=50_000))
+    async with opened(root) as (app, pilot):
+        console = app.main.console
+        await until(pilot, lambda: console.total > 50_000)
+        await pilot.press("3")
+        await until(pilot, lambda: "loss = " in shown(app))
+        assert console.follow
+        await pilot.press("g")
+        await until(pilot, lambda: "Use CPU" in shown(app))
+        assert not console.follow
+        await until(pilot, lambda: console.unseen > 0)
+        await until(pilot, lambda: "new lines, G follows" in shown(app))
+        top = console.scroll_offset.y
+        await until(pilot, lambda: console.unseen > 20)
+        assert console.scroll_offset.y == top, "new lines must not move what is read"
+        await pilot.press("pagedown", "pagedown")
+        await until(pilot, lambda: "burst 0000" in shown(app))
+        await pilot.press("G")
+        await until(pilot, lambda: console.follow and console.scroll_offset.y == console.max_scroll_y)
+        await pilot.press("f", "f")
+        await until(pilot, lambda: 0 < console.total < 50_000 and "metrics" in shown(app))
+        assert "burst" not in shown(app)
+
+
+async def test_plot_keys_change_the_view(root: Path) -> None:
+    await made(root, "curve", text=solver(max_iter=600, speed=0, display=5, extra="test_interval: 100\n"))
+    async with opened(root) as (app, pilot):
+        plot = app.main.plot
+        await until(pilot, lambda: state_of(app, "curve") is State.FINISHED and len(plot.curves) >= 2)
+        await pilot.press("l", "m")
+        assert (plot.view.log, plot.view.smooth) == (True, 1)
+        await pilot.press("plus")
+        await until(pilot, lambda: plot.curves and min(plot.curves[0].x) > 50)
+        before = plot.view.x0
+        await pilot.press("2", "left")
+        assert before is not None and plot.view.x0 is not None
+        assert plot.view.x0 < before
+        await pilot.press("escape")
+        await until(pilot, lambda: not plot.zoomed and plot.curves and min(plot.curves[0].x) < 10)
+        await pilot.press("x")
+        assert plot.view.axis == "time"
+        await until(pilot, lambda: plot.curves and max(plot.curves[0].x) < 60)
+
+
+async def test_the_narrow_screen_shows_one_pane_at_a_time(root: Path) -> None:
+    await made(root, "small")
+    async with opened(root, (80, 24)) as (app, pilot):
+        await until(pilot, lambda: "small" in shown(app) and "Running" in shown(app))
+        assert app.main.list.is_on_screen and not app.main.console.is_on_screen
+        await pilot.press("tab")
+        await until(pilot, lambda: app.main.plot.curves and "train loss" in shown(app))
+        assert not app.main.list.is_on_screen
+        await pilot.press("tab")
+        await until(pilot, lambda: "following" in shown(app) and "loss = " in shown(app))
+        await pilot.press("tab")
+        assert app.main.list.is_on_screen
+        await pilot.resize_terminal(150, 40)
+        await until(pilot, lambda: app.main.list.is_on_screen and app.main.console.is_on_screen)
+
+
+async def test_filter_sort_and_mouse(root: Path) -> None:
+    for name in ("alpha", "beta", "gamma"):
+        await made(root, name, start=False)
+    async with opened(root) as (app, pilot):
+        rows = app.main.list
+        await until(pilot, lambda: len(rows.model.sessions) == 3)
+        assert [session.name for session in rows.model.sessions] == ["gamma", "beta", "alpha"]
+        await pilot.click("#sessions", offset=(10, 1))
+        assert app.main.session is not None and app.main.session.name == "beta"
+        await pilot.click("#sessions-heading", offset=(5, 0))
+        await until(pilot, lambda: rows.model.sort == "name")
+        assert [session.name for session in rows.model.sessions] == ["alpha", "beta", "gamma"]
+        assert app.main.session.name == "beta", "the selection stays with its session"
+        await pilot.press("slash", *"gam")
+        await until(pilot, lambda: [session.name for session in rows.model.sessions] == ["gamma"])
+        await pilot.press("enter", "escape")
+        await until(pilot, lambda: len(rows.model.sessions) == 3)
+        await pilot.click("#sessions", offset=(10, 0), times=2)
+        await until(pilot, lambda: isinstance(app.screen, DetailsScreen))
+        await pilot.press("escape")
+        await pilot.press("slash", *"zzz")
+        await until(pilot, lambda: "No session matches" in shown(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: len(rows.model.sessions) == 3)
+
+
+async def test_the_palette_does_what_the_table_says(root: Path) -> None:
+    await made(root, "subject", start=False)
+    async with opened(root) as (app, pilot):
+        await until(pilot, lambda: state_of(app, "subject") is not None)
+        dark = app.theme
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: "Session: Start" in shown(app))
+        await pilot.press(*"theme")
+        await until(pilot, lambda: "Barista: Theme" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: app.theme != dark)
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen) and "Keys" in shown(app))
+        await pilot.press("escape")
+        assert isinstance(app.screen, MainScreen)
+
+
+async def test_hundreds_of_sessions_are_rows_only_where_seen(root: Path) -> None:
+    from dataclasses import replace as replaced
+
+    import msgspec
+
+    session = await made(root, "one", start=False)
+    async with opened(root) as (app, pilot):
+        await until(pilot, lambda: state_of(app, "one") is not None)
+        many = {
+            f"m{number}": msgspec.structs.replace(session, id=f"m{number}", name=f"net-{number}")
+            for number in range(600)
+        }
+        app.store._set(replaced(app.store.known, sessions=many))
+        await until(pilot, lambda: len(app.main.list.model.sessions) == 600)
+        await pilot.press("end")
+        await until(pilot, lambda: app.main.list.scroll_offset.y == app.main.list.max_scroll_y)
+        await pilot.press("home")
+        assert app.main.list.scroll_offset.y == 0
