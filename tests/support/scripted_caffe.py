@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """A caffe that trains nothing and says so in caffe's own words, one numbered line for each thing it does.
 
-``scripted_caffe.py train --solver=solver.prototxt [--snapshot=P_iter_N.solverstate] [--gpu=0]``. It behaves as the
-tool does: glog lines on stderr, SIGINT and SIGHUP looked at between iterations and only once training has begun,
-snapshots in two files, exit code 0 after an early stop. A line ``# script: {...}`` in the solver sets its manners:
+``scripted_caffe.py train --solver=solver.prototxt [--snapshot=P_iter_N.solverstate] [--gpu=0]``.
+It behaves as the tool does: glog lines on stderr, signals looked at between iterations and only once
+training has begun, snapshots in two files, exit code 0 after an early stop. A line ``# script: {...}`` in the
+solver sets its manners:
 
 speed        iterations per second (default 200; 0: as fast as it can)
 burst        lines "burst NNNNNN" printed at once when training begins
@@ -125,7 +126,6 @@ def test(iteration: int) -> None:
 def take_snapshot(it: Training) -> None:
     # Only here: the libraries take longer to load than all the rest.
     import numpy as np
-
     from barista_server.caffe.schema import LayerParameter, NetParameter
     from barista_server.caffe.weights import State, write_state, write_weights
 

@@ -23,6 +23,9 @@ GRACE_ORPHAN = 0.5
 GRACE_RUNNER = 10.0
 """The same while the runner lives and is about to write process.json or exit.json."""
 
+CLOCK_STEP = 0.05
+"""Seconds by which a file's time may lag behind the clock."""
+
 log = logging.getLogger("barista.agent")
 
 
@@ -153,7 +156,6 @@ async def _judge(session: Session, run: Run) -> Verdict:
     await run.read_log()
     run.log.parser.finish()
     await session.look(settled=True)
-    # File systems keep coarser time than clocks do.
-    written = [one for one in session.shelf.good if one.time >= run.started - 1]
-    newest = max((one.iteration for one in written), default=None)
+    written = [one for one in session.shelf.good if one.time >= run.started - CLOCK_STEP]
+    newest = written[-1].iteration if written else None
     return judge(run.exit, run.log.facts(), newest, session.max_iter, run.forced)
