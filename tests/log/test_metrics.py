@@ -83,6 +83,12 @@ def test_every_newer_run_hides() -> None:
         (40, 3),
     ]
     assert joined(piece(1, 0, [0, 20]), piece(2, 0, [0])) == [(0, 2)]
+    # Two runs went on from 20, and only the newer one printed it again.
+    assert joined(piece(1, 0, [0, 20]), piece(2, 20, [40]), piece(3, 20, [20, 60])) == [
+        (0, 1),
+        (20, 3),
+        (60, 3),
+    ]
     assert joined() == []
 
 

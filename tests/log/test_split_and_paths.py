@@ -86,6 +86,68 @@ def test_both_readers_agree(log: bytes) -> None:
     assert everything(parse(log)) == everything(parse(log, exact=True))
 
 
+HEADS = [
+    b"Iteration 5, loss = ",
+    b"Iteration 5 (2 iter/s, 1s/2 iters), loss = ",
+    b"Iteration 1234567, loss = ",
+    b"Iteration 12345678, lr = ",
+    b"Iteration 123456789, loss = ",
+    b"Iteration , loss = ",
+    b"Iteration 5x, loss = ",
+    b"Iteration 5, lr = ",
+    b"Iteration 5, loss =",
+    b"Iteration 5 loss = ",
+    b"Iteration 5, Testing net (#",
+    b"    Train net output #0: loss = ",
+    b"    Test net output #1: a = b = ",
+    b"    Test net output #1: a (* b = ",
+    b"    Test net output #1: a\0 = ",
+    b"    Test net output #1: " + b"n" * 50 + b" = ",
+    b"    Test net output #: a = ",
+    b"    Test net output #1: a= ",
+]
+VALUES = [
+    b"0.5",
+    b"nan",
+    b"-1e-07",
+    b"1_0",
+    b"",
+    b"x",
+    b"0.12345678901234567890",
+    b"1",
+    b"12",
+    b"1\0",
+    b"1.#INF",
+]
+TAILS = [
+    b"",
+    b" ",
+    b"\r",
+    b",",
+    b", m = 0.9",
+    b" (* 1 = 1 loss)",
+    b" (* 1",
+    b" junk",
+    b" = 3",
+    b", loss = 4",
+    b"=",
+    b")",
+    b"), loss = 4",
+    b")x",
+    b"\t",
+    b"\0",
+    b"]",
+]
+
+
+@pytest.mark.parametrize("prefix", [*PARTS[:3], PARTS[0][:-1], PARTS[0].replace(b".", b":"), b"I" + PARTS[0]])
+def test_both_readers_agree_on_near_misses(prefix: bytes) -> None:
+    for value in VALUES:
+        lines = [prefix + head + value + tail for head in HEADS for tail in TAILS]
+        assert len(lines) > 48
+        assert everything(parse(b"\n".join(lines))) == everything(parse(b"\n".join(lines), exact=True))
+
+
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_both_readers_agree_on_real_logs(path: Path) -> None:
     data = path.read_bytes()

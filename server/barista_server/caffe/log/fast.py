@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .batch import Action, Batch, Labels
-from .exact import SPOKEN
+from .exact import SPOKEN, number
 from .index import LineKind
 
 Positions = NDArray[np.intp]
@@ -155,7 +155,7 @@ class _Scan:
         other = ~(testing | rate)
         rows, after, ends = rows[other], after[other], ends[other]
         equals, count = self._equals(after, ends)
-        loss = (count == 1) & (equals - 7 >= after)
+        loss = (count > 0) & (equals - 7 >= after)
         rows, equals, ends = rows[loss], equals[loss], ends[loss]
         loss = (self.words[equals - 7] == _word(b", loss =")) & (self.bytes[equals + 1] == ord(" "))
         rows, equals, ends = rows[loss], equals[loss], ends[loss]
@@ -198,7 +198,9 @@ class _Scan:
         try:
             return text.astype(np.float64), stop, good
         except ValueError:
-            return np.zeros(len(text)), stop, np.zeros(len(text), bool)
+            numbers = [number(token) for token in text.tolist()]
+            good &= np.array([value is not None for value in numbers])
+            return np.array([value or 0.0 for value in numbers]), stop, good
 
     def _window(self, begin: Positions, width: int) -> NDArray[np.uint8]:
         """``width`` bytes from each position: (n, width)."""
