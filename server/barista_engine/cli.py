@@ -18,6 +18,14 @@ from barista_engine.glog import Glog
 _VERSION = "caffe version 1.0.0\n(barista-caffe, the Caffe-compatible engine of Barista, on PyTorch)"
 _ENGINE = Path(__file__).parent
 _COMMANDS = ("device_query", "test", "time", "train")
+_NEEDED = {  # command -> flags it cannot do without, what for, and the line where Caffe checks it
+    "train": [("solver", "Need a solver definition to train.", 177)],
+    "test": [
+        ("model", "Need a model definition to score.", 258),
+        ("weights", "Need model weights to score.", 259),
+    ],
+    "time": [("model", "Need a model definition to time.", 329)],
+}
 
 
 def main() -> int:
@@ -52,9 +60,12 @@ def main() -> int:
 
 def _run(command: str, values: dict[str, Value], log: Glog) -> None:
     """Only here are torch and the engine loaded: help and wrong flags answer at once."""
+    for name, message, line in _NEEDED.get(command, []):
+        if not values[name]:
+            raise CheckFailed(f"Check failed: FLAGS_{name}.size() > 0 (0 vs. 0) {message}", "caffe.cpp", line)
     if "OMP_WAIT_POLICY" not in os.environ:
-        # OpenMP's idle threads spin. On a busy machine they take the cores from those they wait for, which makes
-        # training several times slower; a short spin costs next to nothing on a quiet one. Read when torch loads.
+        # OpenMP's idle threads spin. On a busy machine they take the cores from those they wait for, which
+        # makes training several times slower; a short spin is as good on a quiet one. Read when torch loads.
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     if command == "train":
         from barista_engine.train_cmd import train

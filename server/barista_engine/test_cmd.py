@@ -9,7 +9,6 @@ from torch import Tensor
 from barista_engine import snapshot
 from barista_engine.data import DataSources
 from barista_engine.devices import open_device, parse_gpus
-from barista_engine.errors import CheckFailed
 from barista_engine.flags import Value
 from barista_engine.glog import Glog, number
 from barista_engine.net import Net
@@ -19,12 +18,6 @@ from barista_engine.readers import read_net
 def test(flags: dict[str, Value], log: Glog) -> None:
     """Run the TEST net of ``--model`` with ``--weights``; log each batch and the means. CheckFailed."""
     weights, iterations = str(flags["weights"]), int(flags["iterations"])
-    if not flags["model"]:
-        message = "Check failed: FLAGS_model.size() > 0 (0 vs. 0) Need a model definition to score."
-        raise CheckFailed(message, "caffe.cpp", 258)
-    if not weights:
-        message = "Check failed: FLAGS_weights.size() > 0 (0 vs. 0) Need model weights to score."
-        raise CheckFailed(message, "caffe.cpp", 259)
     net, sources = open_net(flags, TEST, log)
     try:
         for path in weights.split(","):

@@ -20,9 +20,6 @@ from barista_engine.wiring import BuiltLayer
 
 def time(flags: dict[str, Value], log: Glog) -> None:
     """Run the net of ``--model`` for some iterations and log what they took. Raises CheckFailed."""
-    if not flags["model"]:
-        message = "Check failed: FLAGS_model.size() > 0 (0 vs. 0) Need a model definition to time."
-        raise CheckFailed(message, "caffe.cpp", 329)
     phases = {"": TRAIN, "TRAIN": TRAIN, "TEST": TEST}
     if flags["phase"] not in phases:
         raise CheckFailed('phase must be "TRAIN" or "TEST"', "caffe.cpp", 108)

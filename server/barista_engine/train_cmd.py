@@ -14,9 +14,6 @@ from barista_engine.signals import SignalHandler, parse_effect
 def train(flags: dict[str, Value], log: Glog) -> None:
     """Train or fine-tune as the flags say; returns when finished or stopped. Raises CheckFailed."""
     path, snapshot, weights = str(flags["solver"]), str(flags["snapshot"]), str(flags["weights"])
-    if not path:
-        message = "Check failed: FLAGS_solver.size() > 0 (0 vs. 0) Need a solver definition to train."
-        raise CheckFailed(message, "caffe.cpp", 177)
     if snapshot and weights:
         message = "Give a snapshot to resume training or weights to finetune but not both."
         raise CheckFailed(
