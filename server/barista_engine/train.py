@@ -71,6 +71,9 @@ class Solver:
         except SolverError as error:
             raise CheckFailed(str(error), "solver.cpp", 48) from None
         snapshot.check_writable(param)
+        for name, set_ in (("debug_info", param.debug_info), ("snapshot_diff", param.snapshot_diff)):
+            if set_:
+                log.warning("solver.cpp:48", f"{name} is not supported and is ignored")
         self.param = param
         self.iteration = 0
         self._log = log

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from barista_server.caffe.schema import Datum
 from barista_server.data.lmdb_io import key_of, write_datums
 
@@ -60,6 +64,21 @@ def differences(ours: list[Line], theirs: list[Line], tolerance: float) -> list[
         if not (words and same_place and np.allclose(numbers[0], numbers[1], rtol=tolerance, atol=1e-9)):
             found.append(f"{mine} instead of {golden}")
     return found
+
+
+@contextmanager
+def training_here() -> Iterator[None]:
+    """For a training inside this process: one thread, since so small a net gains nothing from two, and
+    afterwards the signal handlers of before."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        torch.set_num_threads(threads)
 
 
 def run_caffe(

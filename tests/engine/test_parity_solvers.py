@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-import torch
 from barista_engine import flags
 from barista_engine.glog import Glog
 from barista_engine.train_cmd import train
 from barista_server.caffe.weights import read_state, read_weights
-from golden_logs import FIXTURES, differences, read_lines, run_caffe
+from golden_logs import FIXTURES, differences, read_lines, run_caffe, training_here
 
 SOLVERS = FIXTURES / "golden" / "solvers"
 NAMES = sorted(path.name.removesuffix("_solver.prototxt") for path in SOLVERS.glob("*_solver.prototxt"))
@@ -30,13 +28,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         if "_iter_" not in path.name and path.suffix != ".log":
             shutil.copy(path, tmp_path)
     monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # so small a net only loses time on handing work to a second thread
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
-    yield tmp_path
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    torch.set_num_threads(threads)
+    with training_here():
+        yield tmp_path
 
 
 def train_here(*arguments: str) -> bytes:

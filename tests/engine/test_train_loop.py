@@ -15,7 +15,7 @@ from barista_engine.readers import read_solver
 from barista_engine.signals import Action
 from barista_engine.train import SmoothedLoss, Solver
 from barista_server.caffe.weights import Weights, read_weights, write_weights
-from golden_logs import NET, SOLVER, messages, write_digits
+from golden_logs import NET, SOLVER, messages, training_here, write_digits
 
 
 class Run:
@@ -52,8 +52,6 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     monkeypatch.chdir(tmp_path)
     write_digits(tmp_path / "train", 100, seed=1)
     write_digits(tmp_path / "test", 30, seed=2)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     runs: list[Run] = []
 
     def build(
@@ -66,10 +64,10 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         runs.append(Run(more, max_iter, seed, net, requested))
         return runs[-1]
 
-    yield build
+    with training_here():
+        yield build
     for run in runs:
         run.close()
-    torch.set_num_threads(threads)
 
 
 def test_it_learns(start: Start) -> None:
