@@ -42,6 +42,11 @@ class Curve:
         return f"test{net} {self.key.name}"
 
     @property
+    def short(self) -> str:
+        """``train``, ``test``, ``accuracy``."""
+        return self.key.phase if self.key.name == "loss" else self.key.name
+
+    @property
     def last(self) -> float | None:
         """The last finite value."""
         return next((value for value in reversed(self.high) if math.isfinite(value)), None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from barista_server.api.messages import Problem, RunInfo, SessionInfo
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -13,6 +15,12 @@ from textual.widgets.option_list import Option
 
 from barista_tui import format as fmt
 from barista_tui.actions import STARTABLE
+
+if TYPE_CHECKING:
+    from barista_tui.app import BaristaApp
+
+REFRESH = 0.5
+"""Seconds between two looks at the session."""
 
 
 def problem_lines(problem: Problem) -> list[Content]:
@@ -46,6 +54,7 @@ def run_words(run: RunInfo) -> str:
 class DetailsScreen(ModalScreen[int | None]):
     """Answers the iteration of the snapshot to start from, or None."""
 
+    app: BaristaApp
     BINDINGS = [Binding("escape,q", "dismiss", show=False)]
 
     def __init__(self, session: SessionInfo) -> None:
@@ -57,12 +66,22 @@ class DetailsScreen(ModalScreen[int | None]):
         startable = session.state in STARTABLE
         with Vertical(classes="dialog wide"):
             yield Static(Content(f"{session.id}  {session.name}"), classes="title")
-            yield Static(self._facts(), classes="line")
+            yield Static(self._facts(), classes="line", id="facts")
             if session.snapshots:
                 words = "Snapshots: enter starts from the chosen one" if startable else "Snapshots"
                 yield Static(Content.styled(f"\n{words}", "$accent"), classes="line")
                 yield OptionList(*self._snapshots(), id="snapshots", compact=True)
             yield Static(Content("esc back"), classes="line dim hint")
+
+    def on_mount(self) -> None:
+        self.set_interval(REFRESH, self._renew)
+
+    def _renew(self) -> None:
+        """Numbers go on while they are looked at; the list of snapshots stays still under the cursor."""
+        session = self.app.store.known.sessions.get(self.session.id)
+        if session is not None and session is not self.session:
+            self.session = session
+            self.query_one("#facts", Static).update(self._facts())
 
     def _snapshots(self) -> list[Option]:
         disabled = self.session.state not in STARTABLE
@@ -108,5 +127,5 @@ class DetailsScreen(ModalScreen[int | None]):
 
 
 def _values(session: SessionInfo) -> list[str]:
-    loss = [f"loss {fmt.value(session.loss)}"] if session.loss is not None else []
-    return loss + [f"{name} {fmt.value(number)}" for name, number in session.tests.items()]
+    loss = [f"train loss {fmt.value(session.loss)}"] if session.loss is not None else []
+    return loss + [f"test {name} {fmt.value(number)}" for name, number in session.tests.items()]

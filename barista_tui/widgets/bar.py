@@ -82,10 +82,12 @@ class Bar(Widget):
         used = 0
         for piece in self._left:
             length = cell_len(piece.text)
-            if used + length > at_right:
-                if at_right - used > 2 and not piece.action:
-                    pieces.append(Piece(fit(piece.text, at_right - used), piece.tone, bold=piece.bold))
-                    used = at_right
+            # One blank at least before what stands at the right end.
+            room = at_right - used - bool(right)
+            if length > room:
+                if room > 2 and not piece.action:
+                    pieces.append(Piece(fit(piece.text.rstrip(), room), piece.tone, bold=piece.bold))
+                    used += room
                 if pieces and pieces[-1].action and pieces[-1].action == piece.action:
                     # A key without its word says nothing.
                     used -= cell_len(pieces.pop().text)

@@ -146,14 +146,18 @@ class Plot(Widget, can_focus=True):
     # ---------------------------------------------------------------------------------- painting
 
     def legend(self) -> list[Piece]:
-        """Curve colours, names and last values, for the line under the title."""
+        """Curve colours, names and last values, for the line under the title; short names if need be."""
+        long = self._legend(False)
+        return long if sum(len(piece.text) for piece in long) <= self.size.width + 2 else self._legend(True)
+
+    def _legend(self, short: bool) -> list[Piece]:
         pieces = []
         colors = palette_of(self.app.current_theme.dark).curves
         for place, each in enumerate(self.curves):
             tone = f"curve{place % len(colors)}"
             pieces += [
                 Piece(" ━ ", tone),
-                Piece(f"{each.label} ", "dim"),
+                Piece(f"{each.short if short else each.label} ", "dim"),
                 Piece(f"{fmt.value(each.last)} ", "text"),
             ]
             if each.nonfinite:
