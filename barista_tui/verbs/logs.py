@@ -171,6 +171,5 @@ def _chosen(session: SessionInfo, number: int | None) -> RunInfo:
     for run in session.runs:
         if run.number == number:
             return run
-    raise VerbError(
-        f"{session.name} has no run {number}, only 1 to {session.runs[-1].number}", code=Exit.NOT_FOUND
-    )
+    there = ", ".join(str(run.number) for run in session.runs)
+    raise VerbError(f"{session.name} has no run {number}", f"Runs there are: {there}.", Exit.NOT_FOUND)
