@@ -210,6 +210,15 @@ def test_a_snapshot_that_cannot_be_written_is_a_failed_check(start: Start) -> No
     assert run.said()[-1] == "Snapshotting to binary proto file no/such/dir/run_iter_0.caffemodel"
 
 
+def test_a_diverged_run_shows_the_loss_that_caffe_shows(start: Start) -> None:
+    run = start(net=NET.replace('name: "ip2"', 'name: "ip2" param { lr_mult: 1e12 }'))
+    run.solver.step(3)
+    loss = run.solver.net.forward().item()
+    wrong = loss / 87.33654 * 16  # each wrong record of the batch costs -log(FLT_MIN), a right one nothing
+    assert wrong == pytest.approx(round(wrong), abs=1e-3)
+    assert 0 < round(wrong) <= 16
+
+
 def smoothed(losses: list[float], size: int) -> list[float]:
     window = SmoothedLoss(size)
     shown = []

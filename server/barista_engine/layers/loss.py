@@ -45,7 +45,8 @@ def softmax_with_loss(ctx: Context) -> Built:
         safe = target if valid is None else target.masked_fill(~valid, 0)
         nll = -scores.reshape(outer, classes, inner).gather(1, safe.unsqueeze(1)).squeeze(1)
         # The value stops at the smallest float's loss; the gradient stays that of the softmax.
-        nll = nll + (nll.detach().clamp(max=_WORST) - nll.detach())
+        # The difference is exactly zero: added the other way round, a huge loss would leave rounding behind.
+        nll = nll.detach().clamp(max=_WORST) + (nll - nll.detach())
         if valid is not None:
             nll = nll * valid
         total = nll.sum()
