@@ -65,7 +65,7 @@ def test_following_survives_kills_of_the_agent_without_losing_or_doubling_a_line
 
 
 def test_a_slow_reader_gets_every_line_of_a_log_that_outgrows_it(shell: Shell) -> None:
-    shell.new("--start", max_iter=400, speed=200, burst=150_000)
+    shell.new("--start", max_iter=400, speed=200, before=1.5, burst=150_000)
     follower = shell.begin("logs", "-f", "tiny", "-n", "100000000")
     assert follower.stdout is not None
     first = follower.stdout.readline()
