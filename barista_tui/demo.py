@@ -50,15 +50,7 @@ def demo(args: argparse.Namespace) -> int:
         from barista_tui.app import run
 
         return run(root, "demo", select=session.id)
-    try:
-        return asyncio.run(_line_mode(root, args.ascii))
-    except KeyboardInterrupt:
-        print(
-            f"\nThe training goes on.\n  Watch it: barista --root {root}\n"
-            f"  Stop it:  barista --root {root} pause {NAME}",
-            file=sys.stderr,
-        )
-        return Exit.INTERRUPTED
+    return asyncio.run(_line_mode(root, args.ascii))
 
 
 def demo_root(given: Path | None) -> Path:
@@ -127,7 +119,16 @@ async def _line_mode(root: Path, ascii_only: bool) -> int:
             output.say(f"Session {session.id} ({session.name}): training started.")
         else:
             output.say(f"Session {session.id} ({session.name}): training goes on.")
-    session = await _follow(root, session)
+    try:
+        session = await _follow(root, session)
+    except asyncio.CancelledError:
+        print(
+            "\nThe training goes on.\n"
+            f"  Watch it: barista --root {root}\n"
+            f"  Stop it:  barista --root {root} pause {session.id}",
+            file=sys.stderr,
+        )
+        raise
     return await _conclude(root, session, ascii_only)
 
 

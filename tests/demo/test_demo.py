@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from barista_tui.demo import demo_root
+
 BARISTA = [sys.executable, "-m", "barista_tui.cli"]
 LIMIT = 110.0
 """Seconds the whole demo may take on two cores."""
@@ -105,6 +107,7 @@ def test_ctrl_c_leaves_the_training_going_and_says_how_to_get_back(root: Path) -
     _, words = demo.communicate(timeout=20)
     assert demo.returncode == 130
     assert f"Watch it: barista --root {root}" in words
+    assert f"Stop it:  barista --root {root} pause 1" in words
     shown = barista("show", "lenet-digits", root=root)
     assert re.search(r"^state +▶ Running", shown.stdout, re.MULTILINE), shown.stdout
 
@@ -112,3 +115,16 @@ def test_ctrl_c_leaves_the_training_going_and_says_how_to_get_back(root: Path) -
     assert paused.returncode == 0, paused.stderr
     assert "Paused" in paused.stdout
     assert barista("agent", "stop", root=root).returncode == 0
+
+
+def test_the_root_is_in_the_clone_one_stands_in_or_with_the_users_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert demo_root(None).name == "barista-demo"
+    assert demo_root(Path("own")) == tmp_path / "own"
+    (tmp_path / "pyproject.toml").touch()
+    assert demo_root(None).name == "barista-demo"
+    (tmp_path / "barista_tui").mkdir()
+    assert demo_root(None) == tmp_path / ".demo"
