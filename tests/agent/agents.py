@@ -99,24 +99,22 @@ class Root:
             json.loads(line) for line in (self.session(session) / "journal.jsonl").read_text().splitlines()
         ]
 
+    def _processes(self) -> list[int]:
+        """Agents, runners (both name the root) and caffes (they work in it)."""
+        pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+        return [pid for pid in pids if str(self.path) in command_line(pid) or _works_in(pid, self.path)]
+
     async def close(self) -> None:
         """End everything that was started here, then the folder."""
         for link in self.links:
             await link.close()
-        pids = []
-        for path in self.path.rglob("process.json"):
-            found = json.loads(path.read_text())
-            # The runner first: it must not outlive us by waiting for another.
-            pids += [found["runner_pid"], found["caffe_pid"]]
-        for path in self.path.rglob("agent.json"):
-            pids.append(json.loads(path.read_text())["pid"])
-        mine = [pid for pid in pids if str(self.path) in command_line(pid) or _works_in(pid, self.path)]
-        for pid in mine:
+        for pid in (mine := self._processes()):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
         await until(lambda: not any(exists(pid) for pid in mine), "all processes have ended")
+        assert not self._processes()
         socket_path(self.path).unlink(missing_ok=True)
         shutil.rmtree(self.path)
 

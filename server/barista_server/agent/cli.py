@@ -13,7 +13,7 @@ from pathlib import Path
 
 from barista_server import __version__
 from barista_server.api.link import CallFailed, Link, LinkError
-from barista_server.api.local import START_TIMEOUT, connect, default_root
+from barista_server.api.local import START_TIMEOUT, default_root
 from barista_server.api.messages import Done, ListSessions, SessionList, StopAgent
 
 MOST_LOG = 1 << 20
@@ -107,18 +107,23 @@ def _serve(root: Path, ready: Callable[[], None], fail: Callable[[str], None]) -
     from barista_server.agent.serve import AlreadyServed, Server, lock_root
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    try:
-        lock_root(root)
-    except AlreadyServed as error:
-        # Started twice at once: that is fine as soon as the other one answers.
-        if asyncio.run(_answers_soon(root)):
-            ready()
-            return 0
-        fail(f"{error}, but it does not answer. See {root / 'agent.log'}")
-        return 1
-    except OSError as error:
-        fail(f"{root} cannot be used: {error.strerror}")
-        return 1
+    deadline = time.monotonic() + START_TIMEOUT * 0.8
+    while True:
+        try:
+            lock_root(root)
+            break
+        except AlreadyServed as error:
+            # Started twice at once: that is fine as soon as the other one answers. Or it is just dying.
+            if asyncio.run(_answers(root)):
+                ready()
+                return 0
+            if time.monotonic() > deadline:
+                fail(f"{error}, but it does not answer. See {root / 'agent.log'}")
+                return 1
+            time.sleep(0.05)
+        except OSError as error:
+            fail(f"{root} cannot be used: {error.strerror}")
+            return 1
 
     async def serve() -> None:
         await Server(root).run(ready)
@@ -132,17 +137,13 @@ def _serve(root: Path, ready: Callable[[], None], fail: Callable[[str], None]) -
     return 0
 
 
-async def _answers_soon(root: Path) -> bool:
-    deadline = time.monotonic() + START_TIMEOUT * 0.8
-    while time.monotonic() < deadline:
-        try:
-            _, writer = await connect(root)
-        except LinkError:
-            await asyncio.sleep(0.05)
-        else:
-            writer.close()
-            return True
-    return False
+async def _answers(root: Path) -> bool:
+    try:
+        link = await Link.open(root, start_agent=False, client=f"barista-server {__version__}")
+    except LinkError:
+        return False
+    await link.close()
+    return True
 
 
 async def _stop(root: Path) -> int:

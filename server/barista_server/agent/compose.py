@@ -57,7 +57,9 @@ def prepare_net(net: str, base: str) -> str:
     def edit(value: Value) -> str | None:
         if value.path.rpartition(".")[2] not in _FILES or not value.text.startswith(("'", '"')):
             return None
-        return quote(_absolute(unquote(value.text), base))
+        before = unquote(value.text)
+        after = _absolute(before, base)
+        return quote(after) if after != before else None
 
     return _edited(net, edit)
 
@@ -103,7 +105,8 @@ def unquote(token: str) -> str:
 
 
 def _absolute(path: str, base: str) -> str:
-    return str(Path(base, path)) if base and path else path
+    # As text: Caffe puts root_folder and file name together without a slash of its own.
+    return f"{base.rstrip('/')}/{path}" if base and path and not path.startswith("/") else path
 
 
 def _edited(text: str, edit: Callable[[Value], str | None]) -> str:

@@ -33,7 +33,7 @@ class LaunchError(Exception):
 
 
 class Run:
-    """``runs/NNNN`` of a session as far as it is written. Reading raises OSError, ValueError (damaged)."""
+    """``runs/NNNN`` of a session as far as it is written. Reading raises OSError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -51,15 +51,26 @@ class Run:
         """Set with the verdict."""
         self.forced = self.pausing = self.interrupted = False
         """What was done to it: a person had it killed, asked it to pause, SIGINT was sent."""
+        self.damage = ""
+        """What is wrong with one of its files, which then counts as absent."""
         self.pulse = Pulse(time.monotonic())
         self.refresh()
         self.log = Log(path / "caffe.log", self.started)
 
     def refresh(self) -> None:
         """Read what has appeared since."""
-        self.command = self.command or _read(self.path / "command.json", Command)
-        self.process = self.process or _read(self.path / "process.json", Process)
-        self.exit = self.exit or _read(self.path / "exit.json", Exit)
+        self.command = self.command or self._read("command.json", Command)
+        self.process = self.process or self._read("process.json", Process)
+        self.exit = self.exit or self._read("exit.json", Exit)
+
+    def _read(self, name: str, kind: type[T]) -> T | None:
+        try:
+            return files.read_json(self.path / name, kind)
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            self.damage = str(error)
+            return None
 
     @property
     def started(self) -> float:
@@ -114,13 +125,6 @@ class Run:
             log_size=facts.size,
             lines=facts.lines,
         )
-
-
-def _read(path: Path, kind: type[T]) -> T | None:
-    try:
-        return files.read_json(path, kind)
-    except FileNotFoundError:
-        return None
 
 
 def train_command(

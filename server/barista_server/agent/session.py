@@ -202,11 +202,7 @@ class Session:
             if record["kind"] == "snapshot verified":
                 _trust(self.shelf, self.folder.path, record)
         for path in await asyncio.to_thread(self.folder.runs):
-            try:
-                run = Run(path)
-            except ValueError as error:
-                self.tell(f"run {path.name} cannot be read: {error}", error=True)
-                continue
+            run = Run(path)
             own = [record for record in records if record.get("run") == run.number]
             run.forced = journal.last(own, "forced") is not None
             run.pausing = journal.last(own, "pause asked") is not None

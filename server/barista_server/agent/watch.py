@@ -43,7 +43,7 @@ async def load(session: Session) -> None:
 
 async def _recover(session: Session, run: Run) -> None:
     deadline = min(time.time(), run.started) + GRACE_RUNNER
-    while run.process is None and time.time() < deadline:
+    while run.process is None and not run.damage and time.time() < deadline:
         await asyncio.sleep(TICK)
         run.refresh()
     if run.caffe is not None and run.exit is None and process.is_alive(run.caffe):
@@ -150,6 +150,11 @@ async def _finish(session: Session, run: Run) -> None:
 
 async def _judge(session: Session, run: Run) -> Verdict:
     run.refresh()
+    if run.damage:
+        problem = Problem(
+            text=f"a file of the run is damaged: {run.damage}", hint="Start goes on from the snapshot."
+        )
+        return Verdict(Happening.LOST, run.facts().iteration, [problem])
     if run.process is None:
         text = "the run was never started: the agent ended while starting it"
         return Verdict(Happening.BROKE, session.iteration, [Problem(text=text, hint="Start it again.")])

@@ -42,6 +42,10 @@ TIMEOUT = 30.0
 """Seconds an answer may take, unless the call has work to wait for."""
 PATIENCE: dict[type, float] = {SnapshotSession: 3600.0, GetLines: 120.0, GetSeries: 120.0}
 
+ATTEMPTS = 5
+RETRY = 0.1
+"""Seconds between two attempts to open a connection that broke at the handshake."""
+
 _CHUNK = 1 << 16
 
 
@@ -83,10 +87,18 @@ class Link:
     @classmethod
     async def open(cls, root: Path, start_agent: bool = True, client: str = "barista 0.1.0") -> Link:
         """Connect to the agent of this machine that serves ``root``. Raises LinkError."""
-        if start_agent:
-            await ensure_agent(root)
-        reader, writer = await connect(root)
-        return await cls.over(reader, writer, client)
+        for left in reversed(range(ATTEMPTS)):
+            if start_agent:
+                await ensure_agent(root)
+            reader, writer = await connect(root)
+            try:
+                return await cls.over(reader, writer, client)
+            except LinkError as error:
+                # A dying agent still accepts connections for a moment, only to reset them.
+                if not left or not isinstance(error.__cause__, ConnectionError):
+                    raise
+                await asyncio.sleep(RETRY)
+        raise LinkError(f"no attempt was made to reach {root}")
 
     @classmethod
     async def over(
@@ -102,7 +114,7 @@ class Link:
                 while not messages:
                     data = await reader.read(_CHUNK)
                     if not data:
-                        raise LinkError("the agent closed the connection at the handshake. See its agent.log")
+                        raise ConnectionResetError("the agent closed the connection at the handshake")
                     messages = decoder.feed(data)
             answer = messages.pop(0)
             if isinstance(answer, Refusal):
@@ -163,6 +175,8 @@ class Link:
         """End the connection. Open calls fail with LinkError."""
         self._task.cancel()
         await asyncio.wait([self._task])
+        # A task that is cancelled before its first step has cleaned up nothing.
+        self._end()
         try:
             await self._writer.wait_closed()
         except OSError:
@@ -179,11 +193,14 @@ class Link:
         except (FrameError, OSError) as error:
             self.error = _as_link_error(error)
         finally:
-            self._closed = True
-            self._writer.close()
-            for future in self._waiting.values():
-                if not future.done():
-                    future.set_exception(self.error or LinkError("the connection was closed"))
+            self._end()
+
+    def _end(self) -> None:
+        self._closed = True
+        self._writer.close()
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(self.error or LinkError("the connection was closed"))
 
     def _take(self, message: FromAgent) -> None:
         if isinstance(message, Reply):

@@ -1,0 +1,51 @@
+"""The agent with the embedded engine, which it knows only as an executable."""
+
+from __future__ import annotations
+
+from agents import Root, Watcher, until
+from barista_server.api.messages import (
+    NewSession,
+    PauseSession,
+    SessionReply,
+    SnapshotReply,
+    SnapshotSession,
+    StartSession,
+    State,
+)
+
+
+async def test_the_digits_template_trains_pauses_and_finishes(root: Root, watcher: Watcher) -> None:
+    link = watcher.link
+    info = (await link.call(NewSession(template="lenet-digits"), SessionReply)).session
+    assert (info.state, info.name, info.caffe) == (State.WAITING, "lenet-digits", "embedded"), info.problems
+    solver = root.session() / "solver.prototxt"
+    kept = [
+        line
+        for line in solver.read_text().splitlines()
+        if not line.startswith(("max_iter", "display", "test_interval", "snapshot:"))
+    ]
+    solver.write_text("\n".join(kept) + "\nmax_iter: 60\ndisplay: 5\ntest_interval: 1000\n")
+    await link.call(StartSession(session="1"), SessionReply)
+    # What is told of a snapshot is on disk and whole.
+    taken = await link.call(SnapshotSession(session="1"), SnapshotReply, 60)
+    assert (root.session() / taken.snapshot.state).stat().st_size > 1000
+    await link.call(PauseSession(session="1"), SessionReply)
+    paused = await watcher.state(State.PAUSED, State.FINISHED)
+    assert paused.iteration >= taken.snapshot.iteration
+    if paused.state is State.PAUSED:
+        await link.call(StartSession(session="1"), SessionReply)
+        await until(lambda: len(watcher.sessions["1"].runs) == 2, "the second run")
+        done = await watcher.state(State.FINISHED, State.FAILED)
+        assert (done.state, done.iteration) == (State.FINISHED, 60)
+        assert done.runs[1].resumed_from == paused.iteration
+        assert done.loss is not None and done.loss < 2.5
+
+
+async def test_a_broken_database_fails_with_caffes_own_words(root: Root, watcher: Watcher) -> None:
+    link = watcher.link
+    await link.call(NewSession(template="lenet-digits"), SessionReply)
+    data = next(root.path.glob("datasets/digits/*train*/data.mdb"))
+    data.write_bytes(b"\0" * 8192)
+    await link.call(StartSession(session="1"), SessionReply)
+    info = await watcher.state(State.FAILED)
+    assert "mdb" in info.problems[0].text and info.problems[0].hint

@@ -1,0 +1,258 @@
+"""Kill, vanish, tear, damage: trainings go on, and what is told of them stays true."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+import pytest
+from agents import Root, Watcher, exists, get, new, solver, until
+from barista_server.api.link import CallFailed
+from barista_server.api.messages import (
+    Done,
+    FollowLog,
+    PauseSession,
+    SessionReply,
+    StartSession,
+    State,
+    StopAgent,
+)
+
+
+def numbers(log: bytes) -> list[int]:
+    """The number each line of the scripted caffe carries."""
+    return [int(line.split()[2]) for line in log.decode().splitlines() if line.startswith("I2")]
+
+
+async def test_ten_times_killed_the_agent_loses_and_doubles_nothing(root: Root) -> None:
+    watcher = Watcher(await root.link())
+    await watcher.subscribe()
+    await new(watcher.link, solver(display=1, speed=300))
+    await watcher.trains(1)
+    caffe = root.process()["caffe_pid"]
+    log = bytearray()
+    for _ in range(10):
+        following = Watcher(await root.link())
+        await following.subscribe()
+        following.offset = len(log)
+        await following.link.call(FollowLog(session="1", run=1, offset=len(log)), Done)
+        info = (await get(following.link)).state
+        assert info is State.RUNNING
+        await until(lambda f=following: len(f.log) > 2000, "the log goes on")  # type: ignore[misc]
+        await root.kill_agent(following.link)
+        log += following.log
+    last = Watcher(await root.link())
+    await last.subscribe()
+    last.offset = len(log)
+    await last.link.call(FollowLog(session="1", run=1, offset=len(log)), Done)
+    info_now = await get(last.link)
+    assert [run.number for run in info_now.runs] == [1]
+    assert root.process()["caffe_pid"] == caffe and exists(caffe)
+    await last.link.call(PauseSession(session="1"), SessionReply)
+    await last.state(State.PAUSED)
+    await until(lambda: last.ended, "the followed log ends")
+    log += last.log
+    assert bytes(log) == (root.run() / "caffe.log").read_bytes()
+    assert numbers(log) == list(range(1, numbers(log)[-1] + 1))
+    assert not exists(caffe)
+
+
+async def test_a_stopped_agent_leaves_trainings_alone(root: Root, watcher: Watcher) -> None:
+    await new(watcher.link, solver())
+    await watcher.iteration(10)
+    await watcher.link.call(StopAgent(), Done)
+    await watcher.link.wait_closed()
+    assert exists(root.process()["caffe_pid"]) and exists(root.process()["runner_pid"])
+    again = Watcher(await root.link())
+    await again.subscribe()
+    assert again.sessions["1"].state is State.RUNNING
+
+
+async def test_a_pause_goes_on_when_the_agent_is_killed_in_it(root: Root, watcher: Watcher) -> None:
+    await new(watcher.link, solver(before=1.5))
+    await watcher.link.call(PauseSession(session="1"), SessionReply)
+    await root.kill_agent(watcher.link)
+    again = Watcher(await root.link())
+    await again.subscribe()
+    assert again.sessions["1"].state is State.PAUSING
+    assert (await again.state(State.PAUSED, State.FAILED)).state is State.PAUSED
+
+
+async def test_what_ended_while_no_agent_was_there_is_found_out(root: Root, watcher: Watcher) -> None:
+    await new(watcher.link, solver(max_iter=150, speed=200))
+    await watcher.iteration(5)
+    await root.kill_agent(watcher.link)
+    await until(lambda: (root.run() / "exit.json").exists(), "caffe ends by itself")
+    info = await get(await root.link())
+    assert (info.state, info.iteration) == (State.FINISHED, 150)
+
+
+async def test_a_killed_runner_does_not_hurt_the_training(root: Root, watcher: Watcher) -> None:
+    await new(watcher.link, solver(speed=100))
+    await watcher.iteration(10)
+    os.kill(root.process()["runner_pid"], signal.SIGKILL)
+    at = watcher.sessions["1"].iteration
+    info = await watcher.iteration(at + 20)
+    assert info.state is State.RUNNING
+    # Without exit.json the log and the snapshot tell that this was a pause.
+    await watcher.link.call(PauseSession(session="1"), SessionReply)
+    assert (await watcher.state(State.PAUSED, State.INTERRUPTED)).state is State.PAUSED
+
+
+async def test_caffe_and_runner_killed_is_interrupted(root: Root, watcher: Watcher) -> None:
+    await new(watcher.link, solver(speed=100, extra="snapshot: 20\n"))
+    await watcher.iteration(30)
+    for name in ("runner_pid", "caffe_pid"):
+        os.kill(root.process()[name], signal.SIGKILL)
+    info = await watcher.state(State.INTERRUPTED)
+    assert "gone" in info.problems[0].text and info.problems[0].hint
+    await watcher.link.call(StartSession(session="1"), SessionReply)
+    assert (await watcher.trains(2)).runs[1].resumed_from == info.snapshots[-1].iteration
+
+
+async def test_sigkill_from_outside_is_named(root: Root, watcher: Watcher) -> None:
+    await new(watcher.link, solver(speed=100))
+    await watcher.iteration(10)
+    os.kill(root.process()["caffe_pid"], signal.SIGKILL)
+    info = await watcher.state(State.FAILED)
+    assert "SIGKILL" in info.problems[0].text and "memory" in (info.problems[0].hint or "")
+
+
+async def alter(root: Root, name: str, value: object) -> None:
+    """Pretend process.json was written by another boot or for another process."""
+    path = root.run() / "process.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
+
+
+async def test_after_a_reboot_runs_are_interrupted(root: Root, watcher: Watcher) -> None:
+    await new(watcher.link, solver(speed=100))
+    await watcher.iteration(10)
+    await root.kill_agent(watcher.link)
+    await alter(root, "boot_id", "00000000-0000-0000-0000-000000000000")
+    link = await root.link()
+    info = await get(link)
+    assert info.state is State.INTERRUPTED
+    # A process of that pid may live after a boot: it is somebody else's.
+    assert exists(root.process()["caffe_pid"])
+
+
+@pytest.mark.parametrize(("name", "value"), [("caffe_start", 12345), ("nonce", "another")])
+async def test_a_pid_that_was_used_again_is_never_signalled(
+    root: Root, watcher: Watcher, name: str, value: object
+) -> None:
+    await new(watcher.link, solver(speed=100))
+    await watcher.iteration(10)
+    pid = root.process()["caffe_pid"]
+    await root.kill_agent(watcher.link)
+    await alter(root, name, value)
+    link = await root.link()
+    assert (await get(link)).state is State.INTERRUPTED
+    for force in ("", "term", "kill"):
+        with pytest.raises(CallFailed, match="not running"):
+            await link.call(PauseSession(session="1", force=force), SessionReply)  # type: ignore[arg-type]
+    assert exists(pid)
+
+
+async def test_a_torn_journal_and_a_damaged_session_file_are_mended(root: Root, watcher: Watcher) -> None:
+    link = watcher.link
+    await new(link, solver(max_iter=30, speed=0), name="first")
+    await watcher.state(State.FINISHED)
+    await new(link, solver(max_iter=30, speed=0), name="second")
+    await watcher.state(State.FINISHED, session="2")
+    await root.kill_agent(link)
+    journal = root.session() / "journal.jsonl"
+    text = journal.read_text()
+    journal.write_text(text[: text.rindex("verdict")])
+    (root.session() / "session.json").write_bytes(b'{"id": "1", "na\x00')
+    link = await root.link()
+    first, second = await get(link, "1"), await get(link, "2")
+    assert (first.name, first.state, first.iteration, first.caffe) == (
+        "first",
+        State.FINISHED,
+        30,
+        "scripted",
+    )
+    assert (second.name, second.state) == ("second", State.FINISHED)
+    assert [path.read_bytes() for path in root.session().glob("session.json.damaged-*")] == [
+        b'{"id": "1", "na\x00'
+    ]
+    assert json.loads((root.session() / "session.json").read_text())["name"] == "first"
+    # What comes after a torn line is whole again.
+    assert json.loads(journal.read_text().splitlines()[-1])["kind"] == "run ended"
+
+
+async def test_damaged_process_file_does_not_keep_others_from_loading(root: Root, watcher: Watcher) -> None:
+    link = watcher.link
+    for _ in range(2):
+        info = await new(link, solver(max_iter=30, speed=0))
+        await watcher.state(State.FINISHED, session=info.id)
+    await root.kill_agent(link)
+    (root.run() / "process.json").write_text("{")
+    (root.run() / "exit.json").write_text("")
+    link = await root.link()
+    assert (await get(link, "2")).state is State.FINISHED
+    # Its journal told how it ended before the damage.
+    assert (await get(link, "1")).state is State.FINISHED
+    await root.kill_agent(link)
+    (root.session() / "journal.jsonl").unlink()
+    info = await get(await root.link(), "1")
+    assert info.state is State.INTERRUPTED and "damaged" in info.problems[0].text
+
+
+async def test_a_truncated_newest_snapshot_is_skipped_with_a_word(root: Root, watcher: Watcher) -> None:
+    link = watcher.link
+    await new(link, solver(speed=200, extra="snapshot: 20\n"))
+    await watcher.iteration(50)
+    await link.call(PauseSession(session="1"), SessionReply)
+    info = await watcher.state(State.PAUSED)
+    newest, before = info.snapshots[-1], info.snapshots[-2]
+    state = root.session() / newest.state
+    state.write_bytes(state.read_bytes()[:-3])
+    started = (await link.call(StartSession(session="1"), SessionReply)).session
+    assert started.runs[-1].resumed_from == before.iteration
+    assert newest not in started.snapshots
+    await until(lambda: any(newest.state in text and "skips" in text for text in watcher.notices), "the word")
+
+
+async def test_an_unwritable_folder_is_a_disk_failure_and_loses_nothing(root: Root, watcher: Watcher) -> None:
+    link = watcher.link
+    await new(link, solver(max_iter=30, speed=0), start=False)
+    # A file where the runs' folder would be: refused to root as well, unlike permissions.
+    runs = root.session() / "runs"
+    runs.write_text("")
+    with pytest.raises(CallFailed) as caught:
+        await link.call(StartSession(session="1"), SessionReply)
+    assert caught.value.failure.code == "disk" and "runs" in caught.value.failure.text
+    assert (await get(link)).state is State.WAITING
+    runs.unlink()
+    await link.call(StartSession(session="1"), SessionReply)
+    await watcher.state(State.FINISHED)
+
+
+async def test_a_journal_that_cannot_be_written_stops_nothing(root: Root, watcher: Watcher) -> None:
+    link = watcher.link
+    await new(link, solver(max_iter=30, speed=0), start=False)
+    journal = root.session() / "journal.jsonl"
+    journal.unlink()
+    journal.mkdir()
+    with pytest.raises(CallFailed) as caught:
+        await link.call(StartSession(session="1"), SessionReply)
+    assert caught.value.failure.code == "disk"
+    journal.rmdir()
+    await link.call(StartSession(session="1"), SessionReply)
+    await until(lambda: (root.run() / "process.json").exists(), "it runs")
+    await watcher.state(State.FINISHED)
+
+
+async def test_the_agent_goes_when_its_root_is_taken_away(root: Root, watcher: Watcher) -> None:
+    pid = watcher.link.welcome.pid
+    moved = root.path.with_name(root.path.name + "-moved")
+    root.path.rename(moved)
+    begun = time.monotonic()
+    try:
+        await until(lambda: not exists(pid), "the agent ends", 20)
+    finally:
+        moved.rename(root.path)
+    assert time.monotonic() - begun < 20

@@ -1,0 +1,79 @@
+"""What a run came to, as a table of what is left of it."""
+
+from __future__ import annotations
+
+import pytest
+from barista_server.agent.states import Happening
+from barista_server.agent.store import Exit
+from barista_server.agent.tail import Facts, Pulse
+from barista_server.agent.verdict import judge
+
+H = Happening
+
+
+def ended(code: int | None = 0, signal: int | None = None, exec_error: str | None = None) -> Exit:
+    return Exit(
+        ended=9.0, wall_seconds=1, monotonic_seconds=1, code=code, signal=signal, exec_error=exec_error
+    )
+
+
+DONE = Facts(began=True, iteration=90, max_iter=100, done=True)
+STOPPED = Facts(began=True, iteration=40, max_iter=100, stopped_early=True)
+GOING = Facts(began=True, iteration=40, max_iter=100)
+FATAL = Facts(began=True, iteration=40, max_iter=100, error="Check failed: fd != -1 File not found: x")
+
+
+@pytest.mark.parametrize(
+    ("left", "facts", "snapshot", "happening", "iteration", "words"),
+    [
+        (ended(), DONE, 100, H.COMPLETED, 100, ""),
+        # display does not divide max_iter and nothing was written: the log's word counts
+        (ended(), DONE, None, H.COMPLETED, 100, ""),
+        (ended(), STOPPED, 43, H.STOPPED, 43, ""),
+        (ended(), STOPPED, 40, H.STOPPED, 40, ""),
+        # the snapshot is an old one: what was trained since is lost, and that is no pause
+        (ended(), STOPPED, 20, H.BROKE, 40, "no snapshot"),
+        (ended(), STOPPED, None, H.BROKE, 40, "no snapshot"),
+        # SIGINT in the last iteration: there is nothing left to go on with
+        (ended(), STOPPED, 100, H.COMPLETED, 100, ""),
+        (ended(), GOING, None, H.BROKE, 40, "exit code 0 at iteration 40 of 100"),
+        (ended(code=1), GOING, 20, H.BROKE, 40, "exit code 1"),
+        (ended(code=None, signal=6), FATAL, 20, H.BROKE, 40, "File not found"),
+        (ended(code=134), FATAL, 20, H.BROKE, 40, "File not found"),
+        (ended(code=None, signal=9), GOING, 20, H.BROKE, 40, "SIGKILL"),
+        (ended(code=None, signal=9), DONE, 100, H.BROKE, 90, "SIGKILL"),
+        (ended(code=None, signal=64), GOING, 20, H.BROKE, 40, "SIGRTMAX"),
+        (ended(code=127, exec_error="caffe: No such file"), Facts(), None, H.BROKE, 0, "No such file"),
+        # without exit.json
+        (None, GOING, 20, H.LOST, 40, "gone"),
+        (None, DONE, 100, H.COMPLETED, 100, ""),
+        (None, STOPPED, 43, H.STOPPED, 43, ""),
+        (None, Facts(), None, H.LOST, 0, "gone"),
+    ],
+)
+def test_judgement(
+    left: Exit | None, facts: Facts, snapshot: int | None, happening: H, iteration: int, words: str
+) -> None:
+    verdict = judge(left, facts, snapshot, 100)
+    assert (verdict.happening, verdict.iteration) == (happening, iteration)
+    assert bool(verdict.problems) == bool(words)
+    if words:
+        assert words in verdict.problems[0].text
+        assert verdict.problems[0].hint
+
+
+def test_force_is_told_apart_from_the_system() -> None:
+    problem = judge(ended(code=None, signal=9), GOING, 20, 100, forced=True).problems[0]
+    assert "by force (SIGKILL)" in problem.text
+
+
+def test_a_pulse_measures_silence_by_its_own_past() -> None:
+    pulse = Pulse(0)
+    assert not pulse.stalled(800) and pulse.stalled(1000)
+    for now in (10, 20, 30, 40):
+        pulse.beat(now)
+    assert not pulse.stalled(40 + 99) and pulse.stalled(40 + 101)
+    quick = Pulse(0)
+    for now in range(1, 50):
+        quick.beat(now / 10)
+    assert not quick.stalled(5 + 50) and quick.stalled(5 + 61)
