@@ -9,25 +9,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from barista_server.api.messages import SessionInfo, State
+from barista_server.api.messages import State
 
-from barista_tui.format import STATES
+from barista_tui.allowed import (
+    Context,
+    Pane,
+    can_force,
+    can_remove,
+    can_reset,
+    can_snapshot,
+    can_toggle,
+    can_undo,
+    needs_agent,
+    needs_console,
+    needs_plot,
+    needs_session,
+    only_disconnected,
+)
 
-Pane = Literal["sessions", "plot", "console"]
 Group = Literal["Session", "Panes", "Plot", "Console", "Barista"]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What decides whether an action can be done."""
-
-    session: SessionInfo | None = None
-    alive: bool = False
-    pane: Pane = "sessions"
-    plot_shown: bool = True
-    console_shown: bool = True
-    can_undo: bool = False
-    filtered: bool = False
 
 
 class Ui(Protocol):
@@ -83,94 +83,6 @@ class Action:
     pane: Pane | None = None
     footer: int = 0
     """Place in the footer, 1 first; 0: not there."""
-
-
-# ---------------------------------------------------------------------------------- what can be done
-
-STARTABLE = {State.WAITING, State.PAUSED, State.PRETRAINED, State.INTERRUPTED, State.FAILED, State.FINISHED}
-ACTIVE = {State.RUNNING, State.PAUSING, State.QUEUED}
-
-
-def needs_agent(context: Context) -> str | None:
-    """Anything the agent must do."""
-    return None if context.alive else "not connected: wait, or press C to connect now"
-
-
-def needs_session(context: Context) -> str | None:
-    """Anything done to the selected session."""
-    return needs_agent(context) or (
-        None if context.session else "no session is selected: press n to make one"
-    )
-
-
-def _state_word(session: SessionInfo) -> str:
-    return STATES[session.state].word.lower()
-
-
-def can_toggle(context: Context) -> str | None:
-    """Start, go on or pause."""
-    if refused := needs_session(context):
-        return refused
-    session = context.session
-    assert session is not None
-    if session.state is State.INVALID:
-        return "invalid: press enter for the reasons"
-    if session.state is State.FINISHED and 0 < session.max_iter <= session.iteration:
-        return "finished: raise max_iter in solver.prototxt, or reset with R"
-    return None
-
-
-def can_force(context: Context) -> str | None:
-    """Stop a process that does not react."""
-    if refused := needs_session(context):
-        return refused
-    session = context.session
-    assert session is not None
-    return None if session.state is State.PAUSING else f"{_state_word(session)}: pause first"
-
-
-def can_snapshot(context: Context) -> str | None:
-    """A snapshot needs a running process."""
-    if refused := needs_session(context):
-        return refused
-    session = context.session
-    assert session is not None
-    return None if session.state is State.RUNNING else f"{_state_word(session)}: only a running session can"
-
-
-def can_remove(context: Context) -> str | None:
-    """Delete and reset need a session at rest."""
-    if refused := needs_session(context):
-        return refused
-    session = context.session
-    assert session is not None
-    return f"{_state_word(session)}: pause first" if session.state in ACTIVE else None
-
-
-def can_reset(context: Context) -> str | None:
-    """There must be something to throw away."""
-    if refused := can_remove(context):
-        return refused
-    session = context.session
-    assert session is not None
-    return None if session.runs or session.snapshots else "nothing to throw away yet"
-
-
-def can_undo(context: Context) -> str | None:
-    """Only what this screen deleted or reset."""
-    return needs_agent(context) or (None if context.can_undo else "nothing was deleted or reset from here")
-
-
-def _plot(context: Context) -> str | None:
-    return None if context.plot_shown else "open the plot first: 2"
-
-
-def _console(context: Context) -> str | None:
-    return None if context.console_shown else "open the console first: 3"
-
-
-def _disconnected(context: Context) -> str | None:
-    return "connected" if context.alive else None
 
 
 def _toggle_label(context: Context) -> str:
@@ -243,7 +155,7 @@ ACTIONS: tuple[Action, ...] = (
         "Move the session and all its files to the trash; u brings it back",
         lambda ui: ui.delete(),
         can_remove,
-        footer=5,
+        footer=7,
     ),
     Action(
         "reset",
@@ -292,10 +204,16 @@ ACTIONS: tuple[Action, ...] = (
     Action("sessions", ("1",), "Sessions", "Panes", "Go to the list", lambda ui: ui.show_pane("sessions")),
     Action("plot", ("2",), "Plot", "Panes", "Go to the plot", lambda ui: ui.show_pane("plot")),
     Action("console", ("3",), "Console", "Panes", "Go to the console", lambda ui: ui.show_pane("console")),
-    Action("next-pane", ("tab",), "Pane", "Panes", "Next pane", lambda ui: ui.next_pane(1), footer=7),
+    Action("next-pane", ("tab",), "Pane", "Panes", "Next pane", lambda ui: ui.next_pane(1), footer=5),
     Action("last-pane", ("shift+tab",), "Pane back", "Panes", "Last pane", lambda ui: ui.next_pane(-1)),
     Action(
-        "scale", ("l",), "Lin/log", "Plot", "Linear or logarithmic scale", lambda ui: ui.plot_scale(), _plot
+        "scale",
+        ("l",),
+        "Lin/log",
+        "Plot",
+        "Linear or logarithmic scale",
+        lambda ui: ui.plot_scale(),
+        needs_plot,
     ),
     Action(
         "axis",
@@ -304,7 +222,7 @@ ACTIONS: tuple[Action, ...] = (
         "Plot",
         "Against iterations or training time",
         lambda ui: ui.plot_axis(),
-        _plot,
+        needs_plot,
     ),
     Action(
         "smooth",
@@ -313,7 +231,7 @@ ACTIONS: tuple[Action, ...] = (
         "Plot",
         "Smooth the training curve: off, a little, much",
         lambda ui: ui.plot_smooth(),
-        _plot,
+        needs_plot,
     ),
     Action(
         "zoom-in",
@@ -322,10 +240,14 @@ ACTIONS: tuple[Action, ...] = (
         "Plot",
         "Half the range",
         lambda ui: ui.plot_zoom(0.5),
-        _plot,
+        needs_plot,
     ),
-    Action("zoom-out", ("minus",), "Zoom out", "Plot", "Twice the range", lambda ui: ui.plot_zoom(2), _plot),
-    Action("zoom-reset", ("0",), "Whole range", "Plot", "Show all of it", lambda ui: ui.plot_reset(), _plot),
+    Action(
+        "zoom-out", ("minus",), "Zoom out", "Plot", "Twice the range", lambda ui: ui.plot_zoom(2), needs_plot
+    ),
+    Action(
+        "zoom-reset", ("0",), "Whole range", "Plot", "Show all of it", lambda ui: ui.plot_reset(), needs_plot
+    ),
     Action(
         "pan-left",
         ("left", "h"),
@@ -333,7 +255,7 @@ ACTIONS: tuple[Action, ...] = (
         "Plot",
         "Earlier iterations",
         lambda ui: ui.plot_pan(-0.25),
-        _plot,
+        needs_plot,
         pane="plot",
     ),
     Action(
@@ -343,7 +265,7 @@ ACTIONS: tuple[Action, ...] = (
         "Plot",
         "Later iterations",
         lambda ui: ui.plot_pan(0.25),
-        _plot,
+        needs_plot,
         pane="plot",
     ),
     Action(
@@ -353,7 +275,7 @@ ACTIONS: tuple[Action, ...] = (
         "Console",
         "Go to the last line and stay there",
         lambda ui: ui.console_follow(),
-        _console,
+        needs_console,
         pane="console",
     ),
     Action(
@@ -363,7 +285,7 @@ ACTIONS: tuple[Action, ...] = (
         "Console",
         "The session's log, or the messages of agent and host",
         lambda ui: ui.console_source(),
-        _console,
+        needs_console,
     ),
     Action(
         "kinds",
@@ -372,7 +294,7 @@ ACTIONS: tuple[Action, ...] = (
         "Console",
         "All lines, only errors and warnings, or only metrics",
         lambda ui: ui.console_kinds(),
-        _console,
+        needs_console,
     ),
     Action(
         "raw",
@@ -381,7 +303,7 @@ ACTIONS: tuple[Action, ...] = (
         "Console",
         "Log lines just as caffe wrote them",
         lambda ui: ui.console_raw(),
-        _console,
+        needs_console,
     ),
     Action(
         "palette",
@@ -409,7 +331,7 @@ ACTIONS: tuple[Action, ...] = (
         "Barista",
         "Do not wait for the next attempt",
         lambda ui: ui.reconnect(),
-        _disconnected,
+        only_disconnected,
     ),
     Action(
         "back",

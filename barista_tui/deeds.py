@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from barista_server.api.messages import SessionInfo, State
 
 from barista_tui import rows, theme
-from barista_tui.actions import Pane
+from barista_tui.allowed import Pane
 from barista_tui.commands import Commands, loss_of_force
 from barista_tui.curves import SMOOTHING
 from barista_tui.widgets.console import KINDS

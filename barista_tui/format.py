@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from barista_server.api.messages import Notice, SessionInfo, State
 from rich.cells import cell_len, set_cell_size
 
 ELLIPSIS = "…"
+UNKNOWN_FIELD = re.compile(r'Message type "[\w.]+" has no field named ("[^"]*")')
+"""How protobuf puts it: the file is named before, and a row is short."""
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -177,8 +180,11 @@ def reason(session: SessionInfo) -> str:
     if not session.problems:
         return ""
     worst = session.problems[0]
+    text = UNKNOWN_FIELD.sub(r"no field \1", worst.text)
+    if worst.hint and "\n" not in worst.hint:
+        text = f"{text}, {worst.hint}"
     where = worst.file or ""
     if where and worst.line is not None:
         where = f"{where}:{worst.line}"
     more = f" (+{len(session.problems) - 1} more)" if len(session.problems) > 1 else ""
-    return f"{where} {worst.text}".strip().replace("\n", " ") + more
+    return f"{where} {text}".strip().replace("\n", " ") + more

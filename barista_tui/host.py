@@ -47,7 +47,7 @@ class Host:
                 try:
                     link = await self._open(self.root)
                     await self._subscribe(link)
-                except (LinkError, CallFailed) as error:
+                except (OSError, CallFailed) as error:
                     problem = str(error)
                 else:
                     attempt = 0

@@ -7,7 +7,8 @@ from functools import partial
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider, SearchIcon
 from textual.content import Content
 
-from barista_tui.actions import ACTIONS, Action, Context, key_word, label
+from barista_tui.actions import ACTIONS, Action, key_word, label
+from barista_tui.allowed import Context
 from barista_tui.screens.main import MainScreen
 
 

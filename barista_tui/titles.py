@@ -8,7 +8,8 @@ from barista_server.api.messages import SessionInfo, State
 
 from barista_tui import format as fmt
 from barista_tui import rows
-from barista_tui.actions import ACTIONS, BY_ID, Action, Context, Pane, key_word, label
+from barista_tui.actions import ACTIONS, BY_ID, Action, key_word, label
+from barista_tui.allowed import Context, Pane
 from barista_tui.curves import View
 from barista_tui.rows import Cell
 from barista_tui.store import Known, LinkState
@@ -117,7 +118,8 @@ def console(
         left += [*_named(session), Piece(run, "dim")]
     right = []
     if wide:
-        right.append(Piece(f"{look.total:,} lines  ".replace(",", "\u202f"), "dim"))
+        lines = f"{look.total:,} line".replace(",", "\u202f") + ("" if look.total == 1 else "s")
+        right.append(Piece(f"{lines}  ", "dim"))
     right.append(Piece("notices  " if look.showing == "notices" else "log  ", "dim", "source"))
     if look.showing == "log":
         right.append(Piece(f"{look.kinds}  ", "dim" if look.kinds == "all lines" else "accent", "kinds"))

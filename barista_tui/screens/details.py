@@ -14,7 +14,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from barista_tui import format as fmt
-from barista_tui.actions import STARTABLE
+from barista_tui.allowed import STARTABLE
 
 if TYPE_CHECKING:
     from barista_tui.app import BaristaApp
@@ -102,7 +102,7 @@ class DetailsScreen(ModalScreen[int | None]):
         look = fmt.state_look(session)
         facts = [
             ("state", f"{look.glyph} {look.word}" + (f": {session.busy}" if session.busy else "")),
-            ("progress", f"{session.iteration} of {session.max_iter} iterations"),
+            ("progress", f"{session.iteration} of {session.max_iter} iterations" if session.max_iter else ""),
             ("speed", f"{session.speed:.1f} iterations/s" if session.speed else ""),
             ("last values", "  ".join(_values(session))),
             ("caffe", f"{session.caffe} on {session.device}"),

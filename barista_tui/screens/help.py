@@ -12,7 +12,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from barista_tui import format as fmt
-from barista_tui.actions import ACTIONS, Context, Group, key_word
+from barista_tui.actions import ACTIONS, Group, key_word
+from barista_tui.allowed import Context
 
 DIALOG, FRAME, KEYS = 96, 8, 10
 """Cells of the dialog, of its border, padding and scroll bar, and of the column of keys."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Literal
 
 from barista_server.api.messages import SessionInfo, State
@@ -13,14 +12,18 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Input
+from textual.worker import Worker, WorkerState
 
-from barista_tui import feeds, rows, titles
 from barista_tui import format as fmt
-from barista_tui.actions import ACTIONS, BY_ID, Context, Pane
+from barista_tui import rows, titles
+from barista_tui.actions import ACTIONS, BY_ID
+from barista_tui.allowed import Context, Pane
 from barista_tui.commands import Commands, failure_text
 from barista_tui.deeds import Deeds
 from barista_tui.host import CallFailed, LinkError
 from barista_tui.lines import Source
+from barista_tui.store import Known
+from barista_tui.supply import Supply
 from barista_tui.titles import PANES
 from barista_tui.widgets.bar import Bar
 from barista_tui.widgets.console import KINDS, Console
@@ -33,8 +36,6 @@ if TYPE_CHECKING:
 WIDE = 110
 """Columns from which all panes stand side by side."""
 
-PLOT_PAUSE = 0.25
-"""Seconds between two looks at the same curves."""
 
 NO_SESSIONS = (
     "No sessions yet. Three ways to make one:",
@@ -70,13 +71,10 @@ class MainScreen(Screen[None]):
         self._filter = ""
         self.sort = "id"
         self.kinds = "all lines"
-        self._sparks: dict[str, tuple[float, ...]] = {}
-        self._spark_at: dict[str, int] = {}
+        self.sparks: dict[str, tuple[float, ...]] = {}
         self._shown_point: tuple[object, ...] = ()
-        self._plot_due = False
-        self._plot_busy = False
-        self._plot_time = 0.0
         self._log_mark: tuple[object, ...] = ()
+        self._newest_notice: float | None = None
         self._wanted: str | None = None
 
     # ---------------------------------------------------------------------------------- composition
@@ -107,6 +105,7 @@ class MainScreen(Screen[None]):
         self._bars = {bar.id or "": bar for bar in self.query(Bar)}
         self.commands = Commands(self.app.host, self.app.store, self.say)
         self._deeds = Deeds(self, self.commands)
+        self._supply = Supply(self, self.app.host)
         self._place()
         self.show_known()
         self.set_interval(1.0, self._tick)
@@ -161,9 +160,11 @@ class MainScreen(Screen[None]):
             ListModel(
                 sessions=tuple(rows.ordered(chosen, self.sort)),
                 host=known.link.host,
+                longest_name=max((len(each.name) for each in known.sessions.values()), default=12),
+                longest_id=max((len(each.id) for each in known.sessions.values()), default=2),
                 link=fmt.age(self.app.now() - known.link.since) if lost else "",
                 sort=self.sort,
-                sparks=dict(self._sparks),
+                sparks=dict(self.sparks),
                 empty=empty,
             )
         )
@@ -173,8 +174,18 @@ class MainScreen(Screen[None]):
                 self._wanted = None
                 self.list.select(found[0])
         self.console.show_notices(known.notices)
+        self._tell_errors(known)
         self.show_session()
         self._titles()
+
+    def _tell_errors(self, known: Known) -> None:
+        """Errors of agent and host that came while this screen was there are said at once."""
+        if known.notices and self._newest_notice is not None:
+            for notice in known.notices:
+                if notice.kind == "error" and notice.time > self._newest_notice:
+                    self.say(f"{notice.caller}: {notice.text}", "error")
+        if known.epoch:
+            self._newest_notice = max((notice.time for notice in known.notices), default=0.0)
 
     def show_session(self) -> None:
         """Point plot and console to the selected session; ask for what is new of it."""
@@ -184,6 +195,9 @@ class MainScreen(Screen[None]):
             self.console.show_log(None)
             self.console.empty = ()
             return
+        # What could not be had while the link was lost is asked for again when it is back.
+        link = self.app.store.known.link
+        linked = link.since if link.state == "alive" else None
         empty = self._nothing_to_plot(session)
         self.plot.show(session.id, empty)
         run = session.runs[-1] if session.runs else None
@@ -193,28 +207,17 @@ class MainScreen(Screen[None]):
         else:
             self.console.empty = ("No such lines." if KINDS[self.kinds] else "No lines yet.",)
             source = Source(session.id, run.number, KINDS[self.kinds])
-            if source == self.console.source and run.lines > 0:
-                self.console.poke() if self._grew(session) else None
-            else:
+            mark = (source, run.lines, run.log_size, linked)
+            if source != self.console.source:
                 self.console.show_log(source)
-        point = (
-            session.id,
-            session.iteration,
-            len(session.runs),
-            session.state,
-            tuple(session.tests.items()),
-        )
+            elif mark != self._log_mark:
+                self.console.poke()
+            self._log_mark = mark
+        tests = tuple(session.tests.items())
+        point = (session.id, session.iteration, len(session.runs), session.state, tests, linked)
         if point != self._shown_point:
             self._shown_point = point
             self.want_plot()
-
-    def _grew(self, session: SessionInfo) -> bool:
-        run = session.runs[-1]
-        mark = (session.id, run.number, run.lines, run.log_size, self.kinds)
-        if mark == self._log_mark:
-            return False
-        self._log_mark = mark
-        return True
 
     def _nothing_to_plot(self, session: SessionInfo) -> tuple[str, ...]:
         if not session.runs:
@@ -250,76 +253,27 @@ class MainScreen(Screen[None]):
             self.show_known()
         else:
             self._titles()
-        self._want_sparks()
+        self._supply.sparks()
 
     # ---------------------------------------------------------------------------------- what panes need
 
     @on(Console.Wanted)
     def _lines_wanted(self, message: Console.Wanted) -> None:
-        self.run_worker(self._fetch_lines(message), group="lines", exit_on_error=False)
-
-    async def _fetch_lines(self, message: Console.Wanted) -> None:
-        try:
-            reply = await feeds.lines(self.app.host, message.source, message.window)
-        except (CallFailed, LinkError):
-            self.console.refused()
-            return
-        self.console.take(message.source, reply.start, reply.total, reply.lines)
+        self._supply.lines(message.source, message.window)
 
     @on(Plot.Wanted)
     def want_plot(self) -> None:
         """The curves may be out of date: fetch them soon, unless nobody sees them."""
-        self._plot_due = True
-        self._pump_plot()
+        self._supply.want_plot()
 
-    def _pump_plot(self) -> None:
-        if not self._plot_due or self._plot_busy or not (self.wide or self._pane == "plot"):
-            return
-        wait = self._plot_time + PLOT_PAUSE - time.monotonic()
-        self._plot_busy = True
-        self._plot_due = False
-        if wait > 0:
-            self.set_timer(wait, self._start_plot)
-        else:
-            self._start_plot()
+    def plot_visible(self) -> bool:
+        """Somebody can see the plot."""
+        return self.wide or self._pane == "plot"
 
-    def _start_plot(self) -> None:
-        self.run_worker(self._fetch_plot(), group="plot", exit_on_error=False)
-
-    async def _fetch_plot(self) -> None:
-        session, view = self.plot.session, self.plot.view
-        self._plot_time = time.monotonic()
-        try:
-            if session is not None:
-                series = await feeds.curves(self.app.host, session, view, self.plot.buckets)
-                self.plot.take(session, series, view)
-        except (CallFailed, LinkError):
-            # The list tells about the link; the curves stay as they are.
-            pass
-        finally:
-            self._plot_busy = False
-        self._pump_plot()
-
-    def _want_sparks(self) -> None:
-        width = self.list.columns.spark
-        if not width or self.app.store.known.link.state != "alive":
-            return
-        top = self.list.scroll_offset.y
-        visible = self.list.model.sessions[top : top + self.list.size.height]
-        stale = [s for s in visible if s.iteration and self._spark_at.get(s.id) != s.iteration]
-        if stale:
-            self.run_worker(
-                self._fetch_sparks(stale[:8], width), group="sparks", exclusive=True, exit_on_error=False
-            )
-
-    async def _fetch_sparks(self, sessions: Sequence[SessionInfo], width: int) -> None:
-        try:
-            for session in sessions:
-                self._sparks[session.id] = await feeds.spark(self.app.host, session.id, width)
-                self._spark_at[session.id] = session.iteration
-        except (CallFailed, LinkError):
-            return
-        self.show_known()
+    @on(Worker.StateChanged)
+    def _worker_ended(self, event: Worker.StateChanged) -> None:
+        if event.state is WorkerState.ERROR:
+            self.say(f"A mistake of this program, in {event.worker.group}: {event.worker.error!r}", "error")
 
     # ---------------------------------------------------------------------------------- deeds
 
@@ -413,8 +367,11 @@ class MainScreen(Screen[None]):
                 self._titles()
 
     def back(self) -> None:
-        """One layer back: zoom, filter, pane."""
-        if self._pane == "plot" and self.plot.zoomed:
+        """One layer back: filter being typed, zoom, filter, pane."""
+        if self.focused is self.filter_input:
+            self.filter_input.value = ""
+            self._close_filter()
+        elif self._pane == "plot" and self.plot.zoomed:
             self.plot.reset_range()
         elif self._filter:
             self._filter = ""
@@ -440,9 +397,3 @@ class MainScreen(Screen[None]):
     def _close_filter(self) -> None:
         self.filter_input.display = False
         self.list.focus()
-
-    def key_escape(self) -> None:
-        """In the filter: drop it. Elsewhere the table decides."""
-        if self.focused is self.filter_input:
-            self.filter_input.value = ""
-            self._close_filter()

@@ -30,6 +30,9 @@ class ListModel:
     link: str = ""
     sort: str = "id"
     sparks: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    longest_name: int = 12
+    longest_id: int = 2
+    """Characters of the longest ones, hidden sessions included: columns must not move with the filter."""
     empty: tuple[str, ...] = ()
     """Lines to show where there is no session."""
 
@@ -123,10 +126,8 @@ class SessionList(ScrollView, can_focus=True):
             self.post_message(self.Selected(session))
 
     def _layout(self) -> None:
-        names = [len(session.name) for session in self.model.sessions]
-        ids = [len(session.id) for session in self.model.sessions]
         width = self.size.width or 80
-        self._columns = columns(width - 2, max(names, default=12), max(ids, default=2))
+        self._columns = columns(width - 2, self.model.longest_name, self.model.longest_id)
 
     @property
     def columns(self) -> Columns:

@@ -194,6 +194,8 @@ async def furnish(app: BaristaApp, pilot: Pilot[None]) -> None:
     app.store.linked(LinkState(state="alive", since=NOW - 60))
     main = app.main
     await until(pilot, lambda: main.plot.session == "7" and main.console.source is not None)
+    main.sparks["7"] = tuple(2.3 * math.exp(-number / 4) for number in range(12))
+    main.show_known()
     main.plot.take("7", training_curves(), main.plot.view)
     assert main.console.source is not None
     main.console.take(main.console.source, 0, 400, log_lines())

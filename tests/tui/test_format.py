@@ -133,6 +133,13 @@ def test_the_reason_names_file_and_line_first() -> None:
     assert fmt.reason(session(problems=problems)) == 'net.prototxt:41 bottom "poolX" unknown (+1 more)'
 
 
+def test_the_reason_leaves_out_how_protobuf_calls_it() -> None:
+    text = 'Message type "caffe.SolverParameter" has no field named "lr_polcy"'
+    problem = Problem(text=text, file="solver.prototxt", line=3, hint='did you mean "lr_policy"?')
+    found = fmt.reason(session(problems=[problem]))
+    assert found == 'solver.prototxt:3 no field "lr_polcy", did you mean "lr_policy"?'
+
+
 def test_notices_have_the_prefix_of_the_manual(monkeypatch: pytest.MonkeyPatch) -> None:
     import time
 

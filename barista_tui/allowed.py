@@ -1,0 +1,114 @@
+"""What can be done now, and if not, why not: the reasons the action table gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from barista_server.api.messages import SessionInfo, State
+
+from barista_tui.format import STATES
+
+Pane = Literal["sessions", "plot", "console"]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What decides whether an action can be done."""
+
+    session: SessionInfo | None = None
+    alive: bool = False
+    pane: Pane = "sessions"
+    plot_shown: bool = True
+    console_shown: bool = True
+    can_undo: bool = False
+    filtered: bool = False
+
+
+STARTABLE = {State.WAITING, State.PAUSED, State.PRETRAINED, State.INTERRUPTED, State.FAILED, State.FINISHED}
+ACTIVE = {State.RUNNING, State.PAUSING, State.QUEUED}
+
+
+def needs_agent(context: Context) -> str | None:
+    """Anything the agent must do."""
+    return None if context.alive else "not connected: wait, or press C to connect now"
+
+
+def needs_session(context: Context) -> str | None:
+    """Anything done to the selected session."""
+    return needs_agent(context) or (
+        None if context.session else "no session is selected: press n to make one"
+    )
+
+
+def _state_word(session: SessionInfo) -> str:
+    return STATES[session.state].word.lower()
+
+
+def can_toggle(context: Context) -> str | None:
+    """Start, go on or pause."""
+    if refused := needs_session(context):
+        return refused
+    session = context.session
+    assert session is not None
+    if session.state is State.INVALID:
+        return "invalid: press enter for the reasons"
+    if session.state is State.FINISHED and 0 < session.max_iter <= session.iteration:
+        return "finished: raise max_iter in solver.prototxt, or reset with R"
+    return None
+
+
+def can_force(context: Context) -> str | None:
+    """Stop a process that does not react."""
+    if refused := needs_session(context):
+        return refused
+    session = context.session
+    assert session is not None
+    return None if session.state is State.PAUSING else f"{_state_word(session)}: pause first"
+
+
+def can_snapshot(context: Context) -> str | None:
+    """A snapshot needs a running process."""
+    if refused := needs_session(context):
+        return refused
+    session = context.session
+    assert session is not None
+    return None if session.state is State.RUNNING else f"{_state_word(session)}: only a running session can"
+
+
+def can_remove(context: Context) -> str | None:
+    """Delete and reset need a session at rest."""
+    if refused := needs_session(context):
+        return refused
+    session = context.session
+    assert session is not None
+    return f"{_state_word(session)}: pause first" if session.state in ACTIVE else None
+
+
+def can_reset(context: Context) -> str | None:
+    """There must be something to throw away."""
+    if refused := can_remove(context):
+        return refused
+    session = context.session
+    assert session is not None
+    return None if session.runs or session.snapshots else "nothing to throw away yet"
+
+
+def can_undo(context: Context) -> str | None:
+    """Only what this screen deleted or reset."""
+    return needs_agent(context) or (None if context.can_undo else "nothing was deleted or reset from here")
+
+
+def needs_plot(context: Context) -> str | None:
+    """What is done to the plot."""
+    return None if context.plot_shown else "open the plot first: 2"
+
+
+def needs_console(context: Context) -> str | None:
+    """What is done to the console."""
+    return None if context.console_shown else "open the console first: 3"
+
+
+def only_disconnected(context: Context) -> str | None:
+    """Connecting by hand."""
+    return "connected" if context.alive else None

@@ -1,0 +1,99 @@
+"""Fetches for the panes what they ask for: one request at a time a pane, and nothing that nobody sees."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from barista_server.api.messages import SessionInfo
+
+from barista_tui import feeds
+from barista_tui.host import CallFailed, Host, LinkError
+from barista_tui.lines import Source, Window
+
+if TYPE_CHECKING:
+    from barista_tui.screens.main import MainScreen
+
+PLOT_PAUSE = 0.25
+"""Seconds between two looks at the same curves."""
+
+SPARKS_AT_ONCE = 8
+
+
+class Supply:
+    """Runs as workers of the main screen. A lost link ends a fetch silently: the header tells about it."""
+
+    def __init__(self, screen: MainScreen, host: Host) -> None:
+        self._screen = screen
+        self._host = host
+        self._plot_due = False
+        self._plot_busy = False
+        self._plot_time = 0.0
+        self._spark_at: dict[str, int] = {}
+
+    def lines(self, source: Source, window: Window) -> None:
+        """Log lines for the console."""
+        self._screen.run_worker(self._fetch_lines(source, window), group="lines", exit_on_error=False)
+
+    async def _fetch_lines(self, source: Source, window: Window) -> None:
+        try:
+            reply = await feeds.lines(self._host, source, window)
+        except (CallFailed, LinkError):
+            self._screen.console.refused()
+            return
+        self._screen.console.take(source, reply.start, reply.total, reply.lines)
+
+    def want_plot(self) -> None:
+        """Curves for the plot, soon, unless it is hidden; wanted while busy, they are fetched once more."""
+        self._plot_due = True
+        self._pump_plot()
+
+    def _pump_plot(self) -> None:
+        if not self._plot_due or self._plot_busy or not self._screen.plot_visible():
+            return
+        wait = self._plot_time + PLOT_PAUSE - time.monotonic()
+        self._plot_busy = True
+        if wait > 0:
+            self._screen.set_timer(wait, self._start_plot)
+        else:
+            self._start_plot()
+
+    def _start_plot(self) -> None:
+        self._plot_due = False
+        self._screen.run_worker(self._fetch_plot(), group="plot", exit_on_error=False)
+
+    async def _fetch_plot(self) -> None:
+        plot = self._screen.plot
+        session, view = plot.session, plot.view
+        self._plot_time = time.monotonic()
+        try:
+            if session is not None:
+                plot.take(session, await feeds.curves(self._host, session, view, plot.buckets), view)
+        except (CallFailed, LinkError):
+            pass
+        finally:
+            self._plot_busy = False
+        self._pump_plot()
+
+    def sparks(self) -> None:
+        """The small curves of the rows that are visible and have moved on."""
+        rows = self._screen.list
+        width = rows.columns.spark
+        if not width or self._screen.app.store.known.link.state != "alive":
+            return
+        top = rows.scroll_offset.y
+        visible = rows.model.sessions[top : top + rows.size.height]
+        stale = [each for each in visible if each.iteration and self._spark_at.get(each.id) != each.iteration]
+        if stale:
+            fetch = self._fetch_sparks(stale[:SPARKS_AT_ONCE], width)
+            self._screen.run_worker(fetch, group="sparks", exclusive=True, exit_on_error=False)
+
+    async def _fetch_sparks(self, sessions: Sequence[SessionInfo], width: int) -> None:
+        try:
+            for session in sessions:
+                self._screen.sparks[session.id] = await feeds.spark(self._host, session.id, width)
+                self._spark_at[session.id] = session.iteration
+        except (CallFailed, LinkError):
+            return
+        self._screen.show_known()
