@@ -21,6 +21,7 @@ from barista_tui.allowed import (
     can_toggle,
     can_undo,
     needs_agent,
+    needs_cause,
     needs_console,
     needs_plot,
     needs_session,
@@ -52,6 +53,7 @@ class Ui(Protocol):
     def plot_zoom(self, factor: float) -> None: ...
     def plot_pan(self, part: float) -> None: ...
     def plot_reset(self) -> None: ...
+    def console_cause(self) -> None: ...
     def console_follow(self) -> None: ...
     def console_source(self) -> None: ...
     def console_kinds(self) -> None: ...
@@ -277,6 +279,15 @@ ACTIONS: tuple[Action, ...] = (
         lambda ui: ui.console_follow(),
         needs_console,
         pane="console",
+    ),
+    Action(
+        "cause",
+        ("e",),
+        "Cause",
+        "Console",
+        "Go to the line of the log that tells why the session failed",
+        lambda ui: ui.console_cause(),
+        needs_cause,
     ),
     Action(
         "source",

@@ -99,6 +99,20 @@ def can_undo(context: Context) -> str | None:
     return needs_agent(context) or (None if context.can_undo else "nothing was deleted or reset from here")
 
 
+def cause_line(session: SessionInfo) -> int | None:
+    """The line of the last run's log that tells why it failed, 1-based."""
+    found = (each.line for each in session.problems if each.file is not None and each.file.endswith(".log"))
+    return next((line for line in found if line is not None), None)
+
+
+def needs_cause(context: Context) -> str | None:
+    """Only a failure has a line in the log."""
+    session = context.session
+    if session is None or cause_line(session) is None:
+        return "no line of the log tells about a failure"
+    return None
+
+
 def needs_plot(context: Context) -> str | None:
     """What is done to the plot."""
     return None if context.plot_shown else "open the plot first: 2"

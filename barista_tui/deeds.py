@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from barista_server.api.messages import SessionInfo, State
 
 from barista_tui import rows, theme
-from barista_tui.allowed import Pane
+from barista_tui.allowed import Pane, cause_line
 from barista_tui.commands import Commands, loss_of_force
 from barista_tui.curves import SMOOTHING
 from barista_tui.widgets.console import KINDS
@@ -146,6 +146,14 @@ class Deeds:
 
     def plot_reset(self) -> None:
         self._screen.plot.reset_range()
+
+    def console_cause(self) -> None:
+        line = cause_line(self._session)
+        assert line is not None, "the action table lets it through only with a line"
+        self._screen.console.switch("log")
+        self._screen.show_kinds("all lines")
+        self._screen.show_pane("console")
+        self._screen.console.reveal(line - 1)
 
     def console_follow(self) -> None:
         self._screen.console.set_follow()

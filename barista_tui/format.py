@@ -183,7 +183,8 @@ def reason(session: SessionInfo) -> str:
     text = UNKNOWN_FIELD.sub(r"no field \1", worst.text)
     if worst.hint and "\n" not in worst.hint:
         text = f"{text}, {worst.hint}"
-    where = worst.file or ""
+    # Of a log, its cause is worth the row's few cells; the place is in the details.
+    where = "" if worst.file is None or worst.file.endswith(".log") else worst.file
     if where and worst.line is not None:
         where = f"{where}:{worst.line}"
     more = f" (+{len(session.problems) - 1} more)" if len(session.problems) > 1 else ""

@@ -9,7 +9,7 @@ from barista_server.api.messages import SessionInfo, State
 from barista_tui import format as fmt
 from barista_tui import rows
 from barista_tui.actions import ACTIONS, BY_ID, Action, key_word, label
-from barista_tui.allowed import Context, Pane
+from barista_tui.allowed import Context, Pane, needs_cause
 from barista_tui.curves import View
 from barista_tui.rows import Cell
 from barista_tui.store import Known, LinkState
@@ -139,6 +139,8 @@ def footer(context: Context, wide: bool) -> tuple[list[Piece], list[Piece]]:
     """
     ranked = sorted((action for action in ACTIONS if action.footer), key=lambda action: action.footer)
     offered = [action for action in ranked if action.group != "Barista"]
+    if needs_cause(context) is None:
+        offered.insert(1, BY_ID["cause"])
     if context.can_undo:
         offered.insert(1, BY_ID["undo"])
     if context.session is not None and context.session.state is State.PAUSING:

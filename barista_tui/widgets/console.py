@@ -9,6 +9,7 @@ from typing import Literal
 from barista_server.api.messages import LogLine, Notice
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual.binding import Binding
 from textual.geometry import Size
 from textual.message import Message
@@ -108,7 +109,9 @@ class Console(ScrollView, can_focus=True):
         self._asked: Window | None = None
         self._seen = 0
         self._longest = 0
-        self._to_end = False
+        self._own_scroll = False
+        self.marked: int | None = None
+        self._reveal_due = False
 
     # ---------------------------------------------------------------------------------- what is shown
 
@@ -192,6 +195,20 @@ class Console(ScrollView, can_focus=True):
         self._following(True)
         self._go_to_end()
 
+    def reveal(self, index: int) -> None:
+        """Show a line in the middle and mark it, at once or as soon as the log is known to have it."""
+        self.marked = index
+        self._reveal_due = True
+        self._reveal()
+
+    def _reveal(self) -> None:
+        if self._reveal_due and self.marked is not None and self.marked < self.total:
+            self._reveal_due = False
+            self._following(False)
+            self._scroll(max(0, self.marked - self.size.height // 2))
+            self.refresh()
+            self._fetch_visible()
+
     def _following(self, follow: bool) -> None:
         if follow != self.follow:
             self.follow = follow
@@ -199,15 +216,18 @@ class Console(ScrollView, can_focus=True):
             self.post_message(self.StatusChanged())
 
     def _go_to_end(self) -> None:
-        self._to_end = True
+        self._scroll(self.max_scroll_y)
+
+    def _scroll(self, y: float) -> None:
+        self._own_scroll = True
         try:
-            self.scroll_to(y=self.max_scroll_y, animate=False)
+            self.scroll_to(y=y, animate=False)
         finally:
-            self._to_end = False
+            self._own_scroll = False
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        if not self._to_end:
+        if not self._own_scroll:
             # A person scrolled, by key, wheel or bar: the end is where following is.
             self._following(new_value >= self.max_scroll_y)
         self._fetch_visible()
@@ -238,6 +258,7 @@ class Console(ScrollView, can_focus=True):
     def _begin(self) -> None:
         """Other lines from here on: start at the end, following."""
         self.follow = True
+        self.marked = None
         self._longest = 0
         self.scroll_to(x=0, animate=False)
         self._grown()
@@ -250,6 +271,7 @@ class Console(ScrollView, can_focus=True):
         self.virtual_size = Size(max(self._longest, 1), self.total)
         if self.follow:
             self._go_to_end()
+        self._reveal()
         self.refresh()
         self._fetch_visible()
         self.post_message(self.StatusChanged())
@@ -298,4 +320,6 @@ class Console(ScrollView, can_focus=True):
             strip = Strip([*strip.crop(x, x + width - 1), cut])
         else:
             strip = strip.crop_extend(x, x + width, None)
+        if self.showing == "log" and index == self.marked:
+            strip = strip.extend_cell_length(width).apply_style(Style(bgcolor=palette.cursor))
         return strip.apply_style(self.rich_style)

@@ -191,6 +191,20 @@ async def test_a_long_log_is_scrolled_in_windows(root: Path) -> None:
         assert "burst" not in shown(app)
 
 
+async def test_one_key_leads_to_the_line_that_tells_why(root: Path) -> None:
+    await made(root, "dying", text=solver(speed=0, burst=3000, fatal_at=30, display=1))
+    async with opened(root, (80, 24)) as (app, pilot):
+        await until(pilot, lambda: state_of(app, "dying") is State.FAILED and app.main.session is not None)
+        await until(pilot, lambda: "✖ Failed" in shown(app) and "Check failed" in shown(app))
+        await pilot.press("e")
+        await until(pilot, lambda: "Check failed: error == cudaSuccess" in shown(app))
+        assert app.main.console.is_on_screen and not app.main.console.follow
+        await pilot.press("g")
+        await until(pilot, lambda: "Use CPU" in shown(app))
+        await pilot.press("e")
+        await until(pilot, lambda: "Check failed: error == cudaSuccess" in shown(app))
+
+
 async def test_plot_keys_change_the_view(root: Path) -> None:
     await made(root, "curve", text=solver(max_iter=600, speed=0, display=5, extra="test_interval: 100\n"))
     async with opened(root) as (app, pilot):
