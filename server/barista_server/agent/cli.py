@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +17,9 @@ from barista_server import __version__
 from barista_server.api.link import CallFailed, Link, LinkError
 from barista_server.api.local import START_TIMEOUT, default_root
 from barista_server.api.messages import Done, ListSessions, SessionList, StopAgent
+from barista_server.runner import start_ticks
 
+STOP_TIMEOUT = 10.0
 MOST_LOG = 1 << 20
 """Bytes of agent.log beyond which it is begun anew (the old one is kept as agent.log.1)."""
 
@@ -147,11 +151,36 @@ async def _answers(root: Path) -> bool:
 
 
 async def _stop(root: Path) -> int:
-    link = await Link.open(root, start_agent=False, client=f"barista-server {__version__}")
-    await link.call(StopAgent(), Done)
-    await link.wait_closed()
+    try:
+        link = await Link.open(root, start_agent=False, client=f"barista-server {__version__}")
+    except LinkError:
+        # An agent of another version refuses to talk; it can be ended all the same.
+        if not _end_by_signal(root):
+            raise
+    else:
+        await link.call(StopAgent(), Done)
+        await link.wait_closed()
     print(f"The agent of {root} has stopped. Trainings go on.")
     return 0
+
+
+def _end_by_signal(root: Path) -> bool:
+    """SIGTERM to the agent that agent.json names, if it still is that process."""
+    try:
+        about = json.loads((root / "agent.json").read_text())
+        pid, ticks = int(about["pid"]), int(about["start_ticks"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if start_ticks(pid) != ticks:
+        return False
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except OSError:
+        return False
+    deadline = time.monotonic() + STOP_TIMEOUT
+    while start_ticks(pid) == ticks and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return start_ticks(pid) != ticks
 
 
 async def _status(root: Path) -> int:

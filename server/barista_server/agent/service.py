@@ -195,14 +195,12 @@ class Service:
         return m.SessionReply(session=self._find(call).info())
 
     async def _new_session(self, call: m.NewSession, client: Client) -> m.Result:
-        from barista_server.agent.creation import texts
-
         try:
             caffe = await asyncio.to_thread(self._host.caffes.get, call.caffe)
         except KeyError:
             text = f"there is no caffe '{call.caffe}' on this machine"
             raise CallError("not-found", text, "List the caffes to see which there are.") from None
-        solver, net, name = await asyncio.to_thread(texts, call, self._host.root)
+        solver, net, name = await asyncio.to_thread(_texts, call, self._host.root)
         taken = {session.meta.name for session in self._sessions.values()}
         if not call.name:
             stem, number = name, 1
@@ -303,9 +301,7 @@ class Service:
         return m.SessionReply(session=session.info())
 
     async def _list_templates(self, call: m.ListTemplates, client: Client) -> m.Result:
-        from barista_server.agent.creation import templates
-
-        return m.TemplateList(templates=await asyncio.to_thread(templates))
+        return m.TemplateList(templates=await asyncio.to_thread(_templates))
 
     async def _list_caffes(self, call: m.ListCaffes, client: Client) -> m.Result:
         return m.CaffeList(caffes=await self._host.caffes.with_versions())
@@ -315,7 +311,7 @@ class Service:
         run = self._run(session, call.run)
         await self._read(session, run)
         try:
-            start, total, lines = run.log.lines(call.kinds, call.start, call.count)
+            start, total, lines = run.log.lines(call.kinds, call.start, min(call.count, m.MOST_LINES))
         except KeyError as error:
             raise CallError("invalid", f"there is no kind of line called {error}") from None
         return m.Lines(session=session.id, run=run.number, start=start, total=total, lines=lines)
@@ -383,3 +379,16 @@ class Service:
         # After the answer has had its chance to leave.
         asyncio.get_running_loop().call_later(0.1, self._stop)
         return m.Done()
+
+
+def _texts(call: m.NewSession, root: Path) -> tuple[str, str, str]:
+    # Imported in the thread that needs it: this loads the readers of Caffe's formats.
+    from barista_server.agent.creation import texts
+
+    return texts(call, root)
+
+
+def _templates() -> list[m.TemplateInfo]:
+    from barista_server.agent.creation import templates
+
+    return templates()

@@ -159,7 +159,12 @@ class Session:
     # ---------------------------------------------------------------------------------------------- its files
 
     async def check(self, *, again: bool = False) -> None:
-        """Judge solver and net if they have changed since (or ``again``: data may have come or gone)."""
+        """Judge solver and net if they have changed since (or ``again``: data may have come or gone).
+
+        Found as they are by a new agent, files that were trained with are not judged: a finished session
+        whose data was cleared away is still a finished one.
+        """
+        trusted = self._checked is None and bool(self.runs)
         stamp = await asyncio.to_thread(_stamp, self.folder)
         if stamp == self._checked and not again:
             return
@@ -169,7 +174,8 @@ class Session:
         if self.state in LIVE:
             return
         if self._defects:
-            self.happen(Happening.CHECK_FAILED)
+            if not trusted:
+                self.happen(Happening.CHECK_FAILED)
             return
         if self.state is State.INVALID:
             self.happen(Happening.CHECK_PASSED)
@@ -219,8 +225,9 @@ class Session:
 
     async def start(self, iteration: int | None) -> Run:
         """Start caffe. Raises CallError, Refused, OSError; then nothing has changed."""
-        if self.state not in LIVE:
-            await self.check(again=True)
+        if self.state is not State.INVALID:
+            next_state(self.state, Happening.START)
+        await self.check(again=True)
         if self._defects and self.state is State.INVALID:
             worst = self._defects[0]
             raise CallError("invalid", f"is invalid: {worst.text}", worst.hint, self._defects)
@@ -304,7 +311,7 @@ class Session:
             raise CallError("timeout", "has not begun to train yet", "Try again when it shows iterations.")
         known = {(snapshot.iteration, snapshot.time) for snapshot in self.shelf.good}
         self._signal(run, signal.SIGHUP)
-        self.busy = "taking a snapshot"
+        self.busy = busy = "taking a snapshot"
         self.changed()
         deadline = time.monotonic() + self.patience(run)
         try:
@@ -317,7 +324,8 @@ class Session:
                     raise CallError("refused", "ended before it took the snapshot")
                 await asyncio.sleep(POLL)
         finally:
-            self.busy = None
+            if self.busy == busy:
+                self.busy = None
             self.changed()
         raise CallError("timeout", "has not taken the snapshot", "See its log: the disk may be full.")
 

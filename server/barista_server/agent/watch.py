@@ -145,7 +145,7 @@ async def _finish(session: Session, run: Run) -> None:
         session.tell(f"{session.state}: {verdict.problems[0].text}", error=True)
     else:
         session.tell(f"{session.state} at iteration {verdict.iteration}")
-    await session.check(again=True)
+    await session.check()
 
 
 async def _judge(session: Session, run: Run) -> Verdict:

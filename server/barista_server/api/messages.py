@@ -54,6 +54,9 @@ class Refusal(Message, frozen=True, tag="refusal"):
     reason: str
 
 
+MOST_LINES = 10_000
+"""Lines in one answer, so that it fits a frame and holds up nobody."""
+
 # ----------------------------------------------------------------------------------------------------- things
 
 
@@ -303,7 +306,7 @@ class GetLines(Message, frozen=True, tag="get-lines"):
     """Lines of a run's log. Answered by :class:`Lines`.
 
     ``start`` counts filtered lines, 0-based; negative counts from the end. An empty ``kinds`` lets every kind
-    pass.
+    pass. At most MOST_LINES come at a time.
     """
 
     session: str
