@@ -106,6 +106,19 @@ async def test_a_snapshot_is_answered_when_it_is_whole(root: Root, watcher: Watc
     assert again.snapshot.iteration > reply.snapshot.iteration
 
 
+async def test_large_snapshots_are_judged_too(root: Root, watcher: Watcher) -> None:
+    # Large: read by a process of its own, so that neither memory nor event loop of the agent suffer.
+    await new(watcher.link, solver(speed=100, model_size=1_000_000))
+    taken = (await watcher.link.call(SnapshotSession(session="1"), SnapshotReply)).snapshot
+    assert taken.size > 8_000_000
+    await watcher.link.call(PauseSession(session="1"), SessionReply)
+    paused = await watcher.state(State.PAUSED)
+    newest = root.session() / paused.snapshots[-1].model
+    newest.write_bytes(newest.read_bytes()[:-1000])
+    started = (await watcher.link.call(StartSession(session="1"), SessionReply)).session
+    assert started.runs[-1].resumed_from == paused.snapshots[-2].iteration
+
+
 async def test_start_from_a_chosen_snapshot(root: Root, watcher: Watcher) -> None:
     link = watcher.link
     await new(link, solver(speed=400, extra="snapshot: 20\n"))

@@ -14,7 +14,7 @@ _FILE = re.compile(
     r"(?P<prefix>.+)_iter_(?P<iteration>\d{1,18})\.(?P<what>caffemodel|solverstate)(?P<h5>\.h5)?"
 )
 
-SMALL = 8 << 20
+SMALL = 4 << 20
 """Bytes up to which a pair is read by the agent itself, in a thread. Larger ones would hold its memory and,
 while protobuf parses, its event loop: they go to a process of their own."""
 
@@ -164,7 +164,7 @@ async def _check_here(pair: Pair) -> tuple[int, str]:
 
 async def _check_apart(pair: Pair) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "barista_server.agent.snapshots", str(pair.model), str(pair.state),
+        sys.executable, "-P", "-m", "barista_server.agent.snapshots", str(pair.model), str(pair.state),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, _ = await process.communicate()

@@ -78,7 +78,7 @@ async def ensure_agent(root: Path) -> None:
     """
     if await _answers(root):
         return
-    command = [sys.executable, "-m", "barista_server.agent", "serve", "--root", str(root)]
+    command = [sys.executable, "-P", "-m", "barista_server.agent", "serve", "--root", str(root)]
     try:
         # The command returns when the agent, by then in the background, listens or has failed.
         process = await asyncio.create_subprocess_exec(
