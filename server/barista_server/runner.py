@@ -52,6 +52,9 @@ def run(folder: str, tell: int) -> None:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     _become_subreaper()
+    # By this way the verdict gets to its place even if the session's folder is moved meanwhile.
+    os.chdir(folder)
+    folder = "."
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
-from agents import Root, Watcher
+
+from .agents import Root, Watcher
 
 
 @pytest_asyncio.fixture

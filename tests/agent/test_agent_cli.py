@@ -10,8 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from agents import Root, Watcher, exists, new, solver, until
 from barista_server.api.messages import State
+
+from .agents import Root, Watcher, exists, new, solver, until
 
 COMMAND = str(Path(sys.executable).with_name("barista-server"))
 

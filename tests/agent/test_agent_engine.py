@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from agents import Root, Watcher, until
 from barista_server.api.messages import (
     NewSession,
     PauseSession,
@@ -12,6 +11,8 @@ from barista_server.api.messages import (
     StartSession,
     State,
 )
+
+from .agents import Root, Watcher, until
 
 
 async def test_the_digits_template_trains_pauses_and_finishes(root: Root, watcher: Watcher) -> None:

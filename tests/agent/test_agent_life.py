@@ -8,7 +8,6 @@ import struct
 from collections.abc import Awaitable
 
 import pytest
-from agents import Root, Watcher, get, new, solver, until
 from barista_server.api.link import CallFailed
 from barista_server.api.messages import (
     CaffeList,
@@ -40,6 +39,8 @@ from barista_server.api.messages import (
     State,
     TrashReply,
 )
+
+from .agents import Root, Watcher, get, new, solver, until
 
 
 async def failure(call: Awaitable[object]) -> Failure:
@@ -200,7 +201,7 @@ async def test_what_is_wrong_with_the_files_is_listed_and_refused(root: Root, wa
     refused = await failure(link.call(StartSession(session="bad"), SessionReply))
     assert refused.code == "invalid" and refused.problems == info.problems
     # Corrected by hand: the agent notices by itself.
-    from agents import NET
+    from .agents import NET
 
     (root.session() / "net.prototxt").write_text(NET)
     await watcher.state(State.WAITING)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from agents import DEADLINE, Root, Watcher, command_line, exists, get, new, solver, until
 from barista_server.api import frames
 from barista_server.api.link import CallFailed, Link, LinkError
 from barista_server.api.local import connect, ensure_agent, socket_path
@@ -30,6 +29,8 @@ from barista_server.api.messages import (
     StopAgent,
     UnfollowLog,
 )
+
+from .agents import DEADLINE, Root, Watcher, command_line, exists, get, new, solver, until
 
 
 async def raw(root: Root, *data: bytes) -> list[object]:

@@ -8,7 +8,6 @@ import signal
 import time
 
 import pytest
-from agents import Root, Watcher, exists, get, new, solver, until
 from barista_server.api.link import CallFailed
 from barista_server.api.messages import (
     Done,
@@ -19,6 +18,8 @@ from barista_server.api.messages import (
     State,
     StopAgent,
 )
+
+from .agents import Root, Watcher, exists, get, new, solver, until
 
 
 def numbers(log: bytes) -> list[int]:
@@ -244,6 +245,17 @@ async def test_a_journal_that_cannot_be_written_stops_nothing(root: Root, watche
     await link.call(StartSession(session="1"), SessionReply)
     await until(lambda: (root.run() / "process.json").exists(), "it runs")
     await watcher.state(State.FINISHED)
+
+
+async def test_a_folder_that_is_taken_away_under_a_run_ends_in_a_state(root: Root, watcher: Watcher) -> None:
+    await new(watcher.link, solver(max_iter=150, speed=100))
+    await watcher.iteration(10)
+    moved = root.path / "moved"
+    root.session().rename(moved)
+    info = await watcher.state(State.INTERRUPTED, State.FAILED)
+    assert info.problems[0].text
+    assert any("cannot be read" in text for text in watcher.notices)
+    await until((moved / "runs/0001/exit.json").exists, "the verdict is where the folder is")
 
 
 async def test_the_agent_goes_when_its_root_is_taken_away(root: Root, watcher: Watcher) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from agents import until
 from barista_server.agent.hub import NOTICES, Hub
 from barista_server.api.messages import Event, Noticed, SessionChanged, SessionInfo, SessionRemoved, State
+
+from .agents import until
 
 
 class Listener:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents import exists, until
 from barista_server import runner
 from barista_server.agent import process
 from barista_server.agent.process import Identity
+
+from .agents import exists, until
 
 REPORT = """
 import json, os, signal

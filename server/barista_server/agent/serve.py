@@ -22,7 +22,7 @@ from barista_server.runner import start_ticks
 
 AGENT = f"barista-server {__version__}"
 HANDSHAKE_TIMEOUT = 10.0
-WATCH_ROOT = 5.0
+WATCH_ROOT = 2.0
 """Seconds between two looks whether the root is still there."""
 
 log = logging.getLogger("barista.agent")

@@ -103,11 +103,19 @@ class _Watcher:
         if stalled != session.stalled:
             session.stalled = stalled
             session.changed()
+        try:
+            await self._look_for_snapshots()
+        except OSError as error:
+            # Somebody moved the folder: that must not hide the end of the run.
+            self.complain(f"its folder cannot be read: {error}")
+        return over
+
+    async def _look_for_snapshots(self) -> None:
+        session = self._session
         changed = session.folder.path.stat().st_mtime_ns
         if changed != self._folder_time or session.shelf.unsettled:
             self._folder_time = changed
             await session.look(settled=False)
-        return over
 
     def complain(self, text: str) -> None:
         """Tell what is wrong, once."""
