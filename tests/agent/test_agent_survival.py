@@ -202,6 +202,27 @@ async def test_damaged_process_file_does_not_keep_others_from_loading(root: Root
     assert info.state is State.INTERRUPTED and "damaged" in info.problems[0].text
 
 
+async def test_no_second_caffe_starts_beside_one_that_was_lost_sight_of(root: Root, watcher: Watcher) -> None:
+    await new(watcher.link, solver(speed=100))
+    await watcher.iteration(10)
+    await root.kill_agent(watcher.link)
+    path = root.run() / "process.json"
+    text = path.read_text()
+    path.write_text(text[:20])
+    again = Watcher(await root.link())
+    await again.subscribe()
+    assert again.sessions["1"].state is State.INTERRUPTED
+    with pytest.raises(CallFailed, match="still has processes") as caught:
+        await again.link.call(StartSession(session="1"), SessionReply)
+    caffe = json.loads(text)["caffe_pid"]
+    assert caught.value.failure.hint == f"Stop the training with: kill -INT {caffe}"
+    os.kill(caffe, signal.SIGINT)
+    await until(lambda: (root.run() / "exit.json").exists(), "it stops")
+    await until(lambda: not exists(json.loads(text)["runner_pid"]), "its runner too")
+    info = (await again.link.call(StartSession(session="1"), SessionReply)).session
+    assert info.runs[-1].resumed_from is not None
+
+
 async def test_a_truncated_newest_snapshot_is_skipped_with_a_word(root: Root, watcher: Watcher) -> None:
     link = watcher.link
     await new(link, solver(speed=200, extra="snapshot: 20\n"))

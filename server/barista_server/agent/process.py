@@ -57,6 +57,19 @@ def is_alive(identity: Identity) -> bool:
     return f"{NONCE}={identity.nonce}".encode() in environment.split(b"\0")
 
 
+def marked(nonce: str) -> list[int]:
+    """Pids of all processes that carry a mark; for a run whose process.json is lost. Linux only. Blocks."""
+    mark = f"{NONCE}={nonce}".encode()
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return sorted(found)
+
+
 def send(identity: Identity, number: signal.Signals) -> bool:
     """Signal this very process. False when it is not there any more (or is another one by now)."""
     if sys.platform != "linux":

@@ -240,6 +240,7 @@ class Session:
             raise CallError("invalid", text, hint) from None
         if caffe.problem is not None:
             raise CallError("invalid", f"cannot start: {caffe.problem}")
+        await self._refuse_a_second()
         snapshot = await self._choose(iteration)
         state, resumed = (snapshot.state, snapshot.iteration) if snapshot else (None, None)
         command = runs.train_command(
@@ -257,6 +258,15 @@ class Session:
         self.runs[run.number] = run
         self.happen(Happening.START)
         return run
+
+    async def _refuse_a_second(self) -> None:
+        """Two caffes in one folder would overwrite each other; one whose process.json is damaged may live."""
+        last = self.last
+        if last is None or last.process is not None or last.command is None:
+            return
+        if pids := await asyncio.to_thread(process.marked, last.command.nonce):
+            text = f"still has processes of run {last.number}, which is damaged: {pids}"
+            raise CallError("refused", text, f"Stop the training with: kill -INT {pids[-1]}")
 
     async def _launch(self, command: Command) -> Run:
         path = await self.host.disk(self.folder.new_run)
