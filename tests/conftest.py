@@ -21,7 +21,7 @@ def _missing(component: str) -> list[str]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip tests marked ``real(component)`` where it is not installed; fail them under BARISTA_REQUIRE_REAL=1."""
+    """Skip tests whose component is not installed; under BARISTA_REQUIRE_REAL=1 fail them."""
     for mark in item.iter_markers("real"):
         for component in mark.args:
             if missing := _missing(component):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from verbshell import Shell
+
+from .verbshell import Shell
 
 
 @pytest.fixture

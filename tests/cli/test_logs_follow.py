@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 
-from verbshell import BARISTA, Shell
+from .verbshell import BARISTA, Shell
 
 
 def numbers(text: str) -> list[int]:

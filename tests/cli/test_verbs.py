@@ -11,7 +11,8 @@ import subprocess
 import sys
 
 import pytest
-from verbshell import BARISTA, Shell
+
+from .verbshell import BARISTA, Shell
 
 
 def test_a_session_from_files_to_its_end(shell: Shell) -> None:

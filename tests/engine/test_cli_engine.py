@@ -11,9 +11,10 @@ import pytest
 import torch
 from barista_engine import flags
 from barista_engine.glog import Glog, number
-from golden_logs import FIXTURES, NET, SOLVER, messages, read_lines, run_caffe, write_digits, write_project
 from hypothesis import given
 from hypothesis import strategies as st
+
+from .golden_logs import FIXTURES, NET, SOLVER, messages, read_lines, run_caffe, write_digits, write_project
 
 LOGS = FIXTURES / "logs"
 ABORTED = -6  # by SIGABRT, which a shell shows as 134

@@ -16,7 +16,8 @@ from barista_server.caffe.prototxt import parse
 from barista_server.caffe.schema import TEST, TRAIN, Datum, LayerParameter, Phase
 from barista_server.caffe.weights import array_to_blob
 from barista_server.data.lmdb_io import key_of, write_datums
-from golden_logs import messages
+
+from .golden_logs import messages
 
 SHAPE = (2, 6, 7)
 

@@ -12,7 +12,8 @@ from barista_engine.net import Net
 from barista_server.caffe.schema import TEST, TRAIN
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from test_net import blob, build
+
+from .test_net import blob, build
 
 FLT_MAX = float(np.finfo(np.float32).max)
 

@@ -12,7 +12,8 @@ from barista_engine.glog import Glog
 from barista_engine.train_cmd import train
 from barista_server.caffe.prototxt import parse, to_text
 from barista_server.caffe.schema import NetParameter, SolverParameter
-from golden_logs import FIXTURES, Line, read_lines, training_here, write_digits
+
+from .golden_logs import FIXTURES, Line, read_lines, training_here, write_digits
 
 LOG = (FIXTURES / "logs" / "bvlc1.0-sigint.log").read_bytes()
 

@@ -14,7 +14,8 @@ from barista_engine import flags
 from barista_engine.glog import Glog
 from barista_engine.train_cmd import train
 from barista_server.caffe.weights import read_state, read_weights
-from golden_logs import FIXTURES, differences, read_lines, run_caffe, training_here
+
+from .golden_logs import FIXTURES, differences, read_lines, run_caffe, training_here
 
 SOLVERS = FIXTURES / "golden" / "solvers"
 NAMES = sorted(path.name.removesuffix("_solver.prototxt") for path in SOLVERS.glob("*_solver.prototxt"))

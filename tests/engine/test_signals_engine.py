@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from barista_server.caffe.weights import read_state, verify_snapshot
-from golden_logs import CAFFE, messages, run_caffe, write_project
+
+from .golden_logs import CAFFE, messages, run_caffe, write_project
 
 ENDLESS = 10_000_000
 

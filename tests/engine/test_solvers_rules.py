@@ -17,9 +17,10 @@ from barista_engine.lr import advance_step, learning_rate
 from barista_engine.solvers import Updater, check_solver
 from barista_server.caffe.prototxt import parse
 from barista_server.caffe.schema import SolverParameter
-from golden_logs import messages
 from hypothesis import given
 from hypothesis import strategies as st
+
+from .golden_logs import messages
 
 
 def solver(text: str) -> SolverParameter:

@@ -15,7 +15,8 @@ from barista_engine.readers import read_solver
 from barista_engine.signals import Action
 from barista_engine.train import SmoothedLoss, Solver
 from barista_server.caffe.weights import Weights, read_weights, write_weights
-from golden_logs import NET, SOLVER, messages, training_here, write_digits
+
+from .golden_logs import NET, SOLVER, messages, training_here, write_digits
 
 
 class Run:

@@ -10,7 +10,8 @@ import pytest
 from barista_server.caffe.log import LOSS
 from hypothesis import given
 from hypothesis import strategies as st
-from log_results import parse
+
+from .log_results import parse
 
 
 def seconds(*stamps: str, year: int | None = None, header: str = "") -> list[float]:

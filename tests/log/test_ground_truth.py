@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from barista_server.caffe.log import LEARNING_RATE, LOSS, Ending, EventKind, Life, LogParser, Series
-from log_results import FIXTURES, OWN, PUBLIC, parse
+
+from .log_results import FIXTURES, OWN, PUBLIC, parse
 
 # Counted with grep: losses, rates, test begins, test outputs, train outputs, model snapshots; and the ending.
 COUNTS = {

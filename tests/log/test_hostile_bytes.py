@@ -9,7 +9,8 @@ import numpy as np
 from barista_server.caffe.log import LOSS, STRIDE, LineIndex, LineKind, LogParser, clean
 from hypothesis import given
 from hypothesis import strategies as st
-from log_results import FIXTURES, everything, glog, parse
+
+from .log_results import FIXTURES, everything, glog, parse
 
 
 @given(st.binary(max_size=400), st.integers(0, 400))

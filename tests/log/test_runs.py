@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from barista_server.caffe.log import Ending, EventKind, Life, LogParser
-from log_results import glog, parse
+
+from .log_results import glog, parse
 
 DUMP = glog("Use CPU.") + glog("Initializing solver from parameters: ") + "max_iter: 100\ndisplay: 20\n"
 TRAIN = glog("Starting Optimization") + glog("Iteration 0, loss = 2") + glog("Iteration 20, loss = 1")

@@ -8,7 +8,8 @@ import pytest
 from barista_server.caffe.log import parser as parser_module
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from log_results import OWN, PUBLIC, everything, parse
+
+from .log_results import OWN, PUBLIC, everything, parse
 
 ALL = OWN + sorted(path for path in PUBLIC.glob("*.log") if path.name not in {own.name for own in OWN})
 

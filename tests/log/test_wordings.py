@@ -6,7 +6,8 @@ import math
 
 import pytest
 from barista_server.caffe.log import LEARNING_RATE, LOSS, LineKind, LogParser, SeriesKey
-from log_results import glog, parse
+
+from .log_results import glog, parse
 
 PREFIX = "I1123 02:39:30.268702 31578 solver.cpp:239] "
 
