@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -38,4 +39,5 @@ def save(root: Path, sessions: list[SessionInfo]) -> None:
         temporary.write_bytes(msgspec.msgpack.encode(sessions))
         temporary.replace(path)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()

@@ -64,7 +64,7 @@ class DetailsScreen(ModalScreen[int | None]):
     def compose(self) -> ComposeResult:
         session = self.session
         startable = session.state in STARTABLE
-        with Vertical(classes="dialog wide"):
+        with Vertical(classes="dialog wide", id="details"):
             yield Static(Content(f"{session.id}  {session.name}"), classes="title")
             yield Static(self._facts(), classes="line", id="facts")
             if session.snapshots:

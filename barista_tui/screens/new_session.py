@@ -169,7 +169,7 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
         about = (
             template.about
             if template
-            else "The net is found through the solver's net: field. Paths in both may be relative."
+            else "The net is found through the solver; paths in both may be relative."
         )
         self.query_one("#about", Static).update(Content(about))
         self._tell(Content(""))

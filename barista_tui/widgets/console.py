@@ -156,8 +156,8 @@ class Console(ScrollView, can_focus=True):
             self._begin()
 
     def poke(self) -> None:
-        """The log is said to have grown: look at its end."""
-        if self._cache is not None and self.showing == "log":
+        """The log is said to have grown: look at its end, if anybody sees it."""
+        if self._cache is not None and self.showing == "log" and self.size.height:
             self._ask(self._cache.tail())
 
     def take(self, source: Source, start: int, total: int, lines: Sequence[LogLine]) -> None:
@@ -202,7 +202,8 @@ class Console(ScrollView, can_focus=True):
         self._reveal()
 
     def _reveal(self) -> None:
-        if self._reveal_due and self.marked is not None and self.marked < self.total:
+        visible = self.size.height > 0
+        if self._reveal_due and visible and self.marked is not None and self.marked < self.total:
             self._reveal_due = False
             self._following(False)
             self._scroll(max(0, self.marked - self.size.height // 2))
@@ -262,8 +263,7 @@ class Console(ScrollView, can_focus=True):
         self._longest = 0
         self.scroll_to(x=0, animate=False)
         self._grown()
-        if self.showing == "log" and self._cache is not None:
-            self._ask(self._cache.tail())
+        self.poke()
 
     def _grown(self) -> None:
         if self.showing == "notices":
@@ -277,8 +277,11 @@ class Console(ScrollView, can_focus=True):
         self.post_message(self.StatusChanged())
 
     def on_resize(self) -> None:
+        # It may have been hidden, and the log gone on.
+        self.poke()
         if self.follow:
             self._go_to_end()
+        self._reveal()
         self._fetch_visible()
 
     def _fetch_visible(self) -> None:

@@ -51,6 +51,7 @@ async def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Times of day in pictures do not depend on where the test runs."""
     monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     time.tzset()
     yield
     monkeypatch.undo()

@@ -57,7 +57,7 @@ async def test_from_files_to_a_paused_training_by_keys_alone(root: Path, tmp_pat
 async def test_what_is_wrong_with_a_file_is_said_with_its_line(root: Path, tmp_path: Path) -> None:
     (tmp_path / "net.prototxt").write_text(NET)
     (tmp_path / "solver.prototxt").write_text('net: "net.prototxt"\nbase_lr: 0.01\nlearning_rate: 3\n')
-    async with opened(root, (120, 40)) as (app, pilot):
+    async with opened(root, (80, 24)) as (app, pilot):
         await pilot.press("n")
         await until(pilot, lambda: isinstance(app.screen, NewSessionScreen))
         await until(pilot, lambda: app.screen.query_one("#origin", OptionList).option_count >= 2)
@@ -72,6 +72,8 @@ async def test_what_is_wrong_with_a_file_is_said_with_its_line(root: Path, tmp_p
         assert "solver.prototxt:3" in str(app.screen.query_one("#error").render())
         assert "Nothing was made" in str(app.screen.query_one("#error").render())
         assert field.has_class("-wrong")
+        app.screen.query_one("#create-start").focus()
+        await until(pilot, lambda: "Create and start" in shown(app))
         await pilot.press("escape")
         assert isinstance(app.screen, MainScreen)
 
