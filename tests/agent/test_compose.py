@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from barista_server.agent.compose import prepare_net, prepare_solver, values
+from barista_server.agent.datalists import adopt_lists
 from barista_server.caffe import prototxt
-from barista_server.caffe.schema import SolverParameter
+from barista_server.caffe.schema import NetParameter, SolverParameter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,3 +60,35 @@ def test_no_text_makes_it_stumble(text: str) -> None:
         assert text[value.start :].startswith(value.text)
     assert prepare_net(text, "") == text
     prepare_solver(text, "/base", "cpu")
+
+
+LISTS = """layer { name: "a" type: "HDF5Data" top: "x" hdf5_data_param { source: "train.txt" batch_size: 2 } }
+layer { name: "b" type: "HDF5Data" top: "x" hdf5_data_param { source: "sub/train.txt" batch_size: 2 } }
+layer { name: "c" type: "HDF5Data" top: "x" hdf5_data_param { source: "whole.txt" batch_size: 2 } }
+layer { name: "d" type: "HDF5Data" top: "x" hdf5_data_param { source: "absent.txt" batch_size: 2 } }
+layer { name: "e" type: "ImageData" top: "x" top: "y" image_data_param { source: "images.txt" } }
+layer { name: "f" type: "ImageData" top: "x" image_data_param { source: "rooted.txt" root_folder: "p/" } }
+"""
+
+
+def test_data_lists_mean_the_same_files_as_before(tmp_path: Path) -> None:
+    base = str(tmp_path)
+    (tmp_path / "sub").mkdir()
+    for name, text in {
+        "train.txt": "a.h5\n/abs/b.h5\n",
+        "sub/train.txt": "sub/c.h5",
+        "whole.txt": "/abs/d.h5\n",
+        "images.txt": "cat.png 0\n",
+        "rooted.txt": "dog.png 1\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+    net, beside = adopt_lists(prepare_net(LISTS, base), base, lambda path: Path(path).read_bytes())
+    assert beside == {
+        "lists/train.txt": f"{base}/a.h5\n/abs/b.h5\n".encode(),
+        "lists/2-train.txt": f"{base}/sub/c.h5\n".encode(),
+    }
+    layers = prototxt.parse(net, NetParameter).layer
+    sources = [layer.hdf5_data_param.source for layer in layers[:4]]
+    assert sources == ["lists/train.txt", "lists/2-train.txt", f"{base}/whole.txt", f"{base}/absent.txt"]
+    assert [layer.image_data_param.root_folder for layer in layers[4:]] == [f"{base}/", f"{base}/p/"]
+    assert adopt_lists(LISTS, "", lambda path: b"") == (LISTS, {})

@@ -40,10 +40,10 @@ def prepare_solver(solver: str, base: str, device: str) -> str:
             return "CPU"
         if value.path in ("train_net", "test_net", "weights"):
             parts = unquote(value.text).split(",")
-            return quote(",".join(_absolute(part.strip(), base) for part in parts))
+            return quote(",".join(absolute(part.strip(), base) for part in parts))
         return None
 
-    text = _edited(solver, edit)
+    text = edited(solver, edit)
     if not names.intersection(_NET_FIELDS):
         text = _with_line(text, f"net: {quote('net.prototxt')}")
     if "snapshot_prefix" not in names:
@@ -58,10 +58,10 @@ def prepare_net(net: str, base: str) -> str:
         if value.path.rpartition(".")[2] not in _FILES or not value.text.startswith(("'", '"')):
             return None
         before = unquote(value.text)
-        after = _absolute(before, base)
+        after = absolute(before, base)
         return quote(after) if after != before else None
 
-    return _edited(net, edit)
+    return edited(net, edit)
 
 
 def values(text: str) -> Iterator[Value]:
@@ -104,12 +104,13 @@ def unquote(token: str) -> str:
     return text_encoding.CUnescape(token[1:-1]).decode(errors="replace")
 
 
-def _absolute(path: str, base: str) -> str:
+def absolute(path: str, base: str) -> str:
+    """The path, starting from ``base`` if it is relative; an empty base or path changes nothing."""
     # As text: Caffe puts root_folder and file name together without a slash of its own.
     return f"{base.rstrip('/')}/{path}" if base and path and not path.startswith("/") else path
 
 
-def _edited(text: str, edit: Callable[[Value], str | None]) -> str:
+def edited(text: str, edit: Callable[[Value], str | None]) -> str:
     """The text with each value replaced by what ``edit`` gives for it (None: left alone)."""
     parts = []
     done = 0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from barista_server.agent.compose import prepare_net, prepare_solver
+from barista_server.agent.datalists import adopt_lists
 from barista_server.agent.errors import CallError
 from barista_server.api.messages import NewSession, TemplateInfo
 from barista_server.caffe import prototxt
@@ -24,19 +26,33 @@ def templates() -> list[TemplateInfo]:
     ]
 
 
-def texts(call: NewSession, root: Path) -> tuple[str, str, str]:
-    """Solver, net and name of the session to be. Blocks. Raises CallError, OSError."""
+class Draft(NamedTuple):
+    """A session to be."""
+
+    name: str
+    solver: str
+    net: str
+    beside: dict[str, bytes]
+    """More files for its folder, by relative name."""
+
+
+def draft(call: NewSession, root: Path) -> Draft:
+    """What the call asks for, made fit for a session's folder. Blocks. Raises CallError, OSError."""
+    beside: dict[str, bytes] = {}
     if call.template:
         solver, net = _from_template(call, root)
         name = call.template
     elif call.solver.strip():
-        solver, net = call.solver, prepare_net(call.net, call.base)
+        solver = call.solver
+        net, beside = adopt_lists(
+            prepare_net(call.net, call.base), call.base, lambda path: Path(path).read_bytes()
+        )
         name = _net_name(net)
     else:
         hint = "Give a template, or the text of a solver and a net."
         raise CallError("invalid", "a session needs a solver", hint)
     solver = prepare_solver(solver, call.base, call.device)
-    return solver, net, " ".join(call.name.split()) or name
+    return Draft(" ".join(call.name.split()) or name, solver, net, beside)
 
 
 def _from_template(call: NewSession, root: Path) -> tuple[str, str]:

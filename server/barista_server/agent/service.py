@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from barista_server.agent import series, watch
 from barista_server.agent.caffes import Caffes
@@ -22,6 +22,9 @@ from barista_server.agent.session import LIVE, Host, Session
 from barista_server.agent.states import Happening, Refused, next_state
 from barista_server.agent.store import Folder, Meta, Store
 from barista_server.api import messages as m
+
+if TYPE_CHECKING:
+    from barista_server.agent.creation import Draft
 
 EDITS = 2.0
 """Seconds between two looks whether somebody edited a prototxt."""
@@ -200,7 +203,8 @@ class Service:
         except KeyError:
             text = f"there is no caffe '{call.caffe}' on this machine"
             raise CallError("not-found", text, "List the caffes to see which there are.") from None
-        solver, net, name = await asyncio.to_thread(_texts, call, self._host.root)
+        draft = await asyncio.to_thread(_draft, call, self._host.root)
+        name = draft.name
         taken = {session.meta.name for session in self._sessions.values()}
         if not call.name:
             stem, number = name, 1
@@ -208,7 +212,7 @@ class Service:
                 number += 1
                 name = f"{stem}-{number}"
         meta = Meta(id="", name=name, created=time.time(), caffe=caffe.name, device=call.device)
-        folder = await self._disk(self._store.create, meta, solver, net)
+        folder = await self._disk(self._store.create, meta, draft.solver, draft.net, draft.beside)
         session = await self._add(folder)
         session.tell(f"created: {name}")
         return m.SessionReply(session=session.info())
@@ -381,11 +385,11 @@ class Service:
         return m.Done()
 
 
-def _texts(call: m.NewSession, root: Path) -> tuple[str, str, str]:
+def _draft(call: m.NewSession, root: Path) -> Draft:
     # Imported in the thread that needs it: this loads the readers of Caffe's formats.
-    from barista_server.agent.creation import texts
+    from barista_server.agent.creation import draft
 
-    return texts(call, root)
+    return draft(call, root)
 
 
 def _templates() -> list[m.TemplateInfo]:

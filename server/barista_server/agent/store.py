@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -153,8 +154,8 @@ class Store:
         found = [path for path in self.sessions.iterdir() if path.name.isdecimal() and path.is_dir()]
         return [Folder(path) for path in sorted(found, key=lambda path: int(path.name))]
 
-    def create(self, meta: Meta, solver: str, net: str) -> Folder:
-        """A new session's folder; ``meta.id`` is set to its number."""
+    def create(self, meta: Meta, solver: str, net: str, beside: Mapping[str, bytes] | None = None) -> Folder:
+        """A new session's folder, with more files ``beside`` the two; ``meta.id`` is set to its number."""
         meta.id = self._next_id()
         # Built under another name: a folder that is there is whole.
         draft = self.sessions / f".{meta.id}"
@@ -163,6 +164,9 @@ class Store:
         try:
             files.write(draft / "solver.prototxt", solver.encode())
             files.write(draft / "net.prototxt", net.encode())
+            for name, content in (beside or {}).items():
+                (draft / name).parent.mkdir(exist_ok=True)
+                files.write(draft / name, content)
             folder = Folder(draft)
             folder.note("created", name=meta.name, caffe=meta.caffe, device=meta.device, parent=meta.parent)
             folder.save(meta)
