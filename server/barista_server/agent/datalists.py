@@ -24,8 +24,8 @@ def adopt_lists(net: str, base: str, read: Read) -> tuple[str, dict[str, bytes]]
     """The net, and the files to lay beside it, by relative name.
 
     A list of HDF5 files with relative paths is copied with absolute ones. A list of images stays where it is
-    (it may be long); relative paths in it are led back to ``base`` by a root_folder. Lists that cannot be read
-    are left alone.
+    (it may be long); relative paths in it are led back to ``base`` by a root_folder. Lists that cannot be
+    read are left alone.
     """
     if not base:
         return net, {}

@@ -1,0 +1,198 @@
+"""What a client may ask of the agent, one struct a call."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from barista_server.api.things import Message, SeriesKey
+
+MOST_LINES = 10_000
+"""Lines in one answer, so that it fits a frame and holds up nobody."""
+
+
+class ListSessions(Message, frozen=True, tag="list-sessions"):
+    """Answered by :class:`SessionList`."""
+
+
+class GetSession(Message, frozen=True, tag="get-session"):
+    """By id, unique id prefix, or unique name. Answered by :class:`SessionReply`."""
+
+    session: str
+
+
+class NewSession(Message, frozen=True, tag="new-session"):
+    """Create a session from a template, or from the text of a solver and net. Answered by
+    :class:`SessionReply`.
+
+    With ``template`` empty, ``solver`` and ``net`` are prototxt texts; ``base`` is the folder that relative
+    data paths in them mean (they are made absolute); empty leaves them as they are.
+    """
+
+    name: str = ""
+    template: str = ""
+    solver: str = ""
+    net: str = ""
+    base: str = ""
+    caffe: str = ""
+    device: str = "cpu"
+
+
+class StartSession(Message, frozen=True, tag="start"):
+    """Start, or go on from ``snapshot`` (iteration; default: newest verified). Answered by
+    :class:`SessionReply`.
+    """
+
+    session: str
+    snapshot: int | None = None
+
+
+class PauseSession(Message, frozen=True, tag="pause"):
+    """Stop with a verified snapshot; answered when the process was told, Paused comes as an event.
+
+    ``force`` is for a process that does not react, after a person confirmed what is lost since the last
+    snapshot.
+    """
+
+    session: str
+    force: Literal["", "term", "kill"] = ""
+
+
+class SnapshotSession(Message, frozen=True, tag="snapshot"):
+    """Take a snapshot while running. Answered by :class:`SnapshotReply` once both files are verified."""
+
+    session: str
+
+
+class ResetSession(Message, frozen=True, tag="reset"):
+    """Move snapshots and runs to the trash. Answered by :class:`TrashReply`; refused while running."""
+
+    session: str
+
+
+class DeleteSession(Message, frozen=True, tag="delete"):
+    """Move the whole session to the trash. Answered by :class:`TrashReply`; refused while running."""
+
+    session: str
+
+
+class Restore(Message, frozen=True, tag="restore"):
+    """Undo a reset or delete. Answered by :class:`SessionReply`."""
+
+    trash: str
+
+
+class RenameSession(Message, frozen=True, tag="rename"):
+    """Answered by :class:`SessionReply`."""
+
+    session: str
+    name: str
+
+
+class ListTemplates(Message, frozen=True, tag="list-templates"):
+    """Answered by :class:`TemplateList`."""
+
+
+class ListCaffes(Message, frozen=True, tag="list-caffes"):
+    """Answered by :class:`CaffeList`."""
+
+
+class GetLines(Message, frozen=True, tag="get-lines"):
+    """Lines of a run's log. Answered by :class:`Lines`.
+
+    ``start`` counts filtered lines, 0-based; negative counts from the end. An empty ``kinds`` lets every kind
+    pass. At most MOST_LINES come at a time.
+    """
+
+    session: str
+    run: int
+    start: int = -200
+    count: int = 200
+    kinds: list[str] = []
+
+
+class ListSeries(Message, frozen=True, tag="list-series"):
+    """Answered by :class:`SeriesList`."""
+
+    session: str
+
+
+class GetSeries(Message, frozen=True, tag="get-series"):
+    """Windows of metrics over all runs, stitched. Answered by :class:`SeriesWindow`.
+
+    ``x0``/``x1`` bound the window in units of ``axis`` (None: open); at most ``buckets`` buckets a series.
+    With ``raw`` true, runs are not stitched and nothing is decimated.
+    """
+
+    session: str
+    keys: list[SeriesKey]
+    axis: Literal["iteration", "time"] = "iteration"
+    x0: float | None = None
+    x1: float | None = None
+    buckets: int = 400
+    raw: bool = False
+
+
+class GetFiles(Message, frozen=True, tag="get-files"):
+    """Answered by :class:`SessionFiles`."""
+
+    session: str
+
+
+class Subscribe(Message, frozen=True, tag="subscribe"):
+    """Receive session and notice events from now on. Answered by :class:`Subscribed`.
+
+    ``epoch`` and ``after`` name the last event the client saw; events since then are sent again, unless too
+    many were missed or the agent was started anew: then ``Subscribed.complete`` holds and the reply's lists
+    are the whole truth.
+    """
+
+    epoch: str = ""
+    after: int = 0
+
+
+class FollowLog(Message, frozen=True, tag="follow-log"):
+    """Send the bytes of a run's log from ``offset`` on, then what is appended. Answered by :class:`Done`."""
+
+    session: str
+    run: int
+    offset: int = 0
+
+
+class UnfollowLog(Message, frozen=True, tag="unfollow-log"):
+    """Answered by :class:`Done`."""
+
+    session: str
+    run: int
+
+
+class Ping(Message, frozen=True, tag="ping"):
+    """Answered by :class:`Done`."""
+
+
+class StopAgent(Message, frozen=True, tag="stop-agent"):
+    """End the agent; trainings go on. Answered by :class:`Done`."""
+
+
+Call = (
+    ListSessions
+    | GetSession
+    | NewSession
+    | StartSession
+    | PauseSession
+    | SnapshotSession
+    | ResetSession
+    | DeleteSession
+    | Restore
+    | RenameSession
+    | ListTemplates
+    | ListCaffes
+    | GetLines
+    | ListSeries
+    | GetSeries
+    | GetFiles
+    | Subscribe
+    | FollowLog
+    | UnfollowLog
+    | Ping
+    | StopAgent
+)

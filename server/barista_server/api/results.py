@@ -1,0 +1,148 @@
+"""What the agent answers, and what it tells by itself."""
+
+from __future__ import annotations
+
+from barista_server.api.things import (
+    CaffeInfo,
+    LogLine,
+    Message,
+    Notice,
+    Problem,
+    Series,
+    SeriesKey,
+    SessionInfo,
+    Snapshot,
+    TemplateInfo,
+)
+
+
+class Done(Message, frozen=True, tag="done"):
+    """The call was carried out and has nothing to tell."""
+
+
+class Failure(Message, frozen=True, tag="failure"):
+    """The call was not carried out.
+
+    ``code`` is for programs: ``not-found``, ``ambiguous``, ``refused`` (wrong state; ``text`` says which and
+    what to do first), ``invalid`` (see ``problems``), ``disk`` (full or unwritable), ``timeout``,
+    ``internal``.
+    """
+
+    code: str
+    text: str
+    hint: str | None = None
+    problems: list[Problem] = []
+
+
+class SessionList(Message, frozen=True, tag="session-list"):
+    sessions: list[SessionInfo]
+
+
+class SessionReply(Message, frozen=True, tag="session"):
+    session: SessionInfo
+
+
+class SnapshotReply(Message, frozen=True, tag="snapshot-taken"):
+    session: str
+    snapshot: Snapshot
+
+
+class TrashReply(Message, frozen=True, tag="trashed"):
+    """``trash`` is what :class:`Restore` takes; ``files`` and ``size`` say what went."""
+
+    trash: str
+    session: str
+    files: int
+    size: int
+
+
+class TemplateList(Message, frozen=True, tag="template-list"):
+    templates: list[TemplateInfo]
+
+
+class CaffeList(Message, frozen=True, tag="caffe-list"):
+    caffes: list[CaffeInfo]
+
+
+class Lines(Message, frozen=True, tag="lines"):
+    """``total`` counts the lines that pass the filter; ``start`` is the filtered index of the first sent."""
+
+    session: str
+    run: int
+    start: int
+    total: int
+    lines: list[LogLine]
+
+
+class SeriesList(Message, frozen=True, tag="series-list"):
+    keys: list[SeriesKey]
+
+
+class SeriesWindow(Message, frozen=True, tag="series-window"):
+    session: str
+    series: list[Series]
+
+
+class SessionFiles(Message, frozen=True, tag="session-files"):
+    solver: str
+    net: str
+
+
+class Subscribed(Message, frozen=True, tag="subscribed"):
+    """``complete``: ``sessions`` and ``notices`` replace all the client knows. ``sequence``: the last event's
+    number.
+    """
+
+    complete: bool
+    sequence: int
+    sessions: list[SessionInfo] = []
+    notices: list[Notice] = []
+
+
+Result = (
+    Done
+    | Failure
+    | SessionList
+    | SessionReply
+    | SnapshotReply
+    | TrashReply
+    | TemplateList
+    | CaffeList
+    | Lines
+    | SeriesList
+    | SeriesWindow
+    | SessionFiles
+    | Subscribed
+)
+
+
+class SessionChanged(Message, frozen=True, tag="session-changed"):
+    """New or changed; sent at most a few times a second for one session, newest wins."""
+
+    session: SessionInfo
+
+
+class SessionRemoved(Message, frozen=True, tag="session-removed"):
+    session: str
+
+
+class Noticed(Message, frozen=True, tag="noticed"):
+    notice: Notice
+
+
+class LogBytes(Message, frozen=True, tag="log-bytes"):
+    """``data`` starts at byte ``offset`` of the run's log. Offsets are contiguous unless ``gap`` bytes were
+    left out.
+    """
+
+    session: str
+    run: int
+    offset: int
+    data: bytes
+    gap: int = 0
+    """Bytes skipped before ``offset`` because the client was too slow."""
+    ended: bool = False
+    """The run is over and this is its last event."""
+
+
+Occurrence = SessionChanged | SessionRemoved | Noticed | LogBytes

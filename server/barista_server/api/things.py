@@ -1,0 +1,165 @@
+"""What the messages speak of: sessions, runs, snapshots, metrics, log lines."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of all on the wire. Unknown fields are ignored, so that one may be added within one version."""
+
+
+class State(StrEnum):
+    """State of a session. *Not connected* is no state: it belongs to the link (see docs/architecture.md)."""
+
+    WAITING = "waiting"
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    PRETRAINED = "pre-trained"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    INVALID = "invalid"
+
+
+class Problem(Message, frozen=True):
+    """Why a session is invalid or a run failed."""
+
+    text: str
+    file: str | None = None
+    line: int | None = None
+    """1-based, in ``file``."""
+    hint: str | None = None
+    """What to do next, as a sentence."""
+
+
+class Snapshot(Message, frozen=True):
+    """A verified pair of model and state file in the session's folder."""
+
+    iteration: int
+    model: str
+    """File name relative to the session's folder; so is ``state``."""
+    state: str
+    size: int
+    time: float
+
+
+class RunInfo(Message, frozen=True):
+    """One start of the caffe executable within a session. Runs count from 1."""
+
+    number: int
+    started: float
+    ended: float | None = None
+    resumed_from: int | None = None
+    """Iteration of the snapshot it went on from."""
+    exit_code: int | None = None
+    signal: int | None = None
+    log_size: int = 0
+    lines: int = 0
+
+
+class SessionInfo(Message, frozen=True):
+    """All a list row needs to know of a session."""
+
+    id: str
+    name: str
+    state: State
+    folder: str
+    created: float
+    caffe: str
+    """Name of the chosen executable, see :class:`CaffeInfo`."""
+    device: str = "cpu"
+    """``cpu``, or what caffe's ``--gpu`` takes: ``0``, ``0,1``, ``all``."""
+    parent: str | None = None
+    problems: list[Problem] = []
+    """Reasons of Invalid and Failed, worst first."""
+    iteration: int = 0
+    max_iter: int = 0
+    loss: float | None = None
+    """Last displayed (smoothed) training loss; may be NaN or infinite."""
+    tests: dict[str, float] = {}
+    """Last value of each test output, by name: ``{"accuracy": 0.98}``."""
+    speed: float | None = None
+    """Iterations per second over the last displays, tests left out."""
+    eta: float | None = None
+    """Seconds to go, tests included; only while running."""
+    stalled: bool = False
+    """No line for far longer than this run's own history predicts."""
+    runs: list[RunInfo] = []
+    snapshots: list[Snapshot] = []
+    """Oldest first."""
+    busy: str | None = None
+    """What the agent is doing to it just now: ``stopping at iteration 4200``."""
+
+
+class CaffeInfo(Message, frozen=True):
+    """An executable that behaves like caffe."""
+
+    name: str
+    argv: list[str]
+    version: str = ""
+    problem: str | None = None
+
+
+class TemplateInfo(Message, frozen=True):
+    """A ready-made network with solver."""
+
+    name: str
+    title: str
+    about: str
+
+
+class SeriesKey(Message, frozen=True):
+    """Names one metric of a session: training's loss and lr, outputs of the train net and each test net."""
+
+    phase: Literal["train", "test"]
+    name: str
+    net: int = 0
+    """Number of the test net."""
+    output: int = -1
+    """Number of the net output (``#0``); -1 for the smoothed loss and lr, which are no outputs."""
+
+
+class Series(Message, frozen=True):
+    """A window of one metric, decimated to buckets. All arrays have the same length.
+
+    ``x`` float64: iteration, or seconds since the first run's start (as the request asked); ``low``/``high``
+    float64: least and greatest finite value in the bucket (NaN where it has none); ``line`` int64: log line
+    of the bucket's last point, or -1.
+    """
+
+    key: SeriesKey
+    x: bytes
+    low: bytes
+    high: bytes
+    line: bytes
+    run: bytes
+    """Run number of each bucket's last point, int32."""
+    points: int
+    """Number of points the window stands for."""
+    nonfinite: bytes = b""
+    """x of NaN and infinite points, float64, thinned like the rest."""
+
+
+class LogLine(Message, frozen=True):
+    """One cleaned line of a run's log."""
+
+    number: int
+    """0-based line number within the run's log."""
+    kind: Literal["plain", "metric", "test", "event", "warning", "error"]
+    text: str
+
+
+class Notice(Message, frozen=True):
+    """A message for the console that is no log line: the agent, or a session's life."""
+
+    time: float
+    caller: str
+    """``Session 7``, ``Agent`` ..."""
+    kind: Literal["text", "error"]
+    text: str
