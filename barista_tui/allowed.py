@@ -18,6 +18,8 @@ class Context:
 
     session: SessionInfo | None = None
     alive: bool = False
+    silent: bool = False
+    """Connected, but the agent does not answer."""
     pane: Pane = "sessions"
     plot_shown: bool = True
     console_shown: bool = True
@@ -31,6 +33,8 @@ ACTIVE = {State.RUNNING, State.PAUSING, State.QUEUED}
 
 def needs_agent(context: Context) -> str | None:
     """Anything the agent must do."""
+    if context.silent:
+        return "the agent does not answer: wait, or see what became of it"
     return None if context.alive else "not connected: wait, or press C to connect now"
 
 
@@ -125,4 +129,4 @@ def needs_console(context: Context) -> str | None:
 
 def only_disconnected(context: Context) -> str | None:
     """Connecting by hand."""
-    return "connected" if context.alive else None
+    return "connected" if context.alive or context.silent else None

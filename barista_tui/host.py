@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from barista_server.api.link import CallFailed, Link, LinkError
-from barista_server.api.messages import Call, Event, Message, Notice, Subscribe, Subscribed
+from barista_server.api.messages import Call, Done, Event, Message, Notice, Ping, Subscribe, Subscribed
 
 from barista_tui.store import LinkState, Store
 
@@ -17,8 +17,13 @@ __all__ = ["CallFailed", "Host", "LinkError"]
 
 R = TypeVar("R", bound=Message)
 
+SILENT = "the agent is there but does not answer: stopped, swapped out, or its disk hangs"
+
 BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds until the next attempt, the last one for good."""
+
+PULSE = 3.0
+"""Seconds between two questions whether the agent still answers, and that an answer may take."""
 
 
 class Host:
@@ -51,7 +56,7 @@ class Host:
                     problem = str(error)
                 else:
                     attempt = 0
-                    await link.wait_closed()
+                    await self._watch(link)
                     problem = str(link.error or "the connection was closed")
                 self._link = None
                 wait = BACKOFF[min(attempt, len(BACKOFF) - 1)]
@@ -84,6 +89,28 @@ class Host:
         link.on_event = self._store.happened
         self._link = link
         self._tell("alive")
+
+    async def _watch(self, link: Link) -> None:
+        """Return when the connection has ended; a frozen agent keeps it open, but does not answer."""
+        pulse = asyncio.create_task(self._feel_pulse(link))
+        try:
+            await link.wait_closed()
+        finally:
+            pulse.cancel()
+
+    async def _feel_pulse(self, link: Link) -> None:
+        heard = time.time()
+        while not link.closed:
+            try:
+                await link.call(Ping(), Done, patience=PULSE)
+            except (LinkError, CallFailed):
+                if not link.closed and self._store.known.link.state == "alive":
+                    self._store.linked(LinkState("silent", since=heard, host=self.name, detail=SILENT))
+                continue
+            heard = time.time()
+            if self._store.known.link.state == "silent":
+                self._tell("alive")
+            await asyncio.sleep(PULSE)
 
     def _tell(self, state: Literal["connecting", "alive"]) -> None:
         self._store.linked(LinkState(state=state, since=time.time(), host=self.name))

@@ -13,6 +13,9 @@ from barista_tui import format as fmt
 BAR_LEAST = 8
 SPARK_WIDTH = 12
 
+MOVING = {State.RUNNING, State.PAUSING, State.QUEUED}
+"""States that may have changed since the last news; the others last."""
+
 SORTS = ("id", "name", "state", "progress", "loss", "eta")
 
 
@@ -107,8 +110,8 @@ def row(
     state = look.glyph
     if layout.word:
         state = f"{look.glyph} {look.word}"
-        if link:
-            state = f"{look.glyph} {look.word[:7]} {link.replace(' ', '')}"
+        if link and session.state in MOVING:
+            state = f"{look.glyph} {look.word} {link.replace(' ', '')}"
     cells = [
         Cell(fmt.fit(session.id, layout.id), "dim", "id"),
         Cell(fmt.fit(session.name, layout.name), "text", "name"),

@@ -24,9 +24,12 @@ MAX_NOTICES = 2000
 
 @dataclass(frozen=True)
 class LinkState:
-    """Where the link to a host stands, ``since`` when; ``retry_at``: the time of the next attempt."""
+    """Where the link to a host stands, ``since`` when; ``retry_at``: the time of the next attempt.
 
-    state: Literal["connecting", "alive", "lost"] = "connecting"
+    ``silent``: connected, but no answer comes.
+    """
+
+    state: Literal["connecting", "alive", "silent", "lost"] = "connecting"
     since: float = 0.0
     host: str = "local"
     detail: str = ""
@@ -44,6 +47,11 @@ class Known:
     """Number of notices ever received; those before ``notices`` were dropped."""
     epoch: str = ""
     sequence: int = 0
+
+    @property
+    def stale(self) -> bool:
+        """Nothing is heard from the host: what is known has an age."""
+        return self.link.state in ("silent", "lost")
 
 
 class Store:

@@ -17,7 +17,12 @@ from barista_tui.widgets.bar import Piece
 
 PANES: tuple[Pane, ...] = ("sessions", "plot", "console")
 _NAMES: dict[Pane, str] = {"sessions": "Sessions", "plot": "Plot", "console": "Console"}
-_LINKS = {"connecting": ("◌", "dim"), "alive": ("●", "running"), "lost": ("✖", "failed")}
+_LINKS = {
+    "connecting": ("◌", "dim"),
+    "alive": ("●", "running"),
+    "silent": ("◌", "warning"),
+    "lost": ("✖", "failed"),
+}
 
 
 def link_words(link: LinkState, now: float) -> str:
@@ -27,6 +32,8 @@ def link_words(link: LinkState, now: float) -> str:
             return f"{link.host} connecting …"
         case "alive":
             return link.host
+        case "silent":
+            return f"{link.host} does not answer, {fmt.age(now - link.since)}"
     return f"{link.host} not connected, {fmt.age(now - link.since)}"
 
 

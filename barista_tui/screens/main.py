@@ -135,6 +135,7 @@ class MainScreen(Screen[None]):
         return Context(
             session=self.session,
             alive=self.app.store.known.link.state == "alive",
+            silent=self.app.store.known.link.state == "silent",
             pane=self._pane,
             plot_shown=self.wide or self._pane == "plot",
             console_shown=self.wide or self._pane == "console",
@@ -155,14 +156,13 @@ class MainScreen(Screen[None]):
         )
         if self._filter and known.sessions:
             empty = (f"No session matches “{self._filter}”. esc shows all.",)
-        lost = known.link.state == "lost"
         self.list.show(
             ListModel(
                 sessions=tuple(rows.ordered(chosen, self.sort)),
                 host=known.link.host,
                 longest_name=max((len(each.name) for each in known.sessions.values()), default=12),
                 longest_id=max((len(each.id) for each in known.sessions.values()), default=2),
-                link=fmt.age(self.app.now() - known.link.since) if lost else "",
+                link=fmt.age(self.app.now() - known.link.since) if known.stale else "",
                 sort=self.sort,
                 sparks=dict(self.sparks),
                 empty=empty,
@@ -248,8 +248,7 @@ class MainScreen(Screen[None]):
         self._titles()
 
     def _tick(self) -> None:
-        link = self.app.store.known.link
-        if link.state == "lost":
+        if self.app.store.known.stale:
             self.show_known()
         else:
             self._titles()
@@ -349,7 +348,8 @@ class MainScreen(Screen[None]):
         """Make a pane the active one; in the narrow layout the only one."""
         self._pane = pane
         self._place()
-        self.query_one(f"#{pane}").focus()
+        # At once, not by a message: keys typed ahead belong to the new pane.
+        self.set_focus(self.query_one(f"#{pane}"))
         self.show_known()
         if pane == "plot":
             self.want_plot()
@@ -386,7 +386,7 @@ class MainScreen(Screen[None]):
         """Ask for the words to filter by."""
         self.show_pane("sessions")
         self.filter_input.display = True
-        self.filter_input.focus()
+        self.set_focus(self.filter_input)
 
     @on(Input.Changed, "#filter")
     def _filter_changed(self, message: Input.Changed) -> None:
@@ -395,5 +395,5 @@ class MainScreen(Screen[None]):
 
     @on(Input.Submitted, "#filter")
     def _close_filter(self) -> None:
+        self.set_focus(self.list)
         self.filter_input.display = False
-        self.list.focus()

@@ -40,6 +40,9 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """The filters of the console, by their names on the screen."""
 
+STAMP = 9
+"""Cells of the time of day before a line."""
+
 AHEAD = 64
 """Lines fetched beyond the visible ones."""
 
@@ -51,7 +54,7 @@ def line_segments(line: LogLine, palette: Palette, raw: bool) -> list[Segment]:
         return [Segment(line.text, color)]
     match = GLOG.match(line.text)
     if match is None:
-        return [Segment(" " * 9, ink(palette.dim)), Segment(line.text, color)]
+        return [Segment(" " * STAMP, ink(palette.dim)), Segment(line.text, color)]
     return [Segment(match.group(1) + " ", ink(palette.dim)), Segment(line.text[match.end() :], color)]
 
 
@@ -167,7 +170,7 @@ class Console(ScrollView, can_focus=True):
             return
         before = self._cache.total
         self._cache.put(start, total, list(lines))
-        longest = max((cell_len(line.text) for line in lines), default=0)
+        longest = max((cell_len(line.text) + STAMP for line in lines), default=0)
         if longest > self._longest:
             self._longest = longest
         if self.showing != "log":
@@ -299,7 +302,8 @@ class Console(ScrollView, can_focus=True):
             self.post_message(self.Wanted(self._cache.source, window))
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        # The size includes the cells of the scroll bar.
+        width = self.scrollable_content_region.width
         palette = palette_of(self.app.current_theme.dark)
         index = self.scroll_offset.y + y
         if not self.total:

@@ -304,3 +304,46 @@ async def test_hundreds_of_sessions_are_rows_only_where_seen(root: Path) -> None
         await until(pilot, lambda: app.main.list.scroll_offset.y == app.main.list.max_scroll_y)
         await pilot.press("home")
         assert app.main.list.scroll_offset.y == 0
+
+
+async def test_a_frozen_agent_is_told_and_the_screen_stays_awake(root: Path) -> None:
+    await made(root, "moving")
+    await made(root, "resting", start=False)
+    async with opened(root) as (app, pilot):
+        await until(pilot, lambda: state_of(app, "moving") is State.RUNNING)
+        agent = json.loads((root / "agent.json").read_text())["pid"]
+        os.kill(agent, signal.SIGSTOP)
+        try:
+            await until(pilot, lambda: "does not answer" in shown(app))
+            await pilot.press("1", "end")
+            await until(pilot, lambda: app.main.session is not None and app.main.session.name == "moving")
+            await pilot.press("s")
+            await until(pilot, lambda: "Snapshot: the agent does not answer" in shown(app))
+        finally:
+            os.kill(agent, signal.SIGCONT)
+        await until(pilot, lambda: app.store.known.link.state == "alive" and "● local" in shown(app))
+        before = app.main.session.iteration
+        await until(pilot, lambda: app.main.session is not None and app.main.session.iteration > before)
+
+
+async def test_keys_typed_ahead_go_to_the_pane_chosen_before(root: Path) -> None:
+    await made(root, "first")
+    await made(root, "second", start=False)
+    async with opened(root) as (app, pilot):
+        await until(pilot, lambda: len(app.main.list.model.sessions) == 2)
+        await pilot.press("1", "end")
+        await until(pilot, lambda: app.main.console.total > 40)
+        app.simulate_key("3")
+        app.simulate_key("g")
+        await until(pilot, lambda: not app.main.console.follow)
+        assert app.main.session is not None and app.main.session.name == "first"
+
+
+async def test_long_lines_end_in_an_ellipsis_and_scroll_sideways(root: Path) -> None:
+    await made(root, "wordy", text=solver(speed=50))
+    async with opened(root, (60, 20)) as (app, pilot):
+        await pilot.press("3", "w")
+        await until(pilot, lambda: "… " in shown(app))
+        assert "lr = 0.01" not in shown(app)
+        await pilot.press(*["right"] * 5)
+        await until(pilot, lambda: "lr = 0.01" in shown(app))
