@@ -1,6 +1,16 @@
 """The layer types of the engine, by Caffe's names. Importing this package registers them all."""
 
-from barista_engine.layers import activation, common, data, loss, normalization, selection, shape, vision
+from barista_engine.layers import (
+    activation,
+    common,
+    data,
+    loss,
+    normalization,
+    recurrent,
+    selection,
+    shape,
+    vision,
+)
 from barista_engine.layers.registry import (
     LAYERS,
     Built,
@@ -29,6 +39,7 @@ __all__ = [
     "layer_type",
     "loss",
     "normalization",
+    "recurrent",
     "selection",
     "shape",
     "shape_string",

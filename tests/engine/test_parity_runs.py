@@ -1,0 +1,39 @@
+"""Small trainings that a real Caffe 1.0 ran on a CPU: what it printed from start to end of optimization.
+
+A folder of `runs` holds solver.prototxt, net.prototxt, data, init.caffemodel, expected.log and, where it was
+given some, flags.txt with more flags.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from barista_engine import flags
+from barista_engine.glog import Glog
+from barista_engine.train_cmd import train
+
+from .golden_logs import FIXTURES, Line, differences, read_lines, training_here
+
+RUNS = sorted((FIXTURES / "runs").iterdir())
+TOLERANCE = 1e-3
+
+
+def optimization(data: bytes) -> list[Line]:
+    lines = read_lines(data)
+    return lines[next(i for i, line in enumerate(lines) if line.text == "Starting Optimization") :]
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+def test_trains_as_caffe_did(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    monkeypatch.chdir(tmp_path / "run")
+    more = Path("flags.txt").read_text().split() if Path("flags.txt").exists() else []
+    fd = os.open("ours.log", os.O_RDWR | os.O_CREAT)
+    with training_here():
+        train(flags.parse(["--solver=solver.prototxt", "--weights=init.caffemodel", *more])[0], Glog(fd=fd))
+    os.close(fd)
+    ours = optimization(Path("ours.log").read_bytes())
+    assert differences(ours, optimization(Path("expected.log").read_bytes()), TOLERANCE) == []
