@@ -44,7 +44,10 @@ class BaristaApp(App[None]):
         self.main = MainScreen(title or root.name)
         for each in theme.THEMES:
             self.register_theme(each)
-        self.theme = theme.DARK
+        self.color_range: theme.Colors = (
+            "none" if self.no_color else "sixteen" if self.console.color_system == "standard" else "many"
+        )
+        self.theme = theme.theme_name(True, self.color_range)
 
     def on_mount(self) -> None:
         if self._connect:

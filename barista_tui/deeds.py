@@ -175,7 +175,7 @@ class Deeds:
 
     def toggle_theme(self) -> None:
         app = self._screen.app
-        app.theme = theme.LIGHT if app.current_theme.dark else theme.DARK
+        app.theme = theme.theme_name(not app.current_theme.dark, app.color_range)
 
     def reconnect(self) -> None:
         self._screen.app.host.retry_now()

@@ -150,6 +150,7 @@ async def main(names: Sequence[str]) -> int:
         print(f"there are: {', '.join(picture.name for picture in PICTURES)}", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="barista-") as folder:
+        os.environ["TERM"] = "xterm-256color"
         os.environ["XDG_CACHE_HOME"] = str(Path(folder, "cache"))
         root = Path(folder, "digits")
         link = await Link.open(root)

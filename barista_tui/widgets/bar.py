@@ -98,7 +98,7 @@ class Bar(Widget):
         return self._strip([*pieces, *right], width)
 
     def _strip(self, pieces: list[Piece], width: int) -> Strip:
-        palette = palette_of(self.app.current_theme.dark)
+        palette = palette_of(self.app.theme)
         self._places.clear()
         segments = []
         x = 0

@@ -304,7 +304,7 @@ class Console(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         # The size includes the cells of the scroll bar.
         width = self.scrollable_content_region.width
-        palette = palette_of(self.app.current_theme.dark)
+        palette = palette_of(self.app.theme)
         index = self.scroll_offset.y + y
         if not self.total:
             text = self.empty[y] if y < len(self.empty) else ""

@@ -83,7 +83,7 @@ class Plot(Widget, can_focus=True):
     @property
     def curves(self) -> list[Curve]:
         """The curves that have points, coloured."""
-        colors = palette_of(self.app.current_theme.dark).curves
+        colors = palette_of(self.app.theme).curves
         made = [curves.curve(each, colors[place % len(colors)]) for place, each in enumerate(self._series)]
         return [each for each in made if each.x or each.nonfinite]
 
@@ -152,7 +152,7 @@ class Plot(Widget, can_focus=True):
 
     def _legend(self, short: bool) -> list[Piece]:
         pieces = []
-        colors = palette_of(self.app.current_theme.dark).curves
+        colors = palette_of(self.app.theme).curves
         for place, each in enumerate(self.curves):
             tone = f"curve{place % len(colors)}"
             pieces += [
@@ -180,17 +180,17 @@ class Plot(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         width, height = self.size
-        dark = self.app.current_theme.dark
-        drawn_for = (self._series, self.view, width, height, dark, self.empty)
+        theme = self.app.theme
+        drawn_for = (self._series, self.view, width, height, theme, self.empty)
         if drawn_for != self._drawn_for:
-            self._strips = self._draw(width, height, dark)
+            self._strips = self._draw(width, height, theme)
             self._drawn_for = drawn_for
         if y < len(self._strips):
             return self._strips[y].apply_style(self.rich_style)
         return Strip.blank(width, self.rich_style)
 
-    def _draw(self, width: int, height: int, dark: bool) -> list[Strip]:
-        palette = palette_of(dark)
+    def _draw(self, width: int, height: int, theme: str) -> list[Strip]:
+        palette = palette_of(theme)
         inks = Inks(axis=palette.dim, grid=palette.faint, mark=palette.tones["failed"])
         text = curves.draw(self.curves, self.view, width, height, inks)
         if not text:

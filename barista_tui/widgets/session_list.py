@@ -148,7 +148,7 @@ class SessionList(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        palette = palette_of(self.app.current_theme.dark)
+        palette = palette_of(self.app.theme)
         index = self.scroll_offset.y + y
         if not self.model.sessions:
             text = self.model.empty[y] if y < len(self.model.empty) else ""
@@ -164,7 +164,7 @@ class SessionList(ScrollView, can_focus=True):
         mark = Segment(
             "▌" if chosen else " ", ink(palette.accent if self.has_focus else palette.dim, background)
         )
-        segments = [mark, *cell_segments(cells, palette_of(self.app.current_theme.dark), background, chosen)]
+        segments = [mark, *cell_segments(cells, palette, background, chosen)]
         strip = Strip(segments).adjust_cell_length(width, ink(palette.foreground, background))
         return strip.apply_style(self.rich_style)
 
