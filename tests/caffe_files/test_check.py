@@ -153,7 +153,7 @@ def test_what_caffe_lets_pass_is_a_warning(
         ("    batch_size: 2\n", "", 3, "batch_size must be positive", "add batch_size: 64"),
         ("include {", "exclude { } include {", 15, "either include rules or exclude rules", "keep one kind"),
         ("bottom", "botom", 12, 'no field named "botom"', 'did you mean "bottom"?'),
-        ("layer {", "layers {} layer {", None, "old V1 form", "convert it"),
+        ("layer {", "layers {} layer {", None, "includes both 'layer' and 'layers'", "write every layer"),
         (
             "data_param",
             'transform_param { mean_file: "m" } data_param',
@@ -224,6 +224,22 @@ def test_input_fields_do_not_shift_lines(session: Path) -> None:
     net = "input: 'x' input_dim: 1 input_dim: 1 input_dim: 1 input_dim: 1\nlayer { name: 'a'\n bottom: 'y' }"
     (session / "net.prototxt").write_text(net)
     assert only(check_session(session)).line == 3
+
+
+def test_lines_in_old_nets_are_those_of_their_layers(session: Path) -> None:
+    (session / "net.prototxt").write_text(
+        """input: "x" input_dim: 1 input_dim: 1 input_dim: 9 input_dim: 9
+layers { layer { name: "p" type: "padding" pad: 1 } bottom: "x" top: "p" }
+layers { layer { name: "c" type: "conv" num_output: 1 kernelsize: 3 }
+  bottom: "p" top: "c" }
+layers { layer { name: "r" type: "relu" }
+  bottom: "c" top: "c" }
+layers { bottom: "c" top: "i" layer { type: "innerproduct" num_output: 1
+  name: "r" } }
+"""
+    )
+    problem = only(check_session(session))
+    assert problem.line == 8 and "two layers 'r'" in problem.message
 
 
 def test_no_solver_at_all(tmp_path: Path) -> None:

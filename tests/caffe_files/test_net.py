@@ -164,7 +164,7 @@ def test_input_fields_become_a_first_layer() -> None:
         """input: 'a' input_dim: 1 input_dim: 3 input_dim: 4 input_dim: 5
         input: 'b' input_dim: 2 input_dim: 1 input_dim: 1 input_dim: 1 layer { name: 'L' bottom: 'a' }"""
     )
-    assert upgrade_net(net) == ["input fields became an Input layer"]
+    assert "Successfully upgraded file specified using deprecated input fields." in upgrade_net(net)
     first = net.layer[0]
     assert (first.name, first.type, list(first.top)) == ("input", "Input", ["a", "b"])
     assert [list(shape.dim) for shape in first.input_param.shape] == [[1, 3, 4, 5], [2, 1, 1, 1]]
@@ -184,13 +184,8 @@ def test_inputs_without_full_shape_are_refused(text: str) -> None:
 
 def test_three_params_of_an_old_batch_norm_are_frozen() -> None:
     net = net_of("layer { name: 'bn' type: 'BatchNorm' param { lr_mult: 1 } param { } param { } }")
-    assert len(upgrade_net(net)) == 1
+    assert upgrade_net(net, "f") == [
+        "Attempting to upgrade batch norm layers using deprecated params: f",
+        "Successfully upgraded batch norm layers using deprecated params.",
+    ]
     assert [(spec.lr_mult, spec.decay_mult) for spec in net.layer[0].param] == [(0, 0)] * 3
-
-
-def test_old_layers_are_named_as_such(tmp_path: Path) -> None:
-    path = tmp_path / "old.prototxt"
-    path.write_text("layers { name: 'conv1' type: CONVOLUTION }")
-    with pytest.raises(NetError, match="old V1 form") as caught:
-        load_net(path)
-    assert (caught.value.path, caught.value.layer) == (str(path), "conv1")

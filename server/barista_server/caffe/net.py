@@ -5,83 +5,38 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from barista_server.caffe import prototxt
+from barista_server.caffe.errors import NetError
 from barista_server.caffe.schema import LayerParameter, NetParameter, NetState, NetStateRule, Phase
+from barista_server.caffe.upgrade import upgrade_net
+
+__all__ = [
+    "NetError",
+    "filter_net",
+    "insert_splits",
+    "layer_is_in",
+    "load_net",
+    "net_state",
+    "state_meets_rule",
+    "upgrade_net",
+]
 
 _Top = tuple[int, int]
 
 
-class NetError(ValueError):
-    """A net that Caffe would refuse, in its words; layer names the layer at fault, hint says what to do.
+def load_net(path: str | Path, notes: list[str] | None = None) -> NetParameter:
+    """Read a net file and bring old forms up to date; appends Caffe's messages about that to notes.
 
-    path is the net's file where it was read from one.
+    Raises OSError, PrototxtError, NetError.
     """
-
-    def __init__(self, message: str, layer: str = "", hint: str = "") -> None:
-        super().__init__(message)
-        self.layer = layer
-        self.hint = hint
-        self.path: str | None = None
-
-
-def load_net(path: str | Path) -> NetParameter:
-    """Read a net file and bring old forms up to date. Raises OSError, PrototxtError, NetError."""
     net = prototxt.read(path, NetParameter)
     try:
-        upgrade_net(net)
+        messages = upgrade_net(net, str(path))
     except NetError as error:
         error.path = str(path)
         raise
+    if notes is not None:
+        notes += messages
     return net
-
-
-def upgrade_net(net: NetParameter) -> list[str]:
-    """Bring old forms up to date in place; returns what was done, in words. Raises NetError for V0/V1 nets.
-
-    The transform fields of data_param (scale, mirror, ...) stay as they are: Caffe moves them for
-    V1 layers only and ignores them in current ones.
-    """
-    if net.layers:
-        raise NetError(
-            'The net is in the old V1 form, layers { type: POOLING } instead of layer { type: "Pooling" }',
-            layer=net.layers[0].name,
-            hint="convert it with caffe's upgrade_net_proto_text",
-        )
-    notes = []
-    if net.input:
-        _upgrade_input(net)
-        notes.append("input fields became an Input layer")
-    old_norms = [layer for layer in net.layer if layer.type == "BatchNorm" and len(layer.param) == 3]
-    for layer in old_norms:
-        for spec in layer.param:
-            spec.lr_mult = spec.decay_mult = 0
-        notes.append(
-            f"the three params of BatchNorm layer {layer.name} were given lr_mult 0 and decay_mult 0"
-        )
-    return notes
-
-
-def _upgrade_input(net: NetParameter) -> None:
-    """input with input_shape or input_dim becomes the first layer; a bare input (old weights) is dropped."""
-    if net.input_shape or net.input_dim:
-        layer = LayerParameter(name="input", type="Input", top=net.input)
-        for index in range(len(net.input)):
-            shape = layer.input_param.shape.add()
-            if net.input_shape:
-                if index >= len(net.input_shape):
-                    raise NetError(
-                        f"input '{net.input[index]}' has no input_shape", hint="one input_shape per input"
-                    )
-                shape.CopyFrom(net.input_shape[index])
-            else:
-                dims = net.input_dim[4 * index : 4 * index + 4]
-                if len(dims) < 4:
-                    raise NetError(
-                        f"input '{net.input[index]}' has no input_dim", hint="four input_dim per input"
-                    )
-                shape.dim.extend(dims)
-        net.layer.insert(0, layer)
-    for field in ("input", "input_shape", "input_dim"):
-        net.ClearField(field)
 
 
 def net_state(

@@ -21,6 +21,7 @@ from barista_server.caffe.caffe_pb2 import (
     SolverParameter,
     SolverState,
     TransformationParameter,
+    V0LayerParameter,
     V1LayerParameter,
 )
 
@@ -42,5 +43,6 @@ __all__ = [
     "SolverParameter",
     "SolverState",
     "TransformationParameter",
+    "V0LayerParameter",
     "V1LayerParameter",
 ]

@@ -64,28 +64,36 @@ class Lines:
 def field_lines(text: str) -> dict[str, list[int]]:
     """Lines of the values of every top-level field of the text, e.g. of a solver file."""
     places: dict[str, list[int]] = {}
-    for path, line, _ in _values(text):
+    for path, line, _, _ in _values(text):
         if "." not in path:
             places.setdefault(path, []).append(line)
     return places
 
 
 def layer_places(text: str) -> list[LayerPlace]:
-    """Places of the `layer` blocks of a net file, in file order."""
+    """Places of the `layer` blocks of a net file (`layers` in old files), in file order.
+
+    The padding layers of the oldest files are left out: no layer of the net comes from them.
+    """
     places: list[LayerPlace] = []
-    for path, line, opens in _values(text):
+    padding: list[LayerPlace] = []
+    for path, line, opens, value in _values(text):
         name, _, rest = path.partition(".")
-        if name != "layer":
+        if name not in ("layer", "layers"):
             continue
         if not rest and opens:
             places.append(LayerPlace(line))
         elif rest and places:
+            if rest == "layer.type" and value[1:-1] == "padding":
+                padding.append(places[-1])
+            if name == "layers":
+                rest = rest.removeprefix("layer.")
             places[-1].fields.setdefault(rest, []).append(line)
-    return places
+    return [place for place in places if place not in padding]
 
 
-def _values(text: str) -> Iterator[tuple[str, int, bool]]:
-    """(dotted field name, line of the name, whether a block opens) of every value, lists one by one."""
+def _values(text: str) -> Iterator[tuple[str, int, bool, str]]:
+    """(dotted field name, line of the name, whether a block opens, token) of every value, in lists too."""
     lines = Lines(text)
     stack: list[str] = []
     name, line, filled, in_list = "", 1, True, False
@@ -95,7 +103,7 @@ def _values(text: str) -> Iterator[tuple[str, int, bool]]:
         here = lines.at(token.offset)[0]
         if token.text in ("{", "<"):
             path = ".".join([*stack, name])
-            yield path, line, True
+            yield path, line, True, token.text
             stack.append(name)
             filled, in_list = True, False
         elif token.text in ("}", ">"):
@@ -111,5 +119,5 @@ def _values(text: str) -> Iterator[tuple[str, int, bool]]:
             if token.kind == "word":
                 name, line, filled = token.text, here, False
         else:
-            yield ".".join([*stack, name]), here if in_list else line, False
+            yield ".".join([*stack, name]), here if in_list else line, False, token.text
             filled = True

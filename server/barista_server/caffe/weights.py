@@ -12,8 +12,16 @@ from numpy.typing import NDArray
 
 from barista_server.caffe import hdf5
 from barista_server.caffe.atomic import replacing
-from barista_server.caffe.errors import WeightsError
-from barista_server.caffe.schema import BlobProto, LayerParameter, NetParameter, SolverState, V1LayerParameter
+from barista_server.caffe.errors import NetError, WeightsError
+from barista_server.caffe.schema import (
+    BlobProto,
+    LayerParameter,
+    NetParameter,
+    SolverState,
+    V0LayerParameter,
+    V1LayerParameter,
+)
+from barista_server.caffe.upgrade import upgrade_net
 
 __all__ = [
     "SnapshotInfo",
@@ -101,14 +109,21 @@ def read_weights(path: str | Path) -> Weights:
         return Weights("", hdf5.read_layers(path))
     net = _read(path, NetParameter)
     layers: dict[str, list[Array]] = {}
-    all_layers: list[V1LayerParameter | LayerParameter] = [*net.layers, *net.layer]
+    all_layers: list[V0LayerParameter | V1LayerParameter | LayerParameter] = [
+        *(layer.layer if layer.HasField("layer") else layer for layer in net.layers),
+        *net.layer,
+    ]
     for layer in all_layers:
         blobs = [_blob(path, blob, f"layer {layer.name}") for blob in layer.blobs]
         if blobs or layer.name not in layers:
             layers[layer.name] = blobs
-        layer.ClearField("blobs")
+        layer.ClearField("blobs")  # what is left is small to bring up to date
     if not layers:
         raise WeightsError(f"{path}: holds no layers, so it is not a whole .caffemodel")
+    try:
+        upgrade_net(net, str(path))
+    except NetError as error:
+        raise WeightsError(f"{path}: {error}") from None
     return Weights(net.name, layers, list(net.layer))
 
 
