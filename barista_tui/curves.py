@@ -20,6 +20,9 @@ SMOOTHING = (0.0, 0.8, 0.95)
 
 LEAST_WIDTH, LEAST_HEIGHT = 20, 5
 
+FEW = 12
+"""Up to so many points each gets a dot of its own: two of them make a line hard to see, one makes none."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -169,9 +172,23 @@ def tick_label(value: float, step: float) -> str:
     return f"{value:.{min(decimals, 6)}f}"
 
 
+def log_label(value: float) -> str:
+    """``1000``, ``0.02``, ``1e-8``: three digits at most."""
+    mantissa, _, exponent = f"{value:.2e}".partition("e")
+    if -4 <= int(exponent) <= 4:
+        return f"{float(f'{value:.2e}'):.7f}".rstrip("0").rstrip(".")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
 def x_label(value: float, axis: str) -> str:
     """A position on the x axis: iterations as counts, seconds as durations."""
     return fmt.count(round(value)) if axis == "iteration" else fmt.duration(value)
+
+
+def x_ticks(low: float, high: float, most: int, axis: str) -> list[float]:
+    """Round positions on the x axis; iterations are whole."""
+    ticks = nice_ticks(low, high, most)
+    return [tick for tick in ticks if tick == round(tick)] if axis == "iteration" else ticks
 
 
 @dataclass(frozen=True)
@@ -203,7 +220,8 @@ def _left_scale(curves: Sequence[Curve], log: bool, height: int) -> _Scale:
         if high - low < 0.05:
             low, high = low - 0.1, high + 0.1
         ticks = log_ticks(low, high, most)
-        return _Scale(low, high, ticks, [fmt.value(10.0**tick).rstrip("0").rstrip(".") for tick in ticks])
+        labels = [log_label(10.0**tick) for tick in ticks]
+        return _Scale(low, high, ticks, labels)
     if low >= 0:
         low = 0.0
     if high <= low:
@@ -230,7 +248,8 @@ def x_bounds(curves: Sequence[Curve], view: View) -> tuple[float, float]:
     first = [x for each in curves for x in each.x[:1]]
     low = view.x0 if view.x0 is not None else min([0.0, *first])
     high = view.x1 if view.x1 is not None else max(xs, default=1.0)
-    return (low, high) if high > low else (low, low + 1.0)
+    # A single point stands at the left end of a range that has room for more.
+    return (low, high) if high > low else (low, low + 10.0)
 
 
 def draw(curves: Sequence[Curve], view: View, width: int, height: int, inks: Inks) -> str:
@@ -260,7 +279,7 @@ def draw(curves: Sequence[Curve], view: View, width: int, height: int, inks: Ink
     for axis in ("x", "y"):
         for side in (0, 1):
             figure.ruler(axis, side).pixel(axis_ink)
-    ticks = nice_ticks(x0, x1, max(2, width // 12))
+    ticks = x_ticks(x0, x1, max(2, width // 12), view.axis)
     figure.ruler("x", "lower").lim(x0, x1)
     figure.ruler("x", "lower").ticks(ticks, [x_label(tick, view.axis) for tick in ticks])
     figure.ruler("x", "upper").frequency(0)
@@ -326,6 +345,15 @@ def _add(figure: Any, plotext: Any, each: Curve, view: View) -> None:
         else:
             place += 1
     figure.draw(signal)
+    if len(drawn) <= FEW:
+        dots = plotext.marker("●", plotext.pixel(_rgb(each.color)))
+        side = "right" if each.right else "left"
+        figure.draw(figure.signal([x for x, _ in drawn], [y for _, y in drawn], marker=dots, yside=side))
+
+
+def hidden_by_log(curves: Sequence[Curve]) -> bool:
+    """Some values on the left axis are not above zero: a logarithmic scale cannot show them."""
+    return any(value <= 0 for each in curves if not each.right for value in each.low)
 
 
 def _mark(figure: Any, plotext: Any, each: Curve, bottom: float, color: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from barista_server.api.messages import Series
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -23,6 +24,14 @@ from barista_tui.widgets.bar import Piece
 
 LEAST_SPAN = 1e-6
 """Part of the whole range that zooming stops at."""
+
+
+MORE = 10
+"""Cells that ``+12 more`` takes."""
+
+
+def _width(entries: list[list[Piece]]) -> int:
+    return sum(cell_len(piece.text) for entry in entries for piece in entry)
 
 
 class Plot(Widget, can_focus=True):
@@ -146,23 +155,39 @@ class Plot(Widget, can_focus=True):
     # ---------------------------------------------------------------------------------- painting
 
     def legend(self) -> list[Piece]:
-        """Curve colours, names and last values, for the line under the title; short names if need be."""
-        long = self._legend(False)
-        return long if sum(len(piece.text) for piece in long) <= self.size.width + 2 else self._legend(True)
+        """Curve colours, names and last values, for the line under the title; short names if need be.
 
-    def _legend(self, short: bool) -> list[Piece]:
-        pieces = []
-        colors = palette_of(self.app.theme).curves
-        for place, each in enumerate(self.curves):
-            tone = f"curve{place % len(colors)}"
-            pieces += [
-                Piece(" ━ ", tone),
-                Piece(f"{each.short if short else each.label} ", "dim"),
-                Piece(f"{fmt.value(each.last)} ", "text"),
-            ]
-            if each.nonfinite:
-                pieces.append(Piece("NaN ", "failed"))
+        What finds no room even so is counted.
+        """
+        entries = self._legend(False)
+        room = self.size.width + 2
+        if _width(entries) > room:
+            entries = self._legend(True)
+        count = len(entries)
+        while len(entries) > 1 and _width(entries) + (MORE if len(entries) < count else 0) > room:
+            entries.pop()
+        pieces = [piece for entry in entries for piece in entry]
+        if len(entries) < count:
+            pieces.append(Piece(f" +{count - len(entries)} more", "dim"))
         return pieces
+
+    def _legend(self, short: bool) -> list[list[Piece]]:
+        entries = []
+        colors = palette_of(self.app.theme).curves
+        shown = self.curves
+        if self.view.log and curves.hidden_by_log(shown):
+            entries.append([Piece(" ≤ 0 not on a log scale ", "warning", "scale")])
+        for each in shown:
+            entry = [
+                Piece(" ━ ", f"curve{colors.index(each.color)}"),
+                Piece(f"{each.short if short else each.label} ", "dim"),
+            ]
+            if each.last is not None:
+                entry.append(Piece(f"{fmt.value(each.last)} ", "text"))
+            if each.nonfinite:
+                entry.append(Piece("✖ NaN ", "failed", reason="not a number, or infinite: ✖ on the axis"))
+            entries.append(entry)
+        return entries
 
     def _redraw(self) -> None:
         if not self.zoomed and self.curves:

@@ -7,18 +7,32 @@ import os
 import signal
 from pathlib import Path
 
+import msgspec
 import pytest
-from barista_server.api.messages import State
+from barista_server.api.messages import SeriesKey, State
 from textual.widgets import Input, OptionList, Select
 
 from barista_tui.app import BaristaApp
+from barista_tui.curves import View
 from barista_tui.screens.confirm import ConfirmScreen
 from barista_tui.screens.details import DetailsScreen
 from barista_tui.screens.help import HelpScreen
 from barista_tui.screens.main import MainScreen
 from barista_tui.screens.new_session import NewSessionScreen
 
-from .support import NET, children_of, made, opened, shown, solver, state_of, until
+from .support import (
+    NET,
+    NOW,
+    children_of,
+    furnish,
+    made,
+    opened,
+    shown,
+    solver,
+    state_of,
+    training_curves,
+    until,
+)
 
 
 async def test_from_files_to_a_paused_training_by_keys_alone(root: Path, tmp_path: Path) -> None:
@@ -289,8 +303,6 @@ async def test_the_palette_does_what_the_table_says(root: Path) -> None:
 async def test_hundreds_of_sessions_are_rows_only_where_seen(root: Path) -> None:
     from dataclasses import replace as replaced
 
-    import msgspec
-
     session = await made(root, "one", start=False)
     async with opened(root) as (app, pilot):
         await until(pilot, lambda: state_of(app, "one") is not None)
@@ -347,3 +359,23 @@ async def test_long_lines_end_in_an_ellipsis_and_scroll_sideways(root: Path) -> 
         assert "lr = 0.01" not in shown(app)
         await pilot.press(*["right"] * 5)
         await until(pilot, lambda: "lr = 0.01" in shown(app))
+
+
+async def test_a_legend_without_room_counts_the_rest(tmp_path: Path) -> None:
+    app = BaristaApp(tmp_path, connect=False, now=lambda: NOW)
+    async with app.run_test(size=(60, 20)) as pilot:
+        await furnish(app, pilot)
+        first = training_curves()
+        more = [
+            msgspec.structs.replace(
+                first[2], key=SeriesKey(phase="test", name=f"class_{n}_accuracy", output=n)
+            )
+            for n in range(5)
+        ]
+        await pilot.press("2")
+        app.main.plot.take("7", [*first, *more], app.main.plot.view)
+        await until(pilot, lambda: "+5 more" in shown(app) or "+4 more" in shown(app))
+        assert "train 0.0" in shown(app)
+        app.main.plot.take("7", [msgspec.structs.replace(first[0], low=first[0].x, high=first[0].x)], View())
+        await pilot.press("l")
+        await until(pilot, lambda: "≤ 0 not on a log scale" in shown(app))

@@ -18,12 +18,15 @@ from barista_tui.curves import (
     chosen_keys,
     curve,
     draw,
+    hidden_by_log,
     is_share,
+    log_label,
     log_ticks,
     nice_ticks,
     points,
     smoothed,
     tick_label,
+    x_ticks,
 )
 
 INKS = Inks(axis="#999999", grid="#444444", mark="#ff0000")
@@ -166,3 +169,38 @@ def test_the_smoothed_loss_stands_for_training_and_the_rate_is_left_out() -> Non
     assert chosen_keys([raw, rate, TRAIN, ACCURACY, TEST]) == [TRAIN, TEST, ACCURACY]
     assert is_share(ACCURACY)
     assert not is_share(TEST)
+
+
+@pytest.mark.parametrize(
+    ("number", "label"),
+    [
+        (1.0, "1"), (1000.0, "1000"), (10_000.0, "10000"), (1e5, "1e5"), (1e10, "1e10"), (1e-10, "1e-10"),
+        (0.02, "0.02"), (0.0005, "0.0005"), (5e-8, "5e-8"), (10**0.25, "1.78"),
+    ],
+)  # fmt: skip
+def test_labels_of_a_logarithmic_scale_keep_their_zeros(number: float, label: str) -> None:
+    assert log_label(number) == label
+
+
+@given(st.floats(1e-300, 1e300))
+def test_any_label_of_a_logarithmic_scale_reads_as_its_number(number: float) -> None:
+    assert float(log_label(number)) == pytest.approx(number, rel=0.01)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_first_points_are_seen(count: int) -> None:
+    lines = drawn(series(TRAIN, XS[:count], FALLING[:count]))
+    assert sum(line.count("●") for line in lines) == count
+
+
+def test_iterations_are_whole_and_labelled_once() -> None:
+    assert x_ticks(0, 1, 6, "iteration") == [0, 1]
+    assert len(x_ticks(0, 1, 6, "time")) > 2
+    bottom = drawn(series(TRAIN, [0.0], [2.3]))[-1].split()
+    assert len(bottom) == len(set(bottom)) > 1
+
+
+def test_what_a_logarithmic_scale_cannot_show_is_known() -> None:
+    assert hidden_by_log([curve(series(TRAIN, [0.0, 1.0], [1.0, 0.0]), "#ffffff")])
+    assert not hidden_by_log([curve(series(TRAIN, [0.0, 1.0], [1.0, 1e-9]), "#ffffff")])
+    assert not hidden_by_log([curve(series(ACCURACY, [0.0], [0.0]), "#ffffff")])
