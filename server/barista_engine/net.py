@@ -15,6 +15,7 @@ from barista_server.caffe.schema import TRAIN, NetParameter
 from barista_server.caffe.weights import Weights
 from numpy.typing import NDArray
 
+from barista_engine.debug import Watch
 from barista_engine.errors import CheckFailed, check_equal
 from barista_engine.interfaces import DataSourceFactory, Log, NullLog, Shape
 from barista_engine.layers import shape_string
@@ -35,6 +36,7 @@ class Net:
     loss_weights    name -> weight in the loss, of outputs (0 for those that do not count)
     inputs          name -> tensor of each Input layer's blob; see `set_input`
     grads           whether forward passes prepare a backward pass: in phase TRAIN or with force_backward
+    debug_info      whether the next passes log every blob
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class Net:
         self._force_backward = whole.force_backward
         self._no_loss = torch.zeros((), device=device)
         self._loss = self._no_loss
+        self.debug_info = whole.debug_info
+        self._watch: Watch | None = None
         self._device = device
         self._open_inputs()
         if root is not None:
@@ -118,10 +122,14 @@ class Net:
         blobs.clear()  # memory of the last pass is free again, and warm in the caches
         self._loss = self._no_loss
         total: torch.Tensor | None = None
+        watch = self._watch = Watch(self._log) if self.debug_info else None
         with torch.set_grad_enabled(self.grads and torch.is_grad_enabled()):
             for layer in self.layers:
+                bottoms = [blobs[name] for name in layer.bottoms]
+                if watch:
+                    bottoms = watch.before(layer, bottoms)
                 try:
-                    result = layer.forward(*[blobs[name] for name in layer.bottoms])
+                    result = layer.forward(*bottoms)
                 except CheckFailed:
                     raise
                 except Exception as error:
@@ -131,6 +139,8 @@ class Net:
                     blobs[layer.tops[0]] = result
                 else:
                     blobs.update(zip(layer.tops, result, strict=True))
+                if watch:
+                    watch.after(layer, result)
                 if layer.loss_weights:
                     loss = layer.weighted_loss(result)
                     total = loss if total is None else total + loss
@@ -139,8 +149,14 @@ class Net:
 
     def backward(self) -> None:
         """Add the gradients of the last forward pass's loss to those of the parameters."""
+        before = {}
+        if self._watch:
+            before = {id(p): _gradient(p) for p in self.learnable}
         if self._loss.requires_grad:
             self._loss.backward()  # type: ignore[no-untyped-call]
+        if self._watch:
+            self._watch.backward_done(self.learnable, before)
+            self._watch = None
 
     def output_values(self) -> list[tuple[str, torch.Tensor, float]]:
         """(name, flat tensor, loss weight) of each output of the last forward pass, in Caffe's order."""
@@ -225,6 +241,12 @@ class Net:
         if layer is None:
             self._log.info(place, f"Ignoring source layer {name}")
         return layer
+
+
+def _gradient(param: Param) -> torch.Tensor:
+    """A copy of the gradient gathered so far."""
+    grad = param.value.grad
+    return torch.zeros_like(param.value) if grad is None else grad.clone()
 
 
 def _check_number_of_blobs(layer: str, mine: int, theirs: int, line: int) -> None:

@@ -71,9 +71,8 @@ class Solver:
         except SolverError as error:
             raise CheckFailed(str(error), "solver.cpp", 48) from None
         snapshot.check_writable(param)
-        for name, set_ in (("debug_info", param.debug_info), ("snapshot_diff", param.snapshot_diff)):
-            if set_:
-                log.warning("solver.cpp:48", f"{name} is not supported and is ignored")
+        if param.snapshot_diff:
+            log.warning("solver.cpp:48", "snapshot_diff is not supported and is ignored")
         self.param = param
         self.iteration = 0
         self._log = log
@@ -89,6 +88,8 @@ class Solver:
         self._sources = DataSources(log, generator.initial_seed())
         self.net = self._build(solver_train_net(param, log))
         self.test_nets = [self._build(source) for source in solver_test_nets(param, log)]
+        for net in self.test_nets:
+            net.debug_info = param.debug_info
         self.updater = Updater(param, self.net.learnable, log)
         self._smoothed = SmoothedLoss(param.average_loss)
         log.info("solver.cpp:57", "Solver scaffolding done.")
@@ -151,6 +152,7 @@ class Solver:
                 self._test_all()
                 if self._stopping:
                     break
+            self.net.debug_info = param.debug_info and self._due(param.display)
             self._smoothed.add(self._forward_backward(), self.iteration - start)
             if self._due(param.display):
                 now = time.monotonic()

@@ -132,13 +132,14 @@ class Wiring:
             sources=self._sources,
             source=source,
         )
+        given = len(spec.param)
         shapes, forward = kind.build(context)
         built = BuiltLayer(
             spec, list(spec.bottom), tops, shapes, context.params, forward, _loss_weights(spec, len(tops))
         )
         self.layers.append(built)
         self._report(built)
-        self._add_params(built)
+        self._add_params(built, given)
         self._mark_needs(built)
 
     def _connect_bottom(self, spec: LayerParameter, index: int, bottom: str) -> None:
@@ -178,7 +179,8 @@ class Wiring:
             self._memory += math.prod(shape)
         log.info("net.cpp:139", f"Memory required for data: {self._memory * _BYTES}")
 
-    def _add_params(self, built: BuiltLayer) -> None:
+    def _add_params(self, built: BuiltLayer, given: int) -> None:
+        """`given`: for how many blobs the prototxt has settings; a layer may have added its own."""
         specs = list(built.spec.param)
         count = len(built.params)
         if len(specs) > count:
@@ -192,6 +194,7 @@ class Wiring:
         for param, spec in zip(built.params, specs, strict=True):
             if spec.lr_mult == 0:
                 param.value.requires_grad_(False)
+                param.propagates = param.index >= given
             param.name = spec.name
             owner = self._owners.get(spec.name) if spec.name else None
             if owner is None:
@@ -294,8 +297,9 @@ class Wiring:
             built.bottom_needs_backward = [
                 needs or i not in labels for i, needs in enumerate(built.bottom_needs_backward)
             ]
-            if built.type != "BatchNorm":
-                for param in built.params:
+            for param in built.params:
+                param.propagates = True
+                if built.type != "BatchNorm":
                     param.value.requires_grad_()
 
 
