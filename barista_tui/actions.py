@@ -211,7 +211,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "scale",
         ("l",),
-        "Lin/log",
+        "Log scale",
         "Plot",
         "Linear or logarithmic scale",
         lambda ui: ui.plot_scale(),
@@ -220,7 +220,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "axis",
         ("x",),
-        "Iteration/time",
+        "Time axis",
         "Plot",
         "Against iterations or training time",
         lambda ui: ui.plot_axis(),
@@ -301,7 +301,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "kinds",
         ("f",),
-        "Lines",
+        "Filter lines",
         "Console",
         "All lines, only errors and warnings, or only metrics",
         lambda ui: ui.console_kinds(),

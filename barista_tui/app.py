@@ -9,7 +9,7 @@ from pathlib import Path
 from barista_server.api.messages import State
 from textual.app import App
 
-from barista_tui import cache, theme
+from barista_tui import cache, settings, theme
 from barista_tui.host import Host
 from barista_tui.screens.main import MainScreen
 from barista_tui.store import Store
@@ -41,13 +41,14 @@ class BaristaApp(App[None]):
         self._connect = connect
         self._select = select
         self._update_due = False
+        self.settings = settings.load() if connect else settings.Settings()
         self.main = MainScreen(title or root.name)
         for each in theme.THEMES:
             self.register_theme(each)
         self.color_range: theme.Colors = (
             "none" if self.no_color else "sixteen" if self.console.color_system == "standard" else "many"
         )
-        self.theme = theme.theme_name(True, self.color_range)
+        self.theme = theme.theme_name(self.settings.dark, self.color_range)
 
     def on_mount(self) -> None:
         if self._connect:
@@ -71,6 +72,13 @@ class BaristaApp(App[None]):
         self._update_due = False
         if self.main.is_mounted:
             self.main.show_known()
+
+    def remember(self, now: settings.Settings) -> None:
+        """Keep how the person looks at things for the next start, when that has changed."""
+        if now != self.settings:
+            self.settings = now
+            if self._connect:
+                settings.save(now)
 
     def leave(self) -> None:
         """Quit, and say what goes on."""

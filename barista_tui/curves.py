@@ -9,7 +9,7 @@ import math
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from barista_server.api.messages import Series, SeriesKey
 
@@ -20,8 +20,8 @@ SMOOTHING = (0.0, 0.8, 0.95)
 
 LEAST_WIDTH, LEAST_HEIGHT = 20, 5
 
-FEW = 12
-"""Up to so many points each gets a dot of its own: two of them make a line hard to see, one makes none."""
+FEW = 4
+"""Up to so many points each gets a dot of its own: one makes no line, and the next ones hardly any."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Curve:
 class View:
     """How the person wants to look: ``x0``/``x1`` bound the axis (None: all there is)."""
 
-    axis: str = "iteration"
+    axis: Literal["iteration", "time"] = "iteration"
     log: bool = False
     smooth: int = 0
     x0: float | None = None

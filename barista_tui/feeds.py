@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from typing import Literal, cast
 
 from barista_server.api.messages import (
     GetLines,
@@ -44,7 +43,7 @@ async def curves(host: Host, session: str, view: View, buckets: int) -> list[Ser
     call = GetSeries(
         session=session,
         keys=keys,
-        axis=cast(Literal["iteration", "time"], view.axis),
+        axis=view.axis,
         x0=view.x0,
         x1=view.x1,
         buckets=buckets,

@@ -139,6 +139,14 @@ def console(
     return left, right
 
 
+_OWN: dict[Pane, tuple[str, ...]] = {
+    "sessions": (),
+    "plot": ("scale", "axis", "smooth", "zoom-in"),
+    "console": ("follow", "kinds", "source", "raw"),
+}
+"""What the footer offers of the focused pane, after starting and pausing."""
+
+
 def footer(context: Context, wide: bool) -> tuple[list[Piece], list[Piece]]:
     """Keys that matter now, left those of the work, right those that are always there.
 
@@ -146,6 +154,8 @@ def footer(context: Context, wide: bool) -> tuple[list[Piece], list[Piece]]:
     """
     ranked = sorted((action for action in ACTIONS if action.footer), key=lambda action: action.footer)
     offered = [action for action in ranked if action.group != "Barista"]
+    own = [BY_ID[name] for name in _OWN[context.pane]]
+    offered[1:1] = own
     if needs_cause(context) is None:
         offered.insert(1, BY_ID["cause"])
     if context.can_undo:

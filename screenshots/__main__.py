@@ -157,6 +157,8 @@ async def main(names: Sequence[str]) -> int:
         try:
             shown = await furnish(link)
             for picture in chosen:
+                # No picture remembers how the one before was looked at.
+                os.environ["XDG_CONFIG_HOME"] = str(Path(folder, picture.name))
                 await take(root, picture, shown.id)
             await link.call(PauseSession(session=shown.id, force="kill"), SessionReply)
         except CallFailed as error:

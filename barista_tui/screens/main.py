@@ -19,9 +19,11 @@ from barista_tui import rows, titles
 from barista_tui.actions import ACTIONS, BY_ID
 from barista_tui.allowed import Context, Pane
 from barista_tui.commands import Commands, failure_text
+from barista_tui.curves import SMOOTHING, View
 from barista_tui.deeds import Deeds
 from barista_tui.host import CallFailed, LinkError
 from barista_tui.lines import Source
+from barista_tui.settings import Settings
 from barista_tui.store import Known
 from barista_tui.supply import Supply
 from barista_tui.titles import PANES
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 WIDE = 110
 """Columns from which all panes stand side by side."""
 
+LEAST_PREVIEW = 10
+"""Rows that the plot needs below the list to be worth it."""
 
 NO_SESSIONS = (
     "No sessions yet. Three ways to make one:",
@@ -106,6 +110,7 @@ class MainScreen(Screen[None]):
         self.commands = Commands(self.app.host, self.app.store, self.say)
         self._deeds = Deeds(self, self.commands)
         self._supply = Supply(self, self.app.host)
+        self._take_settings()
         self._place()
         self.show_known()
         self.set_interval(1.0, self._tick)
@@ -114,14 +119,55 @@ class MainScreen(Screen[None]):
         self._place()
         self.call_after_refresh(self.show_known)
 
+    def _take_settings(self) -> None:
+        settings = self.app.settings
+        smooth = settings.smooth if settings.smooth in range(len(SMOOTHING)) else 0
+        self.plot.set_view(View(axis=settings.axis, log=settings.log, smooth=smooth))
+        self.kinds = settings.kinds if settings.kinds in KINDS else self.kinds
+        self.sort = settings.sort if settings.sort in rows.SORTS else self.sort
+
+    def _remember(self) -> None:
+        view = self.plot.view
+        self.app.remember(
+            Settings(
+                dark=self.app.current_theme.dark,
+                log=view.log,
+                axis=view.axis,
+                smooth=view.smooth,
+                kinds=self.kinds,
+                sort=self.sort,
+            )
+        )
+
     @property
     def wide(self) -> bool:
         """All panes are visible at once."""
         return self.size.width >= WIDE
 
+    @property
+    def preview(self) -> bool:
+        """The list is the only pane, and so short that the plot is shown below it."""
+        rows_left = self.size.height - 2 - self._list_height
+        return self._pane == "sessions" and not self.wide and self._count > 0 and rows_left >= LEAST_PREVIEW
+
+    @property
+    def _count(self) -> int:
+        return len(self.app.store.known.sessions)
+
+    @property
+    def _list_height(self) -> int:
+        """Rows of a list above a preview: titles, sessions, one to breathe; three sessions at least, so that
+        it does not move with each of the first ones."""
+        return 3 + max(3, self._count)
+
     def _place(self) -> None:
         for pane in PANES:
             self.set_class(self._pane == pane, f"-{pane}")
+        preview = self.preview
+        if preview != self.has_class("-preview"):
+            self.set_class(preview, "-preview")
+            self.want_plot()
+        self.query_one("#sessions-pane").styles.height = self._list_height if preview else "1fr"
 
     # ---------------------------------------------------------------------------------- what is known → panes
 
@@ -137,7 +183,7 @@ class MainScreen(Screen[None]):
             alive=self.app.store.known.link.state == "alive",
             silent=self.app.store.known.link.state == "silent",
             pane=self._pane,
-            plot_shown=self.wide or self._pane == "plot",
+            plot_shown=self.plot_visible(),
             console_shown=self.wide or self._pane == "console",
             can_undo=bool(self.commands.trash),
             filtered=bool(self._filter),
@@ -145,6 +191,7 @@ class MainScreen(Screen[None]):
 
     def show_known(self) -> None:
         """Bring every pane up to what the store knows."""
+        self._place()
         known = self.app.store.known
         chosen = [
             session
@@ -235,12 +282,15 @@ class MainScreen(Screen[None]):
         shown = len(self.list.model.sessions)
         bar["sessions-title"].show(*titles.sessions(active, wide, shown, len(known.sessions), self._filter))
         bar["sessions-heading"].show(titles.columns(self.list.heading_cells()))
-        bar["plot-title"].show(*titles.plot(active, wide, session, self.plot.view, self.plot.zoomed))
+        alone = not (wide or self.preview)
+        bar["plot-title"].show(*titles.plot(active, not alone, session, self.plot.view, self.plot.zoomed))
         bar["plot-legend"].show(self.plot.legend())
         console = self.console
         look = titles.ConsoleLook(console.showing, self.kinds, console.follow, console.unseen, console.total)
         bar["console-title"].show(*titles.console(active, wide, session, look))
         bar["footer"].show(*titles.footer(self.context(), wide))
+
+        self._remember()
 
     @on(Console.StatusChanged)
     @on(Plot.StatusChanged)
@@ -267,7 +317,7 @@ class MainScreen(Screen[None]):
 
     def plot_visible(self) -> bool:
         """Somebody can see the plot."""
-        return self.wide or self._pane == "plot"
+        return self.wide or self._pane == "plot" or self.preview
 
     @on(Worker.StateChanged)
     def _worker_ended(self, event: Worker.StateChanged) -> None:

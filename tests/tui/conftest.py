@@ -28,6 +28,7 @@ from .support import SCRIPTED
 async def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Path]:
     """An empty root whose caffe is the scripted one; its runs and its agent end with the test."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     folder = tmp_path / "root"
     folder.mkdir()
     caffes = [{"name": "scripted", "argv": [sys.executable, str(SCRIPTED)]}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -301,8 +302,6 @@ async def test_the_palette_does_what_the_table_says(root: Path) -> None:
 
 
 async def test_hundreds_of_sessions_are_rows_only_where_seen(root: Path) -> None:
-    from dataclasses import replace as replaced
-
     session = await made(root, "one", start=False)
     async with opened(root) as (app, pilot):
         await until(pilot, lambda: state_of(app, "one") is not None)
@@ -310,7 +309,7 @@ async def test_hundreds_of_sessions_are_rows_only_where_seen(root: Path) -> None
             f"m{number}": msgspec.structs.replace(session, id=f"m{number}", name=f"net-{number}")
             for number in range(600)
         }
-        app.store._set(replaced(app.store.known, sessions=many))
+        app.store._set(dataclasses.replace(app.store.known, sessions=many))
         await until(pilot, lambda: len(app.main.list.model.sessions) == 600)
         await pilot.press("end")
         await until(pilot, lambda: app.main.list.scroll_offset.y == app.main.list.max_scroll_y)
@@ -379,3 +378,30 @@ async def test_a_legend_without_room_counts_the_rest(tmp_path: Path) -> None:
         app.main.plot.take("7", [msgspec.structs.replace(first[0], low=first[0].x, high=first[0].x)], View())
         await pilot.press("l")
         await until(pilot, lambda: "≤ 0 not on a log scale" in shown(app))
+
+
+async def test_the_next_start_looks_as_the_last_one(root: Path) -> None:
+    await made(root, "looked-at", start=False)
+    async with opened(root) as (app, pilot):
+        await pilot.press("l", "x", "m", "f", "o", "t")
+        before = app.settings
+    async with opened(root, (80, 24)) as (app, pilot):
+        assert app.settings == before and not app.current_theme.dark
+        view = app.main.plot.view
+        assert (view.log, view.axis, view.smooth) == (True, "time", 1)
+        assert (app.main.kinds, app.main.sort) == ("errors", "name")
+
+
+async def test_few_sessions_leave_room_for_the_plot(root: Path) -> None:
+    await made(root, "lively", text=solver(speed=400))
+    async with opened(root, (80, 24)) as (app, pilot):
+        await until(pilot, lambda: app.main.plot.curves and "train loss" in shown(app))
+        assert "Running" in shown(app) and app.main.list.has_focus
+        await pilot.press("l")
+        assert app.main.plot.view.log
+        many = {str(n): msgspec.structs.replace(app.main.session, id=str(n)) for n in range(2, 20)}
+        app.store._set(dataclasses.replace(app.store.known, sessions=many))
+        await until(pilot, lambda: "train loss" not in shown(app))
+        await until(pilot, lambda: app.main.list.size.height > 18)
+        await pilot.resize_terminal(80, 40)
+        await until(pilot, lambda: app.main.plot.is_on_screen)

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from barista_server.api.messages import Failure, Problem, SessionInfo, Snapshot, State
 
-from barista_tui import cache
+from barista_tui import cache, settings
 from barista_tui.commands import failure_text, loss_of_force
 from barista_tui.host import Host, LinkError
 from barista_tui.screens.new_session import complete_path
+from barista_tui.settings import Settings
 from barista_tui.store import Store
 
 SESSION = SessionInfo(
@@ -77,3 +78,29 @@ async def test_a_host_that_is_not_connected_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(LinkError, match="local is not connected"):
         await Host(tmp_path, Store()).call(Ping(), Done)
+
+
+def test_settings_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert settings.load() == Settings()
+    other = Settings(dark=False, log=True, axis="time", smooth=2, kinds="errors", sort="loss")
+    settings.save(other)
+    assert settings.load() == other
+    assert [file.name for file in settings.path().parent.iterdir()] == ["view.json"]
+
+
+@pytest.mark.parametrize("garbage", [b"", b"{", b"[]", b'{"dark": 3}', b'{"axis": "sideways"}', b" " * 5000])
+def test_damaged_settings_are_the_defaults(
+    garbage: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    settings.save(Settings(dark=False))
+    settings.path().write_bytes(garbage)
+    assert settings.load() == Settings()
+
+
+def test_settings_that_cannot_be_written_are_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
+    settings.save(Settings(dark=False))
+    assert settings.load() == Settings()

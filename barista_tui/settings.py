@@ -1,0 +1,54 @@
+"""How a person last looked at things: theme, plot, filter, order. Kept between starts, of no other worth."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+MAX_SIZE = 4096
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
+    """``log``, ``axis``, ``smooth``: the plot's; ``kinds``: the console's filter; ``sort``: the list's order."""
+
+    dark: bool = True
+    log: bool = False
+    axis: Literal["iteration", "time"] = "iteration"
+    smooth: int = 0
+    kinds: str = "all lines"
+    sort: str = "id"
+
+
+def path() -> Path:
+    """The file, in the user's folder for configuration."""
+    from platformdirs import user_config_path
+
+    return user_config_path("barista", appauthor=False) / "view.json"
+
+
+def load() -> Settings:
+    """What was remembered; the defaults where there is nothing, or nothing that can be read."""
+    try:
+        file = path()
+        if file.stat().st_size > MAX_SIZE:
+            return Settings()
+        return msgspec.json.decode(file.read_bytes(), type=Settings)
+    except (OSError, msgspec.MsgspecError):
+        return Settings()
+
+
+def save(settings: Settings) -> None:
+    """Remember them. What cannot be written is not remembered."""
+    file = path()
+    temporary = file.with_suffix(f".{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(settings)) + b"\n")
+        temporary.replace(file)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
