@@ -18,6 +18,7 @@ from barista_server.caffe.weights import (
     write_state,
     write_weights,
 )
+from numpy.typing import NDArray
 
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
@@ -49,7 +50,8 @@ def write(param: SolverParameter, iteration: int, step: int, net: Net, updater: 
     history = [blob.cpu().numpy() for blob in updater.history]
     try:
         log.info("solver.cpp:474" if hdf5 else "solver.cpp:464", f"Snapshotting to {kind} file {model}")
-        write_weights(model, net.to_proto(), net.weights(), form)
+        diffs = _steps(net, updater) if param.snapshot_diff else None
+        write_weights(model, net.to_proto(), net.weights(), form, diffs)
         place = "sgd_solver.cpp:296" if hdf5 else "sgd_solver.cpp:284"
         log.info(place, f"Snapshotting solver state to {kind} file {state}")
         write_state(state, State(iteration, model, history, step), form)
@@ -58,6 +60,15 @@ def write(param: SolverParameter, iteration: int, step: int, net: Net, updater: 
             f"Error saving weights to {model}." if hdf5 else "Check failed: proto.SerializeToOstream(&output)"
         )
         raise CheckFailed(f"{check} ({error})", "io.cpp", 69) from None
+
+
+def _steps(net: Net, updater: Updater) -> dict[str, list[NDArray[np.float32]]]:
+    """Layer name -> what the last update took from each of its blobs, from a shared one for every sharer."""
+    steps = {id(param): step.cpu().numpy() for param, step in zip(net.learnable, updater.steps, strict=True)}
+    return {
+        layer.name: [steps[id(param.owner or param)].reshape(param.shape) for param in layer.params]
+        for layer in net.layers
+    }
 
 
 def load_weights(net: Net, path: str) -> None:

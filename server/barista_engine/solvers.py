@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -34,12 +34,13 @@ class Blob(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Blobs with equal multipliers; `slots` are the history lists, one entry a blob."""
+    """Blobs with equal multipliers; `slots` are the history lists, `steps` those kept: one entry a blob."""
 
     lr_mult: float
     decay_mult: float
     values: list[Tensor]
     slots: tuple[list[Tensor], ...]
+    steps: list[Tensor]
 
 
 Rule = Callable[[SolverParameter, Group, list[Tensor], float, int], None]
@@ -148,7 +149,8 @@ class Updater:
     """One solver's update rule and its history, over the learnable blobs in net order.
 
     `history` is in Caffe's order: for every blob its first slot, then (Adam, AdaDelta) for every blob its
-    second; each tensor has the shape of its blob.
+    second; each tensor has the shape of its blob. With `snapshot_diff`, `steps` has what the last update
+    took from each blob (zeros before the first).
     """
 
     def __init__(self, solver: SolverParameter, blobs: Sequence[Blob], log: Log) -> None:
@@ -158,6 +160,7 @@ class Updater:
         self._solver = solver
         self._log = log
         self._blobs = list(blobs)
+        self.steps = [torch.zeros_like(blob.value) for blob in self._blobs] if solver.snapshot_diff else []
         self.history = [torch.zeros_like(blob.value) for _ in range(slots) for blob in self._blobs]
         count = len(self._blobs)
         keys: dict[tuple[float, float], list[int]] = {}
@@ -169,6 +172,7 @@ class Updater:
                 decay_mult,
                 [self._blobs[index].value for index in members],
                 tuple([self.history[slot * count + index] for index in members] for slot in range(slots)),
+                [self.steps[index] for index in members] if self.steps else [],
             )
             for (lr_mult, decay_mult), members in keys.items()
             if lr_mult  # a frozen blob never moves, so it needs no update
@@ -188,7 +192,17 @@ class Updater:
             if self._solver.iter_size > 1:
                 torch._foreach_div_(gradients, float(self._solver.iter_size))
             self._regularize(group, gradients)
-            self._rule(self._solver, group, gradients, rate * group.lr_mult, iteration)
+            self._move(group, gradients, rate * group.lr_mult, iteration)
+
+    def _move(self, group: Group, gradients: list[Tensor], rate: float, iteration: int) -> None:
+        """Apply the rule. A step that is to be kept is made from zero first, where rounding spares it."""
+        if not group.steps:
+            self._rule(self._solver, group, gradients, rate, iteration)
+            return
+        torch._foreach_zero_(group.steps)
+        self._rule(self._solver, replace(group, values=group.steps), gradients, rate, iteration)
+        torch._foreach_add_(group.values, group.steps)
+        torch._foreach_neg_(group.steps)
 
     def _clip(self) -> None:
         limit = self._solver.clip_gradients

@@ -71,8 +71,6 @@ class Solver:
         except SolverError as error:
             raise CheckFailed(str(error), "solver.cpp", 48) from None
         snapshot.check_writable(param)
-        if param.snapshot_diff:
-            log.warning("solver.cpp:48", "snapshot_diff is not supported and is ignored")
         self.param = param
         self.iteration = 0
         self._log = log

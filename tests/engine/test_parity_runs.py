@@ -1,7 +1,7 @@
 """Small trainings that a real Caffe 1.0 ran on a CPU: what it printed from start to end of optimization.
 
 A folder of `runs` holds solver.prototxt, net.prototxt, data, init.caffemodel, expected.log and, where it was
-given some, flags.txt with more flags.
+given some, flags.txt with more flags; a snapshot there is one that Caffe wrote.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from barista_engine import flags
 from barista_engine.glog import Glog
 from barista_engine.train_cmd import train
+from barista_server.caffe.schema import NetParameter
 
 from .golden_logs import FIXTURES, Line, differences, read_lines, training_here
 
@@ -28,7 +30,7 @@ def optimization(data: bytes) -> list[Line]:
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
 def test_trains_as_caffe_did(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(run, tmp_path / "run")
+    shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("*_iter_*"))
     monkeypatch.chdir(tmp_path / "run")
     more = Path("flags.txt").read_text().split() if Path("flags.txt").exists() else []
     fd = os.open("ours.log", os.O_RDWR | os.O_CREAT)
@@ -37,3 +39,16 @@ def test_trains_as_caffe_did(run: Path, tmp_path: Path, monkeypatch: pytest.Monk
     os.close(fd)
     ours = optimization(Path("ours.log").read_bytes())
     assert differences(ours, optimization(Path("expected.log").read_bytes()), TOLERANCE) == []
+    for golden in run.glob("*_iter_*.caffemodel"):
+        assert_same_blobs(Path(golden.name), golden)
+
+
+def assert_same_blobs(ours: Path, golden: Path) -> None:
+    """Trained values and, of a snapshot with diffs, what the last update took from them."""
+    mine, theirs = (NetParameter.FromString(path.read_bytes()) for path in (ours, golden))
+    assert [layer.name for layer in mine.layer] == [layer.name for layer in theirs.layer]
+    for layer, expected in zip(mine.layer, theirs.layer, strict=True):
+        for blob, wanted in zip(layer.blobs, expected.blobs, strict=True):
+            assert blob.shape == wanted.shape
+            np.testing.assert_allclose(blob.data, wanted.data, rtol=TOLERANCE, atol=1e-6)
+            np.testing.assert_allclose(blob.diff, wanted.diff, rtol=TOLERANCE, atol=1e-7)

@@ -35,19 +35,26 @@ def read_layers(path: str | Path) -> dict[str, list[Array]]:
         return {str(name): _numbered(group) for name, group in file["data"].items()}
 
 
-def write_layers(path: str | Path, layers: Mapping[str, Sequence[NDArray[Any]]]) -> None:
-    """Write /data/<layer>/<index>, a group for every layer.
+def write_layers(
+    path: str | Path,
+    layers: Mapping[str, Sequence[NDArray[Any]]],
+    diffs: Mapping[str, Sequence[NDArray[Any]]] | None = None,
+) -> None:
+    """Write /data/<layer>/<index>, a group for every layer; diffs, if given, as /diff/<layer>/<index>.
 
     Raises OSError, WeightsError for a layer name with a slash.
     """
     import h5py
 
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        data = file.create_group("data")
-        for name, blobs in layers.items():
-            if "/" in name or not name:
-                raise WeightsError(f"{path}: layer name '{name}' cannot be a group of an HDF5 file")
-            _write_numbered(data.create_group(name), blobs)
+        for top, blobs_of in (("data", layers), ("diff", diffs)):
+            if blobs_of is None:
+                continue
+            group = file.create_group(top)
+            for name, blobs in blobs_of.items():
+                if "/" in name or not name:
+                    raise WeightsError(f"{path}: layer name '{name}' cannot be a group of an HDF5 file")
+                _write_numbered(group.create_group(name), blobs)
 
 
 def read_state(path: str | Path) -> tuple[int, str, list[Array], int]:

@@ -41,11 +41,8 @@ Array = NDArray[np.float32]
 Form = Literal["binary", "hdf5"]
 M = TypeVar("M", bound=Message)
 
-_DATA_TAG, _SHAPE_TAG, _DIM_TAG = (
-    b"\x2a",
-    b"\x3a",
-    b"\x0a",
-)  # length-delimited fields 5 and 7; 1 within the shape
+# length-delimited fields 5, 6 and 7; 1 within the shape
+_DATA_TAG, _DIFF_TAG, _SHAPE_TAG, _DIM_TAG = b"\x2a", b"\x32", b"\x3a", b"\x0a"
 
 
 @dataclass(slots=True)
@@ -91,10 +88,11 @@ def blob_to_array(blob: BlobProto) -> Array:
     return values.reshape(shape)
 
 
-def array_to_blob(array: NDArray[Any]) -> BlobProto:
-    """The array as Caffe writes it: float32 values and shape; no shape for a scalar."""
-    values = np.ascontiguousarray(array, dtype="<f4").tobytes()
-    wire = _DATA_TAG + _varint(len(values)) + values if values else b""
+def array_to_blob(array: NDArray[Any], diff: NDArray[Any] | None = None) -> BlobProto:
+    """The array as Caffe writes it: float32 values, the diff if given, and shape; no shape for a scalar."""
+    wire = _floats(_DATA_TAG, array)
+    if diff is not None:
+        wire += _floats(_DIFF_TAG, diff)
     if array.ndim:
         dims = b"".join(_varint(dim) for dim in array.shape)
         shape = _DIM_TAG + _varint(len(dims)) + dims
@@ -128,22 +126,35 @@ def read_weights(path: str | Path) -> Weights:
 
 
 def write_weights(
-    path: str | Path, net: NetParameter, blobs: Mapping[str, Sequence[NDArray[Any]]], form: Form = "binary"
+    path: str | Path,
+    net: NetParameter,
+    blobs: Mapping[str, Sequence[NDArray[Any]]],
+    form: Form = "binary",
+    diffs: Mapping[str, Sequence[NDArray[Any]]] | None = None,
 ) -> None:
     """Write a .caffemodel: the net's name and layers, each with its blobs from the mapping, if it has any.
+
+    diffs, if given, has a diff for every blob (Caffe's snapshot_diff).
 
     Layer settings are written as given, so net is the net as built: filtered, with
     Splits and phases. The file is there whole or not at all. Raises OSError, WeightsError.
     """
     if form == "hdf5":
-        hdf5.write_layers(path, {layer.name: blobs.get(layer.name, ()) for layer in net.layer})
+        names = [layer.name for layer in net.layer]
+        hdf5.write_layers(
+            path,
+            {name: blobs.get(name, ()) for name in names},
+            None if diffs is None else {name: diffs.get(name, ()) for name in names},
+        )
         return
     model = NetParameter(name=net.name)
     for layer in net.layer:
         copy = model.layer.add()
         copy.CopyFrom(layer)
         copy.ClearField("blobs")
-        copy.blobs.extend(array_to_blob(blob) for blob in blobs.get(layer.name, ()))
+        own = blobs.get(layer.name, ())
+        steps = [None] * len(own) if diffs is None else diffs.get(layer.name, ())
+        copy.blobs.extend(array_to_blob(blob, diff) for blob, diff in zip(own, steps, strict=True))
     _write(path, model)
 
 
@@ -210,6 +221,12 @@ def _blob(path: str | Path, blob: BlobProto, where: str) -> Array:
         return blob_to_array(blob)
     except WeightsError as error:
         raise WeightsError(f"{path}: {where}: {error}") from None
+
+
+def _floats(tag: bytes, array: NDArray[Any]) -> bytes:
+    """A field of packed float32 values; nothing for no values."""
+    values = np.ascontiguousarray(array, dtype="<f4").tobytes()
+    return tag + _varint(len(values)) + values if values else b""
 
 
 def _varint(value: int) -> bytes:
