@@ -13,7 +13,7 @@ MAX_SIZE = 4096
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
-    """``log``, ``axis``, ``smooth``: the plot's; ``kinds``: the console's filter; ``sort``: the list's order."""
+    """``log``, ``axis``, ``smooth``: the plot's; ``kinds``: the console's filter; ``sort``: the order."""
 
     dark: bool = True
     log: bool = False

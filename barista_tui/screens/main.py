@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +17,7 @@ from textual.worker import Worker, WorkerState
 
 from barista_tui import format as fmt
 from barista_tui import rows, titles
-from barista_tui.actions import ACTIONS, BY_ID
+from barista_tui.actions import ACTIONS, BY_ID, label
 from barista_tui.allowed import Context, Pane
 from barista_tui.commands import Commands, failure_text
 from barista_tui.curves import SMOOTHING, View
@@ -80,6 +81,8 @@ class MainScreen(Screen[None]):
         self._log_mark: tuple[object, ...] = ()
         self._newest_notice: float | None = None
         self._wanted: str | None = None
+        self._said: dict[str, float] = {}
+        """Messages that stand at the screen's edge, and until when."""
 
     # ---------------------------------------------------------------------------------- composition
 
@@ -331,7 +334,7 @@ class MainScreen(Screen[None]):
         action = BY_ID[name]
         refused = action.refused(self.context())
         if refused:
-            self.say(f"{action.label}: {refused}", "warning")
+            self.say(f"{label(action, self.context())}: {refused}", "warning")
         else:
             action.handler(self._deeds)
             self._titles()
@@ -357,8 +360,13 @@ class MainScreen(Screen[None]):
         self.show_known()
 
     def say(self, text: str, severity: Literal["information", "warning", "error"]) -> None:
-        """A message at the screen's edge."""
-        self.notify(text, severity=severity, markup=False, timeout=8 if severity != "information" else 5)
+        """A message at the screen's edge; one that still stands there is not said again."""
+        now = time.monotonic()
+        self._said = {each: end for each, end in self._said.items() if end > now}
+        if text not in self._said:
+            timeout = 8 if severity != "information" else 5
+            self._said[text] = now + timeout
+            self.notify(text, severity=severity, markup=False, timeout=timeout)
 
     @on(Bar.Pressed)
     def _bar_pressed(self, message: Bar.Pressed) -> None:

@@ -121,7 +121,9 @@ async def test_what_cannot_be_done_says_why(root: Path) -> None:
     async with opened(root) as (app, pilot):
         await until(pilot, lambda: state_of(app, "busy") is State.RUNNING and app.main.session is not None)
         await pilot.press("d")
+        await pilot.press("d", "d")
         await until(pilot, lambda: "Delete: running: pause first" in shown(app))
+        assert shown(app).count("pause first") == 1
         assert state_of(app, "busy") is State.RUNNING
 
 
