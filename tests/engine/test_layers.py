@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -252,3 +254,42 @@ def test_a_parameter_layer_is_learned() -> None:
     net.backward()
     assert net.learnable[0].value.grad is not None
     assert net.learnable[0].value.grad.tolist() == [[-1, -2]]
+
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_stochastic_pooling_draws_by_size(size: int) -> None:
+    settings = "pooling_param { pool: STOCHASTIC kernel_size: 2 stride: 2 }"
+    image = torch.rand(1, 1, size, size)
+    image[0, 0, 0, 0] = 0.0
+    train, test = (
+        build(blob("x", 4000, 1, size, size) + layer("Pooling", settings), phase=phase)
+        for phase in (TRAIN, TEST)
+    )
+    for net in (train, test):
+        run(net, x=image.expand(4000, 1, size, size))
+    drawn, mean = train.blobs["y"], test.blobs["y"]
+    assert drawn.shape[-1] == math.ceil(size / 2)
+    window = image[0, 0, :2, :2].flatten()
+    assert set(drawn[:, 0, 0, 0].tolist()) == {v for v in window.tolist() if v}
+    torch.testing.assert_close(mean[0, 0, 0, 0], (window**2).sum() / window.sum())
+    torch.testing.assert_close(drawn.mean(0), mean[0], atol=0.03, rtol=0)
+
+
+def test_hdf5_output_keeps_one_batch(tmp_path: Path) -> None:
+    settings = f'hdf5_output_param {{ file_name: "{tmp_path / "out.h5"}" }}'
+    net = build(blob("x", 3, 2) + blob("l", 3) + layer("HDF5Output", settings, ("x", "l"), ()))
+    x = torch.randn(3, 2)
+    run(net, x=x)
+    with h5py.File(tmp_path / "out.h5") as file:
+        np.testing.assert_array_equal(file["data"][:, :, 0, 0], x)
+        assert file["label"].shape == (3, 1, 1, 1)
+    with pytest.raises(CheckFailed, match="Failed to make float dataset data"):
+        net.forward()
+
+
+def test_memory_data_waits_for_a_program() -> None:
+    settings = "memory_data_param { batch_size: 2 channels: 1 height: 3 width: 3 }"
+    net = build(layer("MemoryData", settings, (), ("x", "y")))
+    assert net.shapes == {"x": (2, 1, 3, 3), "y": (2,)}
+    with pytest.raises(CheckFailed, match="needs to be initialized by calling Reset"):
+        net.forward()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
+import h5py
 import torch
 from barista_server.caffe.schema import FillerParameter
 
-from barista_engine.errors import check_equal
+from barista_engine.errors import CheckFailed, check_equal
 from barista_engine.fillers import fill
 from barista_engine.interfaces import Shape
 from barista_engine.layers.registry import Built, Context, layer
@@ -54,6 +57,50 @@ def dummy_data(ctx: Context) -> Built:
         )
 
     return shapes, forward
+
+
+@layer("MemoryData", bottoms=0, tops=2)
+def memory_data(ctx: Context) -> Built:
+    """Data that a program hands over; on the command line there is none, so the first pass fails as in Caffe."""
+    p = ctx.spec.memory_data_param
+    shape = p.batch_size, p.channels, p.height, p.width
+    message = "batch_size, channels, height, and width must be specified and positive in memory_data_param"
+    ctx.check(min(shape) > 0, f"batch_size_ * size_ > 0 ({math.prod(shape)} vs. 0)", message, 19)
+
+    def forward() -> tuple[torch.Tensor, ...]:
+        raise ctx.failed("Check failed: data_ MemoryDataLayer needs to be initialized by calling Reset", 110)
+
+    return [shape, (p.batch_size,)], forward
+
+
+@layer("HDF5Output", bottoms=2, tops=0)
+def hdf5_output(ctx: Context) -> Built:
+    """Saves its bottoms as the datasets `data` and `label`, of four axes; there is room for one batch."""
+    path = ctx.spec.hdf5_output_param.file_name
+    shapes = [(*shape, *[1] * (4 - len(shape))) for shape in ctx.bottoms]
+    rows = [shape[0] for shape in shapes]
+    names = "bottom[0]->num()", "bottom[1]->num()"
+    check_equal(names[0], rows[0], names[1], rows[1], "", "hdf5_output_layer.cpp", 45)
+    try:
+        h5py.File(path, "w").close()
+    except OSError as error:
+        message = f"Check failed: file_id_ >= 0 (-1 vs. 0) Failed to open HDF5 file{path} ({error})"
+        raise CheckFailed(message, "hdf5_output_layer.cpp", 18) from None
+
+    def forward(data: torch.Tensor, label: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        ctx.log.info("hdf5_output_layer.cpp:33", f"Saving HDF5 file {path}")
+        try:
+            with h5py.File(path, "a") as file:
+                for name, blob, shape in zip(("data", "label"), (data, label), shapes, strict=True):
+                    file.create_dataset(name, data=blob.detach().cpu().numpy().reshape(shape))
+        except (OSError, ValueError) as error:
+            failed = "Check failed: status >= 0 (-1 vs. 0) Failed to make float dataset data"
+            hint = f"in {path}, where there is room for one batch: run one iteration ({error})"
+            raise CheckFailed(f"{failed} {hint}", "hdf5.cpp", 124) from None
+        ctx.log.info("hdf5_output_layer.cpp:38", f"Successfully saved {rows[0]} rows")
+        return ()
+
+    return [], forward
 
 
 def _dummy_shapes(ctx: Context) -> list[Shape]:

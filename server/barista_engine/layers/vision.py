@@ -196,7 +196,7 @@ class _Pool:
 
 @layer("Pooling", tops=(1, 2))
 def pooling(ctx: Context) -> Built:
-    """MAX (with the arg max as second top) or AVE over windows; sizes round up unless round_mode is FLOOR."""
+    """MAX (with the arg max as second top), AVE or STOCHASTIC; sizes round up unless round_mode is FLOOR."""
     p = ctx.spec.pooling_param
     check_equal(
         "4",
@@ -207,10 +207,14 @@ def pooling(ctx: Context) -> Built:
         "pooling_layer.cpp",
         88,
     )
-    ctx.check(p.pool != p.STOCHASTIC, "pool != STOCHASTIC", "Not Implemented Yet: stochastic pooling.", 218)
     g = _pool_geometry(ctx)
-    if p.pool == p.AVE:
+    if p.pool != p.MAX:
         check_equal("1", 1, "top.size()", ctx.tops, "Only MAX pooling has a mask.", "pooling_layer.cpp", 118)
+    if p.pool == p.STOCHASTIC:
+        message = "Padding implemented only for average and max pooling."
+        ctx.check(not any(g.pad), "pool == AVE || pool == MAX", message, 72)
+        return [(*ctx.bottoms[0][:2], *g.output)], _stochastic(g, ctx)
+    if p.pool == p.AVE:
         forward: Callable[..., torch.Tensor | tuple[torch.Tensor, ...]] = _average(g)
     else:
         forward = _largest(g) if ctx.tops == 1 else _largest_with_mask(g)
@@ -302,6 +306,26 @@ def _largest_with_mask(g: _Pool) -> Callable[[torch.Tensor], tuple[torch.Tensor,
             y, index = F.max_pool2d(padded, g.kernel, g.stride, return_indices=True)
             index = (index // wide - top) * g.size[1] + index % wide - left
         return y, index.to(x.dtype)
+
+    return forward
+
+
+def _stochastic(g: _Pool, ctx: Context) -> Callable[[torch.Tensor], torch.Tensor]:
+    """In training one number of the window, drawn by its size; in testing the mean that such draws tend to.
+
+    Caffe has this on GPUs only. Numbers below 0 have no meaning here.
+    """
+    generator = ctx.device_generator
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        padded = F.pad(x, g.margins)
+        windows = padded.unfold(2, g.kernel[0], g.stride[0]).unfold(3, g.kernel[1], g.stride[1]).flatten(4)
+        if not ctx.training:
+            return windows.square().sum(-1) / (windows.sum(-1) + torch.finfo(x.dtype).tiny)
+        sums = windows.detach().cumsum(-1)
+        draw = torch.rand(sums.shape[:-1], generator=generator, device=x.device) * sums[..., -1]
+        chosen = (sums >= draw.unsqueeze(-1)).to(torch.uint8).argmax(-1, keepdim=True)
+        return windows.gather(-1, chosen).squeeze(-1)
 
     return forward
 
