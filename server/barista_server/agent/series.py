@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,27 +40,11 @@ class _Points:
 
 def _window(runs: list[Run], key: SeriesKey, call: GetSeries, origin: float) -> Series:
     points = _points(runs, key, call, origin)
-    if call.raw:
-        low, high = points.x, points.x
-        inside = np.isfinite(points.x)
-        if call.x0 is not None:
-            inside &= low >= call.x0
-        if call.x1 is not None:
-            inside &= high <= call.x1
-        rows = np.flatnonzero(inside)
-        value = points.y[rows]
-        bad = ~np.isfinite(value)
-        return Series(
-            key=key,
-            x=_floats(points.x[rows]),
-            low=_floats(np.where(bad, np.nan, value)),
-            high=_floats(np.where(bad, np.nan, value)),
-            line=points.line[rows].astype("<i8").tobytes(),
-            run=points.run[rows].astype("<i4").tobytes(),
-            points=len(rows),
-            nonfinite=_floats(points.x[rows][bad]),
-        )
-    found = metrics.window(points.x, points.y, call.x0, call.x1, max(1, call.buckets))
+    if call.raw or call.buckets == 0:
+        found = metrics.window(points.x, points.y, call.x0, call.x1, max(1, len(points.x)))
+        found = replace(found, low=found.last, high=found.last)
+    else:
+        found = metrics.window(points.x, points.y, call.x0, call.x1, max(1, call.buckets))
     return Series(
         key=key,
         x=_floats(found.x),

@@ -120,7 +120,8 @@ class GetSeries(Message, frozen=True, tag="get-series"):
     """Windows of metrics over all runs, stitched. Answered by :class:`SeriesWindow`.
 
     ``x0``/``x1`` bound the window in units of ``axis`` (None: open); at most ``buckets`` buckets a series.
-    With ``raw`` true, runs are not stitched and nothing is decimated.
+    With ``buckets`` 0 nothing is decimated, and values are told as they are, infinities included; with
+    ``raw`` moreover runs are not stitched.
     """
 
     session: str

@@ -129,8 +129,8 @@ class Series(Message, frozen=True):
     """A window of one metric, decimated to buckets. All arrays have the same length.
 
     ``x`` float64: iteration, or seconds since the first run's start (as the request asked); ``low``/``high``
-    float64: least and greatest finite value in the bucket (NaN where it has none); ``line`` int64: log line
-    of the bucket's last point, or -1.
+    float64: least and greatest finite value in the bucket (NaN where it has none; both are the value itself
+    where nothing was decimated); ``line`` int64: log line of the bucket's last point, or -1.
     """
 
     key: SeriesKey
