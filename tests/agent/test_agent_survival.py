@@ -199,23 +199,70 @@ async def test_damaged_process_file_does_not_keep_others_from_loading(root: Root
     await root.kill_agent(link)
     (root.session() / "journal.jsonl").unlink()
     info = await get(await root.link(), "1")
-    assert info.state is State.INTERRUPTED and "damaged" in info.problems[0].text
+    # And without its journal the log still tells.
+    assert (info.state, info.iteration) == (State.FINISHED, 30)
+
+
+async def test_a_damaged_verdict_of_a_killed_caffe_is_named(root: Root, watcher: Watcher) -> None:
+    await new(watcher.link, solver(speed=100))
+    await watcher.iteration(10)
+    os.kill(root.process()["caffe_pid"], signal.SIGKILL)
+    await watcher.state(State.FAILED)
+    await root.kill_agent(watcher.link)
+    (root.run() / "exit.json").write_bytes(b'{"ended": 17')
+    (root.session() / "journal.jsonl").unlink()
+    info = await get(await root.link())
+    assert info.state is State.INTERRUPTED and "exit.json" in info.problems[0].text
+
+
+@pytest.mark.parametrize("damage", ["torn", "missing"])
+async def test_a_live_caffe_is_found_again_without_its_process_file(
+    root: Root, watcher: Watcher, damage: str
+) -> None:
+    await new(watcher.link, solver(speed=100))
+    await watcher.iteration(10)
+    await root.kill_agent(watcher.link)
+    path = root.run() / "process.json"
+    before = root.process()
+    if damage == "torn":
+        path.write_text(path.read_text()[:20])
+    else:
+        path.unlink()
+        # As old as a run that nobody waits for any more.
+        os.utime(root.run() / "command.json", (0, 0))
+    again = Watcher(await root.link())
+    await again.subscribe()
+    assert again.sessions["1"].state is State.RUNNING
+    assert {**root.process(), "started": 0} == {**before, "started": 0}
+    await again.link.call(PauseSession(session="1"), SessionReply)
+    assert (await again.state(State.PAUSED, State.FAILED, State.INTERRUPTED)).state is State.PAUSED
+
+
+async def test_a_damaged_command_file_changes_nothing(root: Root, watcher: Watcher) -> None:
+    await new(watcher.link, solver(speed=100))
+    await watcher.iteration(10)
+    await root.kill_agent(watcher.link)
+    (root.run() / "command.json").write_bytes(b"\xff{")
+    again = Watcher(await root.link())
+    await again.subscribe()
+    assert again.sessions["1"].state is State.RUNNING
+    await again.link.call(PauseSession(session="1"), SessionReply)
+    assert (await again.state(State.PAUSED, State.FAILED, State.INTERRUPTED)).state is State.PAUSED
 
 
 async def test_no_second_caffe_starts_beside_one_that_was_lost_sight_of(root: Root, watcher: Watcher) -> None:
     await new(watcher.link, solver(speed=100))
     await watcher.iteration(10)
     await root.kill_agent(watcher.link)
-    path = root.run() / "process.json"
-    text = path.read_text()
-    path.write_text(text[:20])
+    text = (root.run() / "process.json").read_text()
+    await alter(root, "boot_id", "00000000-0000-0000-0000-000000000000")
     again = Watcher(await root.link())
     await again.subscribe()
     assert again.sessions["1"].state is State.INTERRUPTED
     with pytest.raises(CallFailed, match="still has processes") as caught:
         await again.link.call(StartSession(session="1"), SessionReply)
     caffe = json.loads(text)["caffe_pid"]
-    assert caught.value.failure.hint == f"Stop the training with: kill -INT {caffe}"
+    assert f"kill -INT {caffe}" in (caught.value.failure.hint or "")
     os.kill(caffe, signal.SIGINT)
     await until(lambda: (root.run() / "exit.json").exists(), "it stops")
     await until(lambda: not exists(json.loads(text)["runner_pid"]), "its runner too")

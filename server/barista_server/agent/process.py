@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from barista_server import runner
 from barista_server.runner import boot_id
 
 NONCE = "BARISTA_NONCE"
 """Environment variable that marks the runner of a run, its caffe and what that starts."""
+
+
+RUNNER = str(runner.__file__)
+"""The argument by which a runner is told from what it started."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -57,17 +63,66 @@ def is_alive(identity: Identity) -> bool:
     return f"{NONCE}={identity.nonce}".encode() in environment.split(b"\0")
 
 
-def marked(nonce: str) -> list[int]:
-    """Pids of all processes that carry a mark; for a run whose process.json is lost. Linux only. Blocks."""
+def marked(nonce: str) -> list[Identity]:
+    """All processes that carry a mark but the runner, parents before children. Linux only. Blocks."""
+    return [one.identity for one in _family(nonce) if not one.runner]
+
+
+def recover(nonce: str) -> tuple[Identity | None, Identity] | None:
+    """Runner (if it lives) and caffe of a run whose process.json is lost, if caffe lives. Blocks."""
+    family = _family(nonce)
+    waiting = next((one.identity for one in family if one.runner), None)
+    caffe = next((one.identity for one in family if not one.runner), None)
+    return (waiting, caffe) if caffe is not None else None
+
+
+def trainer(caffe: Identity) -> Identity:
+    """The process signals are for: ``caffe`` itself, or when that is a wrapper which passes none on, the
+    first one it started that catches them. Blocks.
+    """
+    if sys.platform != "linux" or _catches(caffe.pid):
+        return caffe
+    return next((one for one in marked(caffe.nonce) if _catches(one.pid)), caffe)
+
+
+@dataclass(frozen=True)
+class _Member:
+    identity: Identity
+    parent: int
+    runner: bool
+
+
+def _family(nonce: str) -> list[_Member]:
+    """The processes of a run, parents before children, siblings by age."""
     mark = f"{NONCE}={nonce}".encode()
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
+    found: dict[int, _Member] = {}
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            if mark in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
+            if mark not in (path / "environ").read_bytes().split(b"\0"):
+                continue
+            words = (path / "cmdline").read_bytes().split(b"\0")
+            fields = (path / "stat").read_bytes().rpartition(b")")[2].split()
         except OSError:
             continue
-    return sorted(found)
+        identity = Identity(boot_id(), int(path.name), int(fields[19]), nonce)
+        if fields[0] not in (b"Z", b"X"):
+            found[identity.pid] = _Member(identity, int(fields[1]), os.fsencode(RUNNER) in words)
+
+    def depth(member: _Member) -> int:
+        parent = found.get(member.parent)
+        return 0 if parent is None else 1 + depth(parent)
+
+    return sorted(found.values(), key=lambda one: (depth(one), one.identity.start, one.identity.pid))
+
+
+def _catches(pid: int) -> bool:
+    """Handles both SIGINT and SIGHUP by itself, as caffe does: shells that wait for it do not."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        mask = int(next(line for line in status.splitlines() if line.startswith("SigCgt:")).split()[1], 16)
+    except (OSError, StopIteration, ValueError):
+        return False
+    return all(mask >> (number - 1) & 1 for number in (signal.SIGINT, signal.SIGHUP))
 
 
 def send(identity: Identity, number: signal.Signals) -> bool:

@@ -51,8 +51,8 @@ class Run:
         """Set with the verdict."""
         self.forced = self.pausing = self.interrupted = False
         """What was done to it: a person had it killed, asked it to pause, SIGINT was sent."""
-        self.damage = ""
-        """What is wrong with one of its files, which then counts as absent."""
+        self.damage: dict[str, str] = {}
+        """What is wrong with its files, by name; these count as absent."""
         self.pulse = Pulse(time.monotonic())
         self.refresh()
         self.log = Log(path / "caffe.log", self.started)
@@ -69,7 +69,7 @@ class Run:
         except FileNotFoundError:
             return None
         except ValueError as error:
-            self.damage = str(error)
+            self.damage[name] = str(error)
             return None
 
     @property
@@ -77,7 +77,38 @@ class Run:
         """Seconds since the epoch."""
         if self.process is not None:
             return self.process.started
-        return self.path.stat().st_mtime
+        try:
+            return (self.path / "command.json").stat().st_mtime
+        except FileNotFoundError:
+            return self.path.stat().st_mtime
+
+    @property
+    def nonce(self) -> str | None:
+        """The mark of its processes; None when neither of the files that tell it can be read."""
+        known = self.process or self.command
+        return known.nonce if known else None
+
+    def find_process(self) -> bool:
+        """Without process.json: find caffe by its mark and write the file anew. False when it does not live.
+        Blocks. Raises OSError.
+        """
+        nonce = self.nonce
+        found = process.recover(nonce) if nonce is not None else None
+        if nonce is None or found is None:
+            return False
+        waiting, caffe = found
+        self.process = Process(
+            boot_id=caffe.boot,
+            runner_pid=waiting.pid if waiting else 0,
+            runner_start=waiting.start if waiting else 0,
+            caffe_pid=caffe.pid,
+            caffe_start=caffe.start,
+            nonce=nonce,
+            started=self.started,
+        )
+        files.write_json(self.path / "process.json", self.process)
+        self.damage.pop("process.json", None)
+        return True
 
     @property
     def caffe(self) -> Identity | None:

@@ -184,6 +184,10 @@ class Session:
         if self.state is State.FINISHED and self._max_iter > self.iteration:
             self.happen(Happening.MORE_TO_DO)
 
+    def edited(self) -> bool:
+        """Solver or net were written since they were judged. Blocks briefly."""
+        return _stamp(self.folder) != self._checked
+
     async def look(self, *, settled: bool) -> None:
         """Bring the list of snapshots up to date and write new ones down. Raises OSError."""
         async with self._looking:
@@ -260,13 +264,14 @@ class Session:
         return run
 
     async def _refuse_a_second(self) -> None:
-        """Two caffes in one folder would overwrite each other; one whose process.json is damaged may live."""
+        """Two caffes in one folder would overwrite each other; one that outlived its wrapper may be there."""
         last = self.last
-        if last is None or last.process is not None or last.command is None:
+        if last is None or last.nonce is None:
             return
-        if pids := await asyncio.to_thread(process.marked, last.command.nonce):
-            text = f"still has processes of run {last.number}, which is damaged: {pids}"
-            raise CallError("refused", text, f"Stop the training with: kill -INT {pids[-1]}")
+        if left := await asyncio.to_thread(process.marked, last.nonce):
+            pids = " ".join(str(one.pid) for one in left)
+            text = f"still has processes of run {last.number}: {pids}"
+            raise CallError("refused", text, f"If one is a training, stop it with: kill -INT {left[-1].pid}")
 
     async def _launch(self, command: Command) -> Run:
         path = await self.host.disk(self.folder.new_run)
@@ -310,7 +315,7 @@ class Session:
         run = self._live_run(Happening.FORCE)
         run.forced = True
         await self.note("forced", run=run.number, signal=number.name)
-        self._signal(run, number)
+        await self._end_all(run, number)
         self.happen(Happening.FORCE)
         self.busy = f"ended by force ({number.name})"
 
@@ -320,7 +325,7 @@ class Session:
         if not await self._until_began(run):
             raise CallError("timeout", "has not begun to train yet", "Try again when it shows iterations.")
         known = {(snapshot.iteration, snapshot.time) for snapshot in self.shelf.good}
-        self._signal(run, signal.SIGHUP)
+        await self._signal(run, signal.SIGHUP)
         self.busy = busy = "taking a snapshot"
         self.changed()
         deadline = time.monotonic() + self.patience(run)
@@ -351,7 +356,7 @@ class Session:
                     self.tell("cannot be paused: training has not begun. Force ends it.", error=True)
                 return
             try:
-                self._signal(run, signal.SIGINT)
+                await self._signal(run, signal.SIGINT)
             except CallError:
                 return
             run.interrupted = True
@@ -391,8 +396,17 @@ class Session:
             raise Refused("is about to end")
         return run
 
-    def _signal(self, run: Run, number: signal.Signals) -> None:
-        if run.caffe is None or not process.send(run.caffe, number):
+    async def _signal(self, run: Run, number: signal.Signals) -> None:
+        """To the process that trains."""
+        target = await asyncio.to_thread(process.trainer, run.caffe) if run.caffe else None
+        if target is None or not process.send(target, number):
+            raise CallError("refused", "has no process of its own any more; it is about to be seen as ended")
+
+    async def _end_all(self, run: Run, number: signal.Signals) -> None:
+        """Signal caffe and all it started: a wrapper that dies alone would leave it training."""
+        others = await asyncio.to_thread(process.marked, run.nonce) if run.nonce else []
+        sent = [process.send(one, number) for one in {run.caffe, *others} if one is not None]
+        if not any(sent):
             raise CallError("refused", "has no process of its own any more; it is about to be seen as ended")
 
 

@@ -46,6 +46,8 @@ async def _recover(session: Session, run: Run) -> None:
     while run.process is None and not run.damage and time.time() < deadline:
         await asyncio.sleep(TICK)
         run.refresh()
+    if run.process is None and await asyncio.to_thread(run.find_process):
+        session.tell(f"process.json of run {run.number} was lost; caffe was found by its mark", error=True)
     if run.caffe is not None and run.exit is None and process.is_alive(run.caffe):
         adopt(session, run)
         session.tell(f"went on while no agent was there; its run {run.number} is adopted")
@@ -153,22 +155,34 @@ async def _finish(session: Session, run: Run) -> None:
         session.tell(f"{session.state}: {verdict.problems[0].text}", error=True)
     else:
         session.tell(f"{session.state} at iteration {verdict.iteration}")
+    await _tell_of_orphans(session, run)
     await session.check()
+
+
+async def _tell_of_orphans(session: Session, run: Run) -> None:
+    """A wrapper may end, or be killed, before the caffe it started."""
+    if run.nonce is None or not await asyncio.to_thread(process.marked, run.nonce):
+        return
+    # Helpers of caffe may take a moment to notice.
+    await asyncio.sleep(GRACE_ORPHAN)
+    if left := await asyncio.to_thread(process.marked, run.nonce):
+        pids = " ".join(str(one.pid) for one in left)
+        session.tell(f"run {run.number} has ended, but what it started lives on; see: ps {pids}", error=True)
 
 
 async def _judge(session: Session, run: Run) -> Verdict:
     run.refresh()
-    if run.damage:
-        problem = Problem(
-            text=f"a file of the run is damaged: {run.damage}", hint="Start goes on from the snapshot."
-        )
-        return Verdict(Happening.LOST, run.facts().iteration, [problem])
-    if run.process is None:
-        text = "the run was never started: the agent ended while starting it"
-        return Verdict(Happening.BROKE, session.iteration, [Problem(text=text, hint="Start it again.")])
     await run.read_log()
     run.log.parser.finish()
+    if run.process is None and run.exit is None and not run.damage and not run.log.read:
+        text = "the run was never started: the agent ended while starting it"
+        return Verdict(Happening.BROKE, session.iteration, [Problem(text=text, hint="Start it again.")])
     await session.look(settled=True)
     written = [one for one in session.shelf.good if one.time >= run.started - CLOCK_STEP]
     newest = written[-1].iteration if written else None
-    return judge(run.exit, run.log.facts(), newest, session.max_iter, run.forced)
+    verdict = judge(run.exit, run.log.facts(), newest, session.max_iter, run.forced)
+    if run.damage and verdict.happening is Happening.LOST:
+        text = f"how it ended is not known, a file of the run is damaged: {'; '.join(run.damage.values())}"
+        problem = Problem(text=text, hint="Start goes on from the snapshot.")
+        return Verdict(Happening.LOST, verdict.iteration, [problem])
+    return verdict
