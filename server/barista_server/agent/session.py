@@ -324,7 +324,8 @@ class Session:
         run = self._live_run(Happening.SNAPSHOT)
         if not await self._until_began(run):
             raise CallError("timeout", "has not begun to train yet", "Try again when it shows iterations.")
-        known = {(snapshot.iteration, snapshot.time) for snapshot in self.shelf.good}
+        # Also those that are there and not verified yet: none of them is the one asked for.
+        known = await asyncio.to_thread(self.shelf.stamps)
         await self._signal(run, signal.SIGHUP)
         self.busy = busy = "taking a snapshot"
         self.changed()
@@ -332,7 +333,7 @@ class Session:
         try:
             while time.monotonic() < deadline:
                 await self.look(settled=run.over.is_set())
-                fresh = [one for one in self.shelf.good if (one.iteration, one.time) not in known]
+                fresh = [one for one in self.shelf.good if self.shelf.stamp_of(one) not in known]
                 if fresh:
                     return fresh[-1]
                 if run.over.is_set():

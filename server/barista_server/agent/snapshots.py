@@ -112,6 +112,10 @@ class Shelf:
         """The stamp a verdict was given for."""
         return next((stamp for stamp, verdict in self._judged.values() if verdict == snapshot), None)
 
+    def stamps(self) -> set[Stamp | None]:
+        """Of all pairs there are, whole or not. Blocks. Raises OSError."""
+        return {_stamp(pair) for pair in self.find()}
+
     def damaged_since(self, when: float) -> list[tuple[Pair, str]]:
         """Pairs written after ``when`` that nothing can go on from, with the reason."""
         return [
