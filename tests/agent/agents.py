@@ -106,6 +106,12 @@ class Root:
 
     async def close(self) -> None:
         """End everything that was started here, then the folder."""
+        await self.end()
+        socket_path(self.path).unlink(missing_ok=True)
+        shutil.rmtree(self.path)
+
+    async def end(self) -> None:
+        """End everything that was started here."""
         for link in self.links:
             await link.close()
         for pid in (mine := self._processes()):
@@ -115,8 +121,6 @@ class Root:
                 pass
         await until(lambda: not any(exists(pid) for pid in mine), "all processes have ended")
         assert not self._processes()
-        socket_path(self.path).unlink(missing_ok=True)
-        shutil.rmtree(self.path)
 
 
 class Watcher:

@@ -45,6 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument("--foreground", action="store_true", help="stay in this terminal")
     options = parser.parse_args(arguments)
     root = options.root.expanduser().absolute()
+    try:
+        str(root).encode()
+    except UnicodeEncodeError:
+        print(f"the name of {str(root)!a} is not UTF-8: choose another folder", file=sys.stderr)
+        return 2
     if options.command == "serve":
         return _serve_here(root) if options.foreground else _serve_detached(root)
     work = _stop(root) if options.command == "stop" else _status(root)
@@ -134,7 +139,8 @@ def _serve(root: Path, ready: Callable[[], None], fail: Callable[[str], None]) -
 
     try:
         asyncio.run(serve())
-    except OSError as error:
+    except Exception as error:
+        # Whatever it is: in the background nobody else would tell.
         logging.getLogger("barista.agent").exception("cannot serve %s", root)
         fail(f"{root} cannot be served: {error}")
         return 1

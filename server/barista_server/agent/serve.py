@@ -67,7 +67,11 @@ class Server:
         finally:
             os.umask(before)
         about = {"pid": os.getpid(), "start_ticks": start_ticks(os.getpid()), "socket": str(path)}
-        files.write_json(self.root / "agent.json", about)
+        try:
+            files.write_json(self.root / "agent.json", about)
+        except OSError as error:
+            # On a full disk an agent is needed most: trainings go on there, and it helps to make room.
+            log.error("agent.json cannot be written: %s", error)
         log.info("%s serves %s, pid %d", AGENT, self.root, os.getpid())
         ready()
         try:

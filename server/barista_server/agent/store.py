@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import time
@@ -75,6 +76,11 @@ class Folder:
         """Append to the journal."""
         return journal.append(self.path / "journal.jsonl", kind, **facts)
 
+    def note_if_possible(self, kind: str, **facts: object) -> None:
+        """Append what is plain without it: a full disk must not keep people from making room."""
+        with contextlib.suppress(OSError):
+            self.note(kind, **facts)
+
     def journal(self) -> list[Record]:
         """The journal as far as it is legible."""
         return journal.read(self.path / "journal.jsonl")
@@ -98,7 +104,11 @@ class Folder:
         meta = self._rebuild()
         if path.exists():
             path.replace(path.with_name(f"session.json.damaged-{int(time.time())}"))
-        self.save(meta)
+        try:
+            self.save(meta)
+        except OSError as error:
+            # It is known all the same; the next agent rebuilds it again.
+            reason += f", and cannot be written: {error.strerror}"
         return meta, f"session.json was rebuilt from the journal ({reason})"
 
     def _rebuild(self) -> Meta:
@@ -195,7 +205,7 @@ class Store:
         """Move a session to the trash: name there, files, bytes."""
         count, size = folder.size()
         target = self._trash_folder(folder, "delete")
-        folder.note("deleted", trash=target.name)
+        folder.note_if_possible("deleted", trash=target.name)
         folder.path.rename(target)
         files.sync_folder(self.sessions)
         return target.name, count, size
@@ -204,7 +214,7 @@ class Store:
         """Move runs and snapshots to the trash: name there, files, bytes."""
         target = self._trash_folder(folder, "reset")
         target.mkdir()
-        folder.note("reset", trash=target.name)
+        folder.note_if_possible("reset", trash=target.name)
         for path in [*snapshots, folder.path / "runs"]:
             if path.exists():
                 path.rename(target / path.name)
@@ -228,7 +238,7 @@ class Store:
         path.rename(target)
         files.sync_folder(self.sessions)
         folder = Folder(target)
-        folder.note("restored", trash=path.name)
+        folder.note_if_possible("restored", trash=path.name)
         return folder
 
     def restore_reset(self, path: Path, folder: Folder) -> None:
@@ -239,7 +249,7 @@ class Store:
         for item in moved:
             item.rename(folder.path / item.name)
         path.rmdir()
-        folder.note("restored", trash=path.name)
+        folder.note_if_possible("restored", trash=path.name)
 
     def _trash_folder(self, folder: Folder, what: str) -> Path:
         stem = f"{time.strftime('%Y%m%dT%H%M%S')}-{folder.path.name}-{what}"
