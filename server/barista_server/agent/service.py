@@ -17,6 +17,7 @@ from barista_server.agent.caffes import Caffes
 from barista_server.agent.client import Client, Follow, shorten
 from barista_server.agent.errors import CallError
 from barista_server.agent.hub import Hub
+from barista_server.agent.names import valid_name
 from barista_server.agent.runs import Run
 from barista_server.agent.session import LIVE, Host, Session
 from barista_server.agent.states import Happening, Refused, next_state
@@ -106,6 +107,9 @@ class Service:
             return m.Failure(
                 code=error.code, text=self._about(call, error.text), hint=error.hint, problems=error.problems
             )
+        except FileNotFoundError as error:
+            hint = "Bring it back from a copy; or if the whole folder was moved, move it back."
+            return m.Failure(code="disk", text=f"there is no {error.filename} any more", hint=hint)
         except OSError as error:
             log.warning("%s: %s", shorten(call), error)
             where = f": {error.filename}" if error.filename else ""
@@ -136,12 +140,15 @@ class Service:
     async def _watch_edits(self) -> None:
         while True:
             await asyncio.sleep(EDITS)
-            for session in list(self._sessions.values()):
-                if session.state not in LIVE and not session.lock.locked():
-                    try:
-                        await session.check()
-                    except OSError as error:
-                        log.warning("session %s: %s", session.id, error)
+            idle = [one for one in self._sessions.values() if one.state not in LIVE and not one.lock.locked()]
+            # One trip to a thread for all: hundreds of idle sessions are to cost nothing.
+            for session in await asyncio.to_thread(
+                lambda among: [one for one in among if one.edited()], idle
+            ):
+                try:
+                    await session.check()
+                except OSError as error:
+                    log.warning("session %s: %s", session.id, error)
 
     async def _disk(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._writer, partial(function, *arguments))
@@ -204,7 +211,7 @@ class Service:
             text = f"there is no caffe '{call.caffe}' on this machine"
             raise CallError("not-found", text, "List the caffes to see which there are.") from None
         draft = await asyncio.to_thread(_draft, call, self._host.root)
-        name = draft.name
+        name = valid_name(draft.name, "the session ")
         taken = {session.meta.name for session in self._sessions.values()}
         if not call.name:
             stem, number = name, 1
@@ -289,9 +296,7 @@ class Service:
 
     async def _rename(self, call: m.RenameSession, client: Client) -> m.Result:
         session = self._find(call)
-        name = " ".join(call.name.split())
-        if not name:
-            raise CallError("invalid", "needs a name")
+        name = valid_name(call.name)
         async with session.lock:
             before = session.meta.name
             session.meta.name = name
@@ -366,7 +371,7 @@ class Service:
         except FileNotFoundError:
             size = 0
         if call.offset < 0 or call.offset > size:
-            text = f"the log of run {run.number} has {size} bytes, so none at offset {call.offset}"
+            text = f"has {size} bytes in the log of run {run.number}, so none at offset {call.offset}"
             raise CallError("invalid", text, "Follow it from offset 0.")
         client.follow(Follow(session.id, run.number, path, call.offset, size, run.over.is_set))
         self.hub.listeners.add(client)

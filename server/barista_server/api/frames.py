@@ -6,7 +6,7 @@ Both sides read untrusted bytes: what is too long, cut or no message of the expe
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -26,12 +26,27 @@ class FrameError(ValueError):
 
 def encode(message: Message) -> bytes:
     """One whole frame. Raises FrameError when the message is longer than MAX_FRAME."""
-    body = msgspec.msgpack.encode(message)
+    try:
+        body = msgspec.msgpack.encode(message)
+    except UnicodeEncodeError:
+        # File names may be any bytes: one odd file must not silence all that is told about the others.
+        body = msgspec.msgpack.encode(_legible(msgspec.to_builtins(message, builtin_types=(bytes,))))
     if len(body) > MAX_FRAME:
         raise FrameError(
             f"a {type(message).__name__} of {len(body)} bytes is over the frame limit of {MAX_FRAME}"
         )
     return len(body).to_bytes(_HEADER, "big") + body
+
+
+def _legible(value: Any) -> Any:
+    """``value`` with ``?`` where text cannot be written as UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_legible(key): _legible(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_legible(item) for item in value]
+    return value
 
 
 class FrameDecoder(Generic[T]):

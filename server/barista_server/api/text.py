@@ -15,6 +15,16 @@ _DIRECTIONS = [0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x
 _REPLACED = dict.fromkeys(_CONTROLS + _DIRECTIONS, "\N{REPLACEMENT CHARACTER}") | {0x09: "    "}
 
 
+MOST_NAME = 200
+"""Characters in the name of a session."""
+
+
+def clean_name(text: str) -> str:
+    """A name that fits into a line: without escape sequences and control characters, blanks made one."""
+    bare = _ESCAPES.sub("", text)
+    return " ".join("".join(char if char.isprintable() else " " for char in bare).split())
+
+
 def clean(line: bytes) -> str:
     """``line`` as text that a terminal shows and never obeys.
 
