@@ -6,7 +6,7 @@ import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Literal
 
-from barista_server.api.messages import SessionInfo, State
+from barista_server.api.messages import Notice, SessionInfo, State
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 WIDE = 110
 """Columns from which all panes stand side by side."""
+
+OWN = "Barista"
+"""Caller of this program's own notices."""
 
 LEAST_PREVIEW = 10
 """Rows that the plot needs below the list to be worth it."""
@@ -232,7 +235,8 @@ class MainScreen(Screen[None]):
         """Errors of agent and host that came while this screen was there are said at once."""
         if known.notices and self._newest_notice is not None:
             for notice in known.notices:
-                if notice.kind == "error" and notice.time > self._newest_notice:
+                new = notice.time > self._newest_notice and notice.caller != OWN
+                if notice.kind == "error" and new:
                     self.say(f"{notice.caller}: {notice.text}", "error")
         if known.epoch:
             self._newest_notice = max((notice.time for notice in known.notices), default=0.0)
@@ -255,7 +259,8 @@ class MainScreen(Screen[None]):
             self.console.empty = ("No log yet: space starts the training.",)
             self.console.show_log(None)
         else:
-            self.console.empty = ("No such lines." if KINDS[self.kinds] else "No lines yet.",)
+            none = f"No {self.kinds} in this log: f shows the other lines."
+            self.console.empty = (none if KINDS[self.kinds] else "No lines yet.",)
             source = Source(session.id, run.number, KINDS[self.kinds])
             mark = (source, run.lines, run.log_size, linked)
             if source != self.console.source:
@@ -354,10 +359,15 @@ class MainScreen(Screen[None]):
         try:
             await deed
         except CallFailed as error:
-            self.say(f"{what}.\n{failure_text(error.failure)}", "error")
+            self._fail(f"{what}.\n{failure_text(error.failure)}")
         except LinkError as error:
-            self.say(f"{what}.\n{error}", "error")
+            self._fail(f"{what}.\n{error}")
         self.show_known()
+
+    def _fail(self, text: str) -> None:
+        """Say it, and keep it among the notices: it can be read again."""
+        self.say(text, "error")
+        self.app.store.noticed(Notice(time=self.app.now(), caller=OWN, kind="error", text=text))
 
     def say(self, text: str, severity: Literal["information", "warning", "error"]) -> None:
         """A message at the screen's edge; one that still stands there is not said again."""

@@ -407,3 +407,18 @@ async def test_few_sessions_leave_room_for_the_plot(root: Path) -> None:
         await until(pilot, lambda: app.main.list.size.height > 18)
         await pilot.resize_terminal(80, 40)
         await until(pilot, lambda: app.main.plot.is_on_screen)
+
+
+async def test_a_failed_command_can_be_read_again_among_the_notices(root: Path) -> None:
+    await made(root, "one", start=False)
+    await made(root, "two", start=False)
+    async with opened(root) as (app, pilot):
+        await until(pilot, lambda: app.main.session is not None and app.main.session.name == "two")
+        await pilot.press("r")
+        app.screen.query_one(Input).value = "x" * 300
+        await pilot.press("enter")
+        await until(pilot, lambda: "two was not renamed" in shown(app))
+        await pilot.press("v")
+        await until(pilot, lambda: "Barista] two was not renamed" in shown(app))
+        await pilot.press("v", "f")
+        await until(pilot, lambda: "No log yet" in shown(app))
