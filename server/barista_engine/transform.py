@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,16 @@ class Transformer:
             top, left = self._offset(height - out_height, width - out_width)
             self._fill(target[..., ::-1] if flipped else target, record, top, left)
         return out
+
+    def each(self, images: Sequence[Pixels], where: str) -> NDArray[np.float32]:
+        """Images (C, H, W) that may differ in size, one by one; CheckFailed unless they come out equal."""
+        done = [self(image[None])[0] for image in images]
+        for image in done:
+            if image.shape != done[0].shape:
+                shapes = f"{image.shape} vs. {done[0].shape}"
+                message = f"all records of a batch have one shape ({shapes}): crop or resize them"
+                raise CheckFailed(f"Check failed: {message} {where}", "data_transformer.cpp", 139)
+        return np.stack(done)
 
     def _offset(self, spare_height: int, spare_width: int) -> tuple[int, int]:
         if not self._random_crop:

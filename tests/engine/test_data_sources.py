@@ -8,10 +8,13 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import plyvel
 import pytest
-from barista_engine.data import DataSources, Hdf5Source, LmdbSource
+from barista_engine.data import DataSources
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
+from barista_engine.hdf5_data import Hdf5Source
+from barista_engine.records import RecordSource
 from barista_server.caffe.prototxt import parse
 from barista_server.caffe.schema import TEST, TRAIN, Datum, LayerParameter, Phase
 from barista_server.caffe.weights import array_to_blob
@@ -62,9 +65,9 @@ def data_layer(path: Path, batch: int, transform: str = "", more: str = "") -> L
     )
 
 
-def opened(sources: DataSources, layer: LayerParameter, phase: Phase.ValueType = TEST) -> LmdbSource:
+def opened(sources: DataSources, layer: LayerParameter, phase: Phase.ValueType = TEST) -> RecordSource:
     source = sources(layer, phase, len(layer.top))
-    assert isinstance(source, LmdbSource)
+    assert isinstance(source, RecordSource)
     return source
 
 
@@ -149,7 +152,7 @@ def test_a_training_and_a_test_layer_may_read_one_database(tmp_path: Path, sourc
             lambda path: write_datums(path, [(b"0", Datum(channels=1, height=2, width=2, data=b"abc"))]),
             "3 values",
         ),
-        (lambda path: write_datums(path, [(b"0", Datum(encoded=True, data=b"png"))]), "Encoded datum"),
+        (lambda path: write_datums(path, [(b"0", Datum(encoded=True, data=b"png"))]), "decode datum"),
     ],
 )
 def test_what_cannot_be_read_is_a_failed_check_that_names_the_layer(
@@ -161,11 +164,29 @@ def test_what_cannot_be_read_is_a_failed_check_that_names_the_layer(
     assert "mnist" in caught.value.message
 
 
-def test_leveldb_is_refused_clearly(tmp_path: Path, sources: DataSources) -> None:
-    layer = data_layer(tmp_path, 3)
+def leveldb_layer(path: Path, batch: int) -> LayerParameter:
+    layer = data_layer(path, batch)
     layer.data_param.ClearField("backend")
+    return layer
+
+
+def test_a_leveldb_is_read_in_key_order(tmp_path: Path, sources: DataSources, log_path: Path) -> None:
+    with plyvel.DB(str(tmp_path / "db"), create_if_missing=True) as database:
+        for index in (2, 0, 1):
+            datum = Datum(channels=1, height=1, width=2, data=bytes([index, 7]), label=index)
+            database.put(key_of(index), datum.SerializeToString())
+    source = opened(sources, leveldb_layer(tmp_path / "db", 2))
+    assert source.created == [("db_leveldb.cpp:18", f"Opened leveldb {tmp_path / 'db'}")]
+    assert [source.next()[1].tolist() for _ in range(3)] == [[0, 1], [2, 0], [1, 2]]
+    assert b"Restarting data prefetching from start." in log_path.read_bytes()
+    with pytest.raises(CheckFailed, match=r"Failed to open leveldb .*(lock|held)"):
+        sources(leveldb_layer(tmp_path / "db", 2), TRAIN, 2)
+
+
+def test_a_leveldb_that_is_none_is_left_alone(tmp_path: Path, sources: DataSources) -> None:
     with pytest.raises(CheckFailed, match=r"Failed to open leveldb .*backend: LMDB"):
-        sources(layer, TRAIN, 2)
+        sources(leveldb_layer(tmp_path, 3), TRAIN, 2)
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]
 
 
 def test_an_error_in_the_reading_thread_reaches_the_net(tmp_path: Path, sources: DataSources) -> None:

@@ -16,6 +16,7 @@ from barista_engine.layers.registry import Built, Context, layer
 
 @layer("Data", bottoms=0, tops=(1, 2))
 @layer("HDF5Data", bottoms=0, tops=(1, None))
+@layer("ImageData", bottoms=0, tops=2)
 def data(ctx: Context) -> Built:
     """Batches from a source that somebody else reads: one tensor a top."""
     source = ctx.source or ctx.sources(ctx.spec, ctx.spec.phase, ctx.tops)
@@ -61,7 +62,7 @@ def dummy_data(ctx: Context) -> Built:
 
 @layer("MemoryData", bottoms=0, tops=2)
 def memory_data(ctx: Context) -> Built:
-    """Data that a program hands over; on the command line there is none, so the first pass fails as in Caffe."""
+    """Data that a program hands over. On the command line none does: the first pass fails as in Caffe."""
     p = ctx.spec.memory_data_param
     shape = p.batch_size, p.channels, p.height, p.width
     message = "batch_size, channels, height, and width must be specified and positive in memory_data_param"

@@ -1,0 +1,105 @@
+"""Batches of ImageData layers: image files from a list."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+from barista_server.caffe.schema import LayerParameter, Phase
+
+from barista_engine.errors import CheckFailed
+from barista_engine.glog import Glog
+from barista_engine.images import decode, resize
+from barista_engine.prefetch import Batch, PrefetchSource
+from barista_engine.transform import Pixels, Transformer
+
+_FILE = "image_data_layer.cpp"
+_NUMBER = re.compile(r"\s*([+-]?\d+)")
+
+
+class ImageSource(PrefetchSource):
+    """Images in the order of the list, or in a new random order for every pass over it, transformed."""
+
+    def __init__(self, layer: LayerParameter, phase: Phase.ValueType, seed: int, log: Glog) -> None:
+        """Raises CheckFailed when the list or its first image cannot be read."""
+        super().__init__(layer.name, layer.data_param.prefetch, log)
+        self._param = param = layer.image_data_param
+        self._where = f"(layer {layer.name}, {param.source})"
+        if bool(param.new_height) != bool(param.new_width):
+            message = "Current implementation requires new_height and new_width to be set at the same time."
+            condition = "(new_height == 0 && new_width == 0) || (new_height > 0 && new_width > 0)"
+            raise CheckFailed(f"Check failed: {condition} {message} {self._where}", _FILE, 33)
+        self.log_lines.append((f"{_FILE}:38", f"Opening file {param.source}"))
+        self._images = read_list(param.source, self._where)
+        self._random = np.random.default_rng(seed)
+        if param.shuffle:
+            self.log_lines.append((f"{_FILE}:53", "Shuffling data"))
+            self._shuffle()
+        self.log_lines.append((f"{_FILE}:63", f"A total of {len(self._images)} images."))
+        self._next = 0
+        if param.rand_skip:
+            self._skip()
+        self._transformer = Transformer(layer.transform_param, phase, seed + 1, log)
+        first = self._read(self._images[self._next][0])
+        if param.batch_size <= 0:
+            message = "Check failed: batch_size > 0 (0 vs. 0) Positive batch size required"
+            raise CheckFailed(f"{message} {self._where}", _FILE, 83)
+        shape = (param.batch_size, *self._transformer.shape(*first.shape))
+        self.shapes = [shape, (param.batch_size,)]
+        self.log_lines.append((f"{_FILE}:90", f"output data size: {','.join(map(str, shape))}"))
+
+    def _skip(self) -> None:
+        self._next = int(self._random.integers(self._param.rand_skip))
+        self.log_lines.append((f"{_FILE}:70", f"Skipping first {self._next} data points."))
+        if self._next >= len(self._images):
+            sizes = f"({len(self._images)} vs. {self._next})"
+            message = f"Check failed: lines_.size() > skip {sizes} Not enough points to skip {self._where}"
+            raise CheckFailed(message, _FILE, 71)
+
+    def _shuffle(self) -> None:
+        self._images = [self._images[index] for index in self._random.permutation(len(self._images))]
+
+    def _load(self) -> Batch:
+        images, labels = [], []
+        for _ in range(self._param.batch_size):
+            name, label = self._images[self._next]
+            images.append(self._read(name))
+            labels.append(label)
+            self._next += 1
+            if self._next == len(self._images):
+                self._next = 0
+                if self._param.shuffle:
+                    self._shuffle()
+        data = self._transformer.each(images, self._where)
+        return [torch.from_numpy(data), torch.tensor(labels, dtype=torch.float32)]
+
+    def _read(self, name: str) -> Pixels:
+        path = self._param.root_folder + name
+        try:
+            image = decode(Path(path).read_bytes(), bool(self._param.is_color))
+        except (OSError, ValueError) as error:
+            self._log.error("io.cpp:80", f"Could not open or find file {path}")
+            message = f"Check failed: cv_img.data Could not load {name}: {error} {self._where}"
+            raise CheckFailed(message, _FILE, 148) from None
+        if self._param.new_height:
+            return resize(image, self._param.new_height, self._param.new_width)
+        return image
+
+
+def read_list(path: str, where: str) -> list[tuple[str, int]]:
+    """(name, label) of each line, parted at its last blank; no number is label 0. Raises CheckFailed."""
+    try:
+        lines = Path(path).read_text("utf-8", "surrogateescape").splitlines()
+    except OSError as error:
+        message = f"Check failed: !lines_.empty() File is empty: {error.strerror} {where}"
+        raise CheckFailed(message, _FILE, 49) from None
+    if not lines:
+        raise CheckFailed(f"Check failed: !lines_.empty() File is empty {where}", _FILE, 49)
+    images = []
+    for line in lines:
+        name, blank, label = line.rpartition(" ")
+        number = _NUMBER.match(label if blank else line)
+        images.append((name if blank else line, int(number[1]) if number else 0))
+    return images

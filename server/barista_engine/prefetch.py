@@ -1,0 +1,89 @@
+"""What all sources of batches share: their shapes and lines, and a thread that reads ahead."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from queue import Empty, Full, Queue
+
+import torch
+
+from barista_engine.glog import Glog
+from barista_engine.interfaces import Shape
+
+Batch = list[torch.Tensor]
+
+
+class Source(ABC):
+    """Shapes of the tops and what Caffe prints about the source."""
+
+    def __init__(self) -> None:
+        self.shapes: Sequence[Shape] = ()
+        self.created: list[tuple[str, str]] = []
+        self.log_lines: list[tuple[str, str]] = []
+
+    @abstractmethod
+    def next(self) -> Batch:
+        """The next batch, one float32 CPU tensor for each top."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End what runs in the background; no `next` may follow."""
+
+
+class PrefetchSource(Source):
+    """A source whose batches a thread makes up to `ahead` in advance; it starts with the first `next`."""
+
+    def __init__(self, name: str, ahead: int, log: Glog) -> None:
+        super().__init__()
+        self._name, self._log = name, log
+        self._queue: Queue[Batch | Exception] = Queue(max(1, ahead))
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._waits = 0
+
+    @abstractmethod
+    def _load(self) -> Batch:
+        """Make the next batch; called in the thread."""
+
+    def next(self) -> Batch:
+        """The next batch; raises what went wrong in the reading thread."""
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._read_ahead, name=f"prefetch {self._name}", daemon=True
+            )
+            self._thread.start()
+        try:
+            batch = self._queue.get_nowait()
+        except Empty:
+            if self._waits % 1000 == 0:
+                self._log.info("blocking_queue.cpp:49", "Waiting for data")
+            self._waits += 1
+            batch = self._queue.get()
+        if isinstance(batch, Exception):
+            raise batch
+        return batch
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _read_ahead(self) -> None:
+        while not self._stop.is_set():
+            try:
+                item: Batch | Exception = self._load()
+            except Exception as error:  # handed to the thread that asks for the batch
+                item = error
+            self._put(item)
+            if isinstance(item, Exception):
+                return
+
+    def _put(self, item: Batch | Exception) -> None:
+        while not self._stop.is_set():
+            try:
+                self._queue.put(item, timeout=0.1)
+                return
+            except Full:
+                pass

@@ -1,0 +1,209 @@
+"""Batches of Data layers: records of an LMDB or a LevelDB."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import numpy as np
+import torch
+from barista_server.caffe.schema import Datum, LayerParameter, Phase
+from barista_server.data.lmdb_io import DataError, DatumReader
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+
+from barista_engine.errors import CheckFailed
+from barista_engine.glog import Glog
+from barista_engine.images import decode
+from barista_engine.prefetch import Batch, PrefetchSource
+from barista_engine.transform import Pixels, Transformer
+
+
+class Records(ABC):
+    """The records of a database in key order, from the first again after the last.
+
+    `opened` is what Caffe prints about it, as (source, message).
+    """
+
+    opened: tuple[str, str]
+
+    @abstractmethod
+    def first(self) -> Datum:
+        """The first record; the order of `take` stays as it is."""
+
+    @abstractmethod
+    def take(self) -> tuple[Datum, bool]:
+        """The next record, and whether it is the last before the first comes again."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the database up."""
+
+
+class LmdbRecords(Records):
+    """Records of an LMDB."""
+
+    def __init__(self, path: str, layer: str) -> None:
+        """Raises CheckFailed, naming the layer, when it cannot be read or is empty."""
+        self._reader, self._next, self._where = DatumReader(path), 0, f"(layer {layer}, {path})"
+        try:
+            self._count = len(self._reader)
+        except OSError as error:
+            check = f"Check failed: mdb_status == 0 ({error.errno} vs. 0) {error.strerror}"
+            raise CheckFailed(f"{check} {self._where}", "db_lmdb.hpp", 15) from None
+        except DataError as error:
+            raise CheckFailed(f"Check failed: mdb_status == 0 {error}", "db_lmdb.hpp", 15) from None
+        if not self._count:
+            raise _empty("LMDB", self._where)
+        self.opened = "db_lmdb.cpp:35", f"Opened lmdb {path}"
+
+    def first(self) -> Datum:
+        return self._read(0)
+
+    def take(self) -> tuple[Datum, bool]:
+        datum = self._read(self._next)
+        self._next = (self._next + 1) % self._count
+        return datum, self._next == 0
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def _read(self, index: int) -> Datum:
+        try:
+            return self._reader.datum(index)
+        except (OSError, DataError) as error:
+            raise CheckFailed(f"{error} {self._where}", "data_layer.cpp", 39) from None
+
+
+class LevelDbRecords(Records):
+    """Records of a LevelDB, which only one opener in the world may have at a time."""
+
+    def __init__(self, path: str, layer: str) -> None:
+        """Raises CheckFailed, naming the layer, when it cannot be read or is empty."""
+        self._where = f"(layer {layer}, {path})"
+        failed = f"Check failed: status.ok() Failed to open leveldb {path}"
+        try:
+            import plyvel
+        except ImportError:
+            advice = "LevelDB needs plyvel: pip install 'barista-server[leveldb]', or convert it to LMDB"
+            raise CheckFailed(f"{failed} {advice} {self._where}", "db_leveldb.cpp", 16) from None
+        if not (Path(path) / "CURRENT").exists():  # opening would leave files there
+            advice = "there is no LevelDB; an LMDB needs backend: LMDB"
+            raise CheckFailed(f"{failed} {advice} {self._where}", "db_leveldb.cpp", 16)
+        try:
+            self._database = plyvel.DB(path, create_if_missing=False, max_open_files=100)
+        except (plyvel.Error, OSError) as error:
+            raise CheckFailed(f"{failed} {error} {self._where}", "db_leveldb.cpp", 16) from None
+        self._cursor = self._database.raw_iterator()
+        self._cursor.seek_to_first()
+        if not self._cursor.valid():
+            raise _empty("LevelDB", self._where)
+        self.opened = "db_leveldb.cpp:18", f"Opened leveldb {path}"
+
+    def first(self) -> Datum:
+        with self._database.raw_iterator() as cursor:
+            cursor.seek_to_first()
+            return self._parse(cursor.value())
+
+    def take(self) -> tuple[Datum, bool]:
+        datum = self._parse(self._cursor.value())
+        self._cursor.next()
+        last = not self._cursor.valid()
+        if last:
+            self._cursor.seek_to_first()
+        return datum, last
+
+    def close(self) -> None:
+        self._cursor.close()
+        self._database.close()
+
+    def _parse(self, value: bytes) -> Datum:
+        try:
+            return Datum.FromString(value)
+        except DecodeError as error:
+            raise CheckFailed(f"a record is no Datum ({error}) {self._where}", "data_layer.cpp", 39) from None
+
+
+def _empty(kind: str, where: str) -> CheckFailed:
+    return CheckFailed(f"Check failed: the {kind} holds no records {where}", "data_layer.cpp", 36)
+
+
+class RecordSource(PrefetchSource):
+    """Batches of a Data layer: records in order, decoded where they are images, transformed."""
+
+    def __init__(
+        self, layer: LayerParameter, phase: Phase.ValueType, tops: int, seed: int, log: Glog
+    ) -> None:
+        """Raises CheckFailed when the database cannot be read or its records do not fit the layer."""
+        param = layer.data_param
+        super().__init__(layer.name, param.prefetch, log)
+        if param.batch_size <= 0:
+            raise CheckFailed(
+                f"Check failed: batch_size > 0 (0 vs. 0) layer {layer.name}", "data_layer.cpp", 30
+            )
+        self._tops, self._batch = tops, param.batch_size
+        self._where = f"(layer {layer.name}, {param.source})"
+        self._color = self._forced_color(layer)
+        self._records = (LmdbRecords if param.backend == param.LMDB else LevelDbRecords)(
+            param.source, layer.name
+        )
+        self.created.append(self._records.opened)
+        self._transformer = Transformer(layer.transform_param, phase, seed, log)
+        first = self._pixels(self._records.first())
+        shape = (self._batch, *self._transformer.shape(*first.shape))
+        self.shapes = [shape, (self._batch,)][:tops]
+        self.log_lines.append(("data_layer.cpp:45", f"output data size: {','.join(map(str, shape))}"))
+
+    def close(self) -> None:
+        super().close()
+        self._records.close()
+
+    def _forced_color(self, layer: LayerParameter) -> bool | None:
+        """Whether encoded images become coloured or grey; None leaves them as they are."""
+        param = layer.transform_param
+        if param.force_color and param.force_gray:
+            message = "cannot set both force_color and force_gray"
+            raise CheckFailed(
+                f"Check failed: !(param_.force_color() && param_.force_gray()) {message} {self._where}",
+                "data_transformer.cpp",
+                445,
+            )
+        return bool(param.force_color) if param.force_color or param.force_gray else None
+
+    def _load(self) -> Batch:
+        data = [self._advance() for _ in range(self._batch)]
+        batch = [torch.from_numpy(self._transformed(data))]
+        if self._tops > 1:
+            batch.append(torch.tensor([datum.label for datum in data], dtype=torch.float32))
+        return batch
+
+    def _advance(self) -> Datum:
+        datum, last = self._records.take()
+        if last:
+            self._log.info("data_layer.cpp:73", "Restarting data prefetching from start.")
+        return datum
+
+    def _transformed(self, data: list[Datum]) -> NDArray[np.float32]:
+        """All records of a batch, transformed at once where they hold plain bytes of one shape."""
+        first = data[0]
+        size = first.channels * first.height * first.width
+        if size and all(len(datum.data) == size and not datum.encoded for datum in data):
+            joined = np.frombuffer(b"".join([datum.data for datum in data]), np.uint8)
+            return self._transformer(joined.reshape(len(data), first.channels, first.height, first.width))
+        return self._transformer.each([self._pixels(datum) for datum in data], self._where)
+
+    def _pixels(self, datum: Datum) -> Pixels:
+        """One record as (C, H, W), bytes where it holds bytes."""
+        if datum.encoded:
+            try:
+                return decode(datum.data, self._color)
+            except ValueError as error:
+                message = f"Check failed: cv_img.data Could not decode datum: {error} {self._where}"
+                raise CheckFailed(message, "data_transformer.cpp", 161) from None
+        size = datum.channels * datum.height * datum.width
+        held = len(datum.data) or len(datum.float_data)
+        if held != size:
+            message = f"Check failed: a record holds {held} values, its shape asks for {size} {self._where}"
+            raise CheckFailed(message, "data_transformer.cpp", 139)
+        values = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, np.float32)
+        return values.reshape(datum.channels, datum.height, datum.width)
