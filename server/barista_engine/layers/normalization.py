@@ -88,7 +88,8 @@ def batch_norm(ctx: Context) -> Built:
         return F.batch_norm(x.view(laid), mean, variance, eps=eps).view(x.shape)
 
     def by_batch(x: torch.Tensor) -> torch.Tensor:
-        mean, variance = torch.empty_like(mean_sum()), torch.empty_like(mean_sum())
+        # zeros: torch multiplies what was there by 0, and in memory nobody has set there may be a nan
+        mean, variance = torch.zeros_like(mean_sum()), torch.zeros_like(mean_sum())
         y = torch.batch_norm(x.view(laid), None, None, mean, variance, True, 1.0, eps, False)
         if x.numel() == channels:
             variance.zero_()  # of one sample torch says nan, Caffe 0
