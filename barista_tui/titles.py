@@ -25,6 +25,25 @@ _LINKS = {
 }
 
 
+NO_SESSIONS = (
+    "No sessions yet. Three ways to make one:",
+    "",
+    "n                      here, from a template or prototxt files",
+    "barista new FILE       in a shell, from a solver.prototxt",
+    "barista demo           in a shell: LeNet learns handwritten digits",
+)
+"""An empty list teaches."""
+
+
+def nothing_to_plot(session: SessionInfo) -> tuple[str, ...]:
+    """What stands where a session's curves will be."""
+    if not session.runs:
+        return ("No points yet", "space starts the training")
+    if session.state in (State.FAILED, State.INVALID):
+        return ("No points", "enter shows the reasons")
+    return ("No points yet", "the first line comes with the first display")
+
+
 def link_words(link: LinkState, now: float) -> str:
     """``local``, ``connecting …``, ``not connected, 12 s``."""
     match link.state:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Literal
 
-from barista_server.api.messages import Notice, SessionInfo, State
+from barista_server.api.messages import Notice, SessionInfo
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,15 +16,13 @@ from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
 from barista_tui import format as fmt
-from barista_tui import rows, titles
+from barista_tui import looks, rows, titles
 from barista_tui.actions import ACTIONS, BY_ID, label
 from barista_tui.allowed import Context, Pane
 from barista_tui.commands import Commands, failure_text
-from barista_tui.curves import SMOOTHING, View
 from barista_tui.deeds import Deeds
 from barista_tui.host import CallFailed, LinkError
 from barista_tui.lines import Source
-from barista_tui.settings import Settings
 from barista_tui.store import Known
 from barista_tui.supply import Supply
 from barista_tui.titles import PANES
@@ -44,14 +42,6 @@ OWN = "Barista"
 
 LEAST_PREVIEW = 10
 """Rows that the plot needs below the list to be worth it."""
-
-NO_SESSIONS = (
-    "No sessions yet. Three ways to make one:",
-    "",
-    "n                      here, from a template or prototxt files",
-    "barista new FILE       in a shell, from a solver.prototxt",
-    "barista demo           in a shell: LeNet learns handwritten digits",
-)
 
 
 def bindings() -> list[BindingType]:
@@ -84,6 +74,7 @@ class MainScreen(Screen[None]):
         self._log_mark: tuple[object, ...] = ()
         self._newest_notice: float | None = None
         self._wanted: str | None = None
+        self._list_pane = Vertical(id="sessions-pane")
         self._said: dict[str, float] = {}
         """Messages that stand at the screen's edge, and until when."""
 
@@ -92,7 +83,7 @@ class MainScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Bar(id="header")
         with Horizontal(id="top"):
-            with Vertical(id="sessions-pane"):
+            with self._list_pane:
                 yield Bar(id="sessions-title")
                 yield Bar(id="sessions-heading")
                 yield SessionList(id="sessions")
@@ -116,7 +107,7 @@ class MainScreen(Screen[None]):
         self.commands = Commands(self.app.host, self.app.store, self.say)
         self._deeds = Deeds(self, self.commands)
         self._supply = Supply(self, self.app.host)
-        self._take_settings()
+        looks.restore(self, self.app.settings)
         self._place()
         self.show_known()
         self.set_interval(1.0, self._tick)
@@ -124,26 +115,6 @@ class MainScreen(Screen[None]):
     def on_resize(self) -> None:
         self._place()
         self.call_after_refresh(self.show_known)
-
-    def _take_settings(self) -> None:
-        settings = self.app.settings
-        smooth = settings.smooth if settings.smooth in range(len(SMOOTHING)) else 0
-        self.plot.set_view(View(axis=settings.axis, log=settings.log, smooth=smooth))
-        self.kinds = settings.kinds if settings.kinds in KINDS else self.kinds
-        self.sort = settings.sort if settings.sort in rows.SORTS else self.sort
-
-    def _remember(self) -> None:
-        view = self.plot.view
-        self.app.remember(
-            Settings(
-                dark=self.app.current_theme.dark,
-                log=view.log,
-                axis=view.axis,
-                smooth=view.smooth,
-                kinds=self.kinds,
-                sort=self.sort,
-            )
-        )
 
     @property
     def wide(self) -> bool:
@@ -173,7 +144,7 @@ class MainScreen(Screen[None]):
         if preview != self.has_class("-preview"):
             self.set_class(preview, "-preview")
             self.want_plot()
-        self.query_one("#sessions-pane").styles.height = self._list_height if preview else "1fr"
+        self._list_pane.styles.height = self._list_height if preview else "1fr"
 
     # ---------------------------------------------------------------------------------- what is known → panes
 
@@ -204,9 +175,8 @@ class MainScreen(Screen[None]):
             for session in known.sessions.values()
             if rows.matches(session, known.link.host, self._filter)
         ]
-        empty = (
-            NO_SESSIONS if known.link.state == "alive" else (titles.link_words(known.link, self.app.now()),)
-        )
+        waiting = (titles.link_words(known.link, self.app.now()),)
+        empty = titles.NO_SESSIONS if known.link.state == "alive" else waiting
         if self._filter and known.sessions:
             empty = (f"No session matches “{self._filter}”. esc shows all.",)
         self.list.show(
@@ -252,7 +222,7 @@ class MainScreen(Screen[None]):
         # What could not be had while the link was lost is asked for again when it is back.
         link = self.app.store.known.link
         linked = link.since if link.state == "alive" else None
-        empty = self._nothing_to_plot(session)
+        empty = titles.nothing_to_plot(session)
         self.plot.show(session.id, empty)
         run = session.runs[-1] if session.runs else None
         if run is None:
@@ -274,13 +244,6 @@ class MainScreen(Screen[None]):
             self._shown_point = point
             self.want_plot()
 
-    def _nothing_to_plot(self, session: SessionInfo) -> tuple[str, ...]:
-        if not session.runs:
-            return ("No points yet", "space starts the training")
-        if session.state in (State.FAILED, State.INVALID):
-            return ("No points", "enter shows the reasons")
-        return ("No points yet", "the first line comes with the first display")
-
     # ---------------------------------------------------------------------------------- titles
 
     def _titles(self) -> None:
@@ -298,7 +261,7 @@ class MainScreen(Screen[None]):
         bar["console-title"].show(*titles.console(active, wide, session, look))
         bar["footer"].show(*titles.footer(self.context(), wide))
 
-        self._remember()
+        self.app.remember(looks.present(self))
 
     @on(Console.StatusChanged)
     @on(Plot.StatusChanged)

@@ -1,0 +1,34 @@
+"""Between the remembered settings and the main screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from barista_tui.curves import SMOOTHING, View
+from barista_tui.rows import SORTS
+from barista_tui.settings import Settings
+from barista_tui.widgets.console import KINDS
+
+if TYPE_CHECKING:
+    from barista_tui.screens.main import MainScreen
+
+
+def restore(screen: MainScreen, settings: Settings) -> None:
+    """Look at things as they were looked at last; what this version does not know is left out."""
+    smooth = settings.smooth if settings.smooth in range(len(SMOOTHING)) else 0
+    screen.plot.set_view(View(axis=settings.axis, log=settings.log, smooth=smooth))
+    screen.kinds = settings.kinds if settings.kinds in KINDS else screen.kinds
+    screen.sort = settings.sort if settings.sort in SORTS else screen.sort
+
+
+def present(screen: MainScreen) -> Settings:
+    """How things are looked at now."""
+    view = screen.plot.view
+    return Settings(
+        dark=screen.app.current_theme.dark,
+        log=view.log,
+        axis=view.axis,
+        smooth=view.smooth,
+        kinds=screen.kinds,
+        sort=screen.sort,
+    )
