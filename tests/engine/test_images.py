@@ -53,7 +53,7 @@ def test_resizes_as_opencv(key: str) -> None:
 @given(data=st.binary(max_size=200), cut=st.integers(0, 400))
 def test_what_is_no_image_is_said(data: bytes, cut: int) -> None:
     for bad in (data, (IMAGES / "color.png").read_bytes()[:cut]):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"."):
             decode(bad, True)
 
 
