@@ -175,6 +175,11 @@ def notice_prefix(notice: Notice) -> str:
     return f"[{clock(notice.time)}, {notice.caller}]"
 
 
+def _within_a_sentence(text: str) -> str:
+    """``It was told`` as ``it was told``; abbreviations and names of one letter stay."""
+    return text[0].lower() + text[1:] if text[:1].isupper() and text[1:2].islower() else text
+
+
 def reason(session: SessionInfo) -> str:
     """Why a session is invalid or failed, in one line: ``net.prototxt:41 bottom "poolX" unknown``."""
     if not session.problems:
@@ -182,7 +187,7 @@ def reason(session: SessionInfo) -> str:
     worst = session.problems[0]
     text = UNKNOWN_FIELD.sub(r"no field \1", worst.text)
     if worst.hint and "\n" not in worst.hint:
-        text = f"{text}, {worst.hint}"
+        text = f"{text}, {_within_a_sentence(worst.hint)}"
     # Of a log, its cause is worth the row's few cells; the place is in the details.
     where = "" if worst.file is None or worst.file.endswith(".log") else worst.file
     if where and worst.line is not None:

@@ -140,6 +140,14 @@ def test_the_reason_leaves_out_how_protobuf_calls_it() -> None:
     assert found == 'solver.prototxt:3 no field "lr_polcy", did you mean "lr_policy"?'
 
 
+def test_a_hint_goes_on_in_the_sentence() -> None:
+    problem = Problem(text="caffe was killed by SIGHUP", hint="It was told to take a snapshot too early")
+    found = fmt.reason(session(problems=[problem]))
+    assert found == "caffe was killed by SIGHUP, it was told to take a snapshot too early"
+    problem = Problem(text="no data", hint="LMDB is expected")
+    assert fmt.reason(session(problems=[problem])).endswith(", LMDB is expected")
+
+
 def test_notices_have_the_prefix_of_the_manual(monkeypatch: pytest.MonkeyPatch) -> None:
     import time
 
