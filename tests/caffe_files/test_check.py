@@ -35,11 +35,14 @@ layer {
   type: "InnerProduct"
   bottom: "data"
   top: "ip"
+  inner_product_param { num_output: 3 }
 }
+layer { name: "loss" type: "SoftmaxWithLoss" include { phase: TRAIN } bottom: "ip" bottom: "label" }
 layer {
   name: "acc" type: "Accuracy" include { phase: TEST }
   bottom: "ip"
   bottom: "label"
+  top: "acc"
 }
 """
 
@@ -142,16 +145,16 @@ def test_what_caffe_lets_pass_is_a_warning(
             "did you",
         ),
         (
-            'bottom: "label"',
-            'bottom: "ip2"',
-            18,
+            '  bottom: "label"\n',
+            '  bottom: "ip2"\n',
+            20,
             "Unknown bottom blob 'ip2' (layer 'acc', bottom index 1)",
             "did",
         ),
         ('"db"', '"no-db"', 4, "layer 'data': 'no-db' does not exist", "looked for "),
         ("    backend: LMDB\n", "", 4, "'db' is not a LevelDB", "add backend: LMDB"),
         ("    batch_size: 2\n", "", 3, "batch_size must be positive", "add batch_size: 64"),
-        ("include {", "exclude { } include {", 15, "either include rules or exclude rules", "keep one kind"),
+        ("include {", "exclude { } include {", 16, "either include rules or exclude rules", "keep one kind"),
         ("bottom", "botom", 12, 'no field named "botom"', 'did you mean "bottom"?'),
         ("layer {", "layers {} layer {", None, "includes both 'layer' and 'layers'", "write every layer"),
         (
@@ -210,7 +213,8 @@ def test_hdf5_lists_are_followed(session: Path) -> None:
     ]
     for name in ("a.h5", "b.h5"):
         with h5py.File(session / name, "w") as file:
-            file["data"] = file["label"] = np.zeros((3, 2), np.float32)
+            file["data"] = np.zeros((3, 2), np.float32)
+            file["label"] = np.zeros(3, np.float32)
     assert check_session(session) == []
     with h5py.File(session / "b.h5", "a") as file:
         del file["label"]
@@ -221,7 +225,10 @@ def test_hdf5_lists_are_followed(session: Path) -> None:
 
 
 def test_input_fields_do_not_shift_lines(session: Path) -> None:
-    net = "input: 'x' input_dim: 1 input_dim: 1 input_dim: 1 input_dim: 1\nlayer { name: 'a'\n bottom: 'y' }"
+    net = (
+        "input: 'x' input_dim: 1 input_dim: 1 input_dim: 1 input_dim: 1\n"
+        "layer { name: 'a' type: 'ReLU' top: 'a' loss_weight: 1\n bottom: 'y' }"
+    )
     (session / "net.prototxt").write_text(net)
     assert only(check_session(session)).line == 3
 
@@ -236,10 +243,86 @@ layers { layer { name: "r" type: "relu" }
   bottom: "c" top: "c" }
 layers { bottom: "c" top: "i" layer { type: "innerproduct" num_output: 1
   name: "r" } }
+layers { bottom: "i" bottom: "i" layer { type: "euclidean_loss" name: "l" } }
 """
     )
     problem = only(check_session(session))
     assert problem.line == 8 and "two layers 'r'" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message", "hint"),
+    [
+        (
+            '"InnerProduct"',
+            '"InerProduct"',
+            11,
+            "layer 'ip': Unknown layer type: InerProduct",
+            "did you mean",
+        ),
+        ("phase: TRAIN", "phase: TEST", None, "the TRAIN net has no loss", "the rules of layer 'loss'"),
+    ],
+)
+def test_what_may_be_meant_so_is_warned_about(
+    session: Path, old: str, new: str, line: int | None, message: str, hint: str
+) -> None:
+    change(session / "net.prototxt", old, new)
+    problem = only(check_session(session))
+    assert (problem.file, problem.line, problem.severity) == ("net.prototxt", line, "warning")
+    assert message in problem.message and problem.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message", "hint"),
+    [
+        ("num_output: 3", "num_output: 3 axis: 5", 14, "layer 'ip': axis 5 out of range for 4-D Blob", ""),
+        ("{ num_output: 3 }", "{}", 14, "layer 'ip': num_output must be positive", "add num_output"),
+        (
+            'bottom: "label" }',
+            'bottom: "data" bottom: "label" }',
+            16,
+            "SoftmaxWithLoss Layer takes 2 bottom blob(s) as input. (it has 3)",
+            "",
+        ),
+        (
+            '"InnerProduct"',
+            '"Convolution" convolution_param { num_output: 1\n kernel_size: 3 }',
+            12,
+            "layer 'ip': the kernel (3) is larger than its input (1)",
+            "a smaller kernel",
+        ),
+        (
+            "data_param {",
+            "transform_param { crop_size: 4 } data_param {",
+            3,
+            "crop_size 4 is larger than the records (1 x 1 x 1)",
+            "a smaller crop_size",
+        ),
+    ],
+)
+def test_shapes_that_do_not_fit(
+    session: Path, old: str, new: str, line: int, message: str, hint: str
+) -> None:
+    change(session / "net.prototxt", old, new.replace("\\n", "\n"))
+    problem = only(check_session(session))
+    assert (problem.file, problem.line, problem.severity) == ("net.prototxt", line, "error")
+    assert message in problem.message and problem.hint.startswith(hint)
+
+
+def test_a_layer_of_the_other_phase_is_named(session: Path) -> None:
+    change(session / "net.prototxt", 'name: "data"', 'name: "data" include { phase: TEST }')
+    problems = check_session(session)
+    assert {problem.line for problem in problems} == {12, 16}
+    assert problems[0].message == "Unknown bottom blob 'data' (layer 'ip', bottom index 0)"
+    assert problems[0].hint == "layer 'data' makes it, but its rules keep it out of the TRAIN net"
+
+
+def test_a_net_without_layers_in_a_phase(session: Path) -> None:
+    text = (session / "net.prototxt").read_text()
+    kept = text.replace("include { phase: TRAIN }", "").replace("include { phase: TEST }", "")
+    (session / "net.prototxt").write_text(kept.replace('name: "', 'include { phase: TRAIN } name: "'))
+    problem = only(check_session(session))
+    assert (problem.message, problem.line) == ("no layer is in the TEST net", None)
 
 
 def test_no_solver_at_all(tmp_path: Path) -> None:

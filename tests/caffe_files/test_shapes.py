@@ -184,6 +184,7 @@ def test_convolution_has_a_window_at_every_start(
     reach = dilation * (kernel - 1)
     counts = [
         sum(start % stride == 0 and start + reach < dim + 2 * pad for start in range(dim + 2 * pad))
+        or int(reach + 1 < dim + 2 * pad + stride)  # caffe lets one window hang over the end
         for dim in dims
     ]
     param = f"num_output: 6 group: 2 kernel_size: {kernel} stride: {stride} pad: {pad} dilation: {dilation}"
@@ -356,6 +357,16 @@ def test_types_of_forks_are_warned_about_and_leave_shapes_open() -> None:
     assert shapes.problems[1].hint == 'did you mean "Convolution"?'
     assert shapes.layers[-1].tops == (None,) and not shapes.complete
     assert shapes.data_bytes == 4 * (24 + 8)
+
+
+def test_a_loss_with_two_tops_needs_two_weights() -> None:
+    layer = 'layer { name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "t" top: "l" top: "p" %s }'
+    problem = built(DATA + layer % "").problems[0]
+    assert problem.field == "loss_weight" and "once per top blob" in problem.message
+    shapes = built(DATA + layer % "loss_weight: 1 loss_weight: 0")
+    assert shapes.problems == [] and shapes.layers[-1].tops == ((), (8, 3))
+    layer = 'layer { name: "r" type: "ReLU" bottom: "x" top: "r" propagate_down: true propagate_down: true }'
+    assert built(DATA + layer).problems[0].field == "propagate_down"
 
 
 def test_a_loss_left_without_top_still_has_one() -> None:

@@ -8,9 +8,11 @@ from typing import Literal
 
 from barista_server.caffe import prototxt
 from barista_server.caffe.check_data import data_faults, ignored_fields
+from barista_server.caffe.layer_types import may_have_loss
 from barista_server.caffe.net import NetError, layer_is_in
 from barista_server.caffe.prototxt import PrototxtError
-from barista_server.caffe.schema import LayerParameter, SolverParameter
+from barista_server.caffe.schema import TRAIN, LayerParameter, Phase, SolverParameter
+from barista_server.caffe.shapes import ShapeProblem, net_shapes
 from barista_server.caffe.solver import (
     NetSource,
     SolverError,
@@ -19,6 +21,7 @@ from barista_server.caffe.solver import (
     train_net,
     upgrade_solver,
 )
+from barista_server.caffe.stored_shapes import stored_in
 from barista_server.caffe.tokens import LayerPlace, field_lines, layer_places
 
 _SOLVER_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
@@ -52,7 +55,7 @@ class Problem:
 def check_session(folder: Path, solver_name: str = "solver.prototxt") -> list[Problem]:
     """Check solver, nets and data of a session whose training runs in `folder`; no problems: an empty list.
 
-    Layer types are not judged: that is up to the engine. Never raises for what the files hold.
+    Layer types that Caffe 1.0 lacks are warnings: a fork may have them. Never raises for what the files hold.
     """
     try:
         text = (folder / solver_name).read_bytes()
@@ -167,15 +170,15 @@ def _within(folder: Path, path: str) -> str:
 
 
 def _layer_problems(source: NetSource, folder: Path, solver_name: str) -> Iterator[Problem]:
-    """Problems of the layers that are in this net."""
+    """Problems of the layers that are in this net, in their order."""
     file = source.path or solver_name
     places: list[LayerPlace] = []
     if source.path:
         text = Path(folder, source.path).read_text("utf-8", "replace")
         places = layer_places(text)
     ahead = len(source.param.layer) - len(places)  # an Input layer made from input fields stands in front
-    produced: set[str] = set()
     names: set[str] = set()
+    misfits = _misfits(source, folder)
     for index, layer in enumerate(source.param.layer):
         place = places[index - ahead] if places and index >= ahead >= 0 else None
         try:
@@ -184,21 +187,34 @@ def _layer_problems(source: NetSource, folder: Path, solver_name: str) -> Iterat
         except NetError as error:
             yield Problem(file, place.line if place else None, f"layer '{layer.name}': {error}", error.hint)
             continue
-        for field, position, message, hint in _faults(layer, names, produced, folder):
+        for field, position, message, hint in _faults(layer, names, folder):
             line = place.line_of(field, position) if place else None
             yield Problem(file, line, message, hint)
+        for misfit in misfits.get(index, []):
+            line = place.line_of(misfit.field, misfit.position) if place else None
+            yield Problem(file, line, misfit.message, misfit.hint, misfit.severity)
         for field in ignored_fields(layer):
             line = place.line_of(field) if place else None
             message = f"layer '{layer.name}': {field} is ignored"
             yield Problem(file, line, message, "move it to transform_param", "warning")
         names.add(layer.name)
-        produced.update(layer.top)
+    yield from _phase_problems(source, file)
 
 
-def _faults(
-    layer: LayerParameter, names: set[str], produced: set[str], folder: Path
-) -> Iterator[tuple[str, int, str, str]]:
-    """(field, index of its value, message, hint) of what is wrong with the layer."""
+def _misfits(source: NetSource, folder: Path) -> dict[int, list[ShapeProblem]]:
+    """What keeps Caffe from building the net, by number of the layer."""
+    try:
+        shapes = net_shapes(source.param, source.state, stored_in(folder))
+    except NetError:
+        return {}  # told with the layer
+    problems: dict[int, list[ShapeProblem]] = {}
+    for problem in shapes.problems:
+        problems.setdefault(problem.index, []).append(problem)
+    return problems
+
+
+def _faults(layer: LayerParameter, names: set[str], folder: Path) -> Iterator[tuple[str, int, str, str]]:
+    """(field, index of its value, message, hint) of what is wrong with the layer itself."""
     if layer.name in names:
         yield (
             "name",
@@ -206,9 +222,21 @@ def _faults(
             f"there are two layers '{layer.name}' in one net",
             "rename one: weights go by layer name",
         )
-    for index, blob in enumerate(layer.bottom):
-        if blob not in produced:
-            message = f"Unknown bottom blob '{blob}' (layer '{layer.name}', bottom index {index})"
-            yield "bottom", index, message, prototxt.nearest(blob, sorted(produced))
     for field, message, hint in data_faults(layer, folder):
         yield field, 0, f"layer '{layer.name}': {message}", hint
+
+
+def _phase_problems(source: NetSource, file: str) -> Iterator[Problem]:
+    """Nets that the rules leave without layers or, in training, without a loss."""
+    phase = Phase.Name(source.state.phase)
+    try:
+        chosen = [layer for layer in source.param.layer if layer_is_in(layer, source.state, [])]
+    except NetError:
+        return  # told with the layer
+    if not chosen:
+        hint = "include rules keep every layer out" if source.param.layer else "add layers"
+        yield Problem(file, None, f"no layer is in the {phase} net", hint)
+    elif source.state.phase == TRAIN and not any(may_have_loss(layer) for layer in chosen):
+        losses = [layer.name for layer in source.param.layer if may_have_loss(layer)]
+        hint = f"the rules of layer '{losses[0]}' keep it out" if losses else "add a loss layer"
+        yield Problem(file, None, "the TRAIN net has no loss: nothing will be learned", hint, "warning")

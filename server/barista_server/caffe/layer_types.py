@@ -128,3 +128,11 @@ def _check_count(kind: str, verb: str, count: int, limits: tuple[int, int], what
     least, most = limits
     amount = f"{least}" if least == most else f"at least {least}" if count < least else f"at most {most}"
     need(least <= count <= most, f"{kind} Layer {verb} {amount} {what} (it has {count})", field)
+
+
+def may_have_loss(layer: LayerParameter) -> bool:
+    """Whether the layer adds to the loss; types that Caffe does not know may do so."""
+    if layer.loss_weight:
+        return any(layer.loss_weight)
+    kind = LAYER_TYPES.get(layer.type)
+    return (kind is None and layer.type != "Python") or (isinstance(kind, Computed) and kind.auto)

@@ -63,7 +63,8 @@ def scale(layer: LayerParameter, bottoms: Shapes) -> Result:
     param = layer.scale_param
     params = _spanned(bottoms, param.axis, param.num_axes, "scale")
     if param.bias_term:
-        params.append(params[0] if params else bottoms[1])
+        start = axis_index(bottoms[0], param.axis, "scale_param.axis")
+        params.append(params[0] if params else bottoms[0][start : start + len(bottoms[1])])
     return [bottoms[0]], params
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Literal
 
-from barista_server.caffe.blobshape import Shape, ShapeError, check_blob, shape_text
-from barista_server.caffe.layer_types import LAYER_TYPES, Computed, check_counts
+from barista_server.caffe.blobshape import Shape, ShapeError, check_blob, need, shape_text
+from barista_server.caffe.layer_types import LAYER_TYPES, Computed, Source, check_counts
 from barista_server.caffe.net import filter_net, insert_splits, layer_is_in
 from barista_server.caffe.prototxt import nearest
 from barista_server.caffe.schema import LayerParameter, NetParameter, NetState, ParamSpec, Phase
@@ -101,6 +101,25 @@ def net_shapes(net: NetParameter, state: NetState | None = None, stored: Stored 
     return NetShapes(builder.layers, sorted(builder.problems, key=lambda problem: problem.index))
 
 
+def _check_per_blob(layer: LayerParameter, kind: Computed | Source) -> None:
+    """Lists that hold a value per blob or nothing; a loss has one weight by itself. Raises ShapeError."""
+    is_loss = isinstance(kind, Computed) and kind.auto
+    weights = len(layer.loss_weight) or int(is_loss)
+    tops = max(len(layer.top), 1) if is_loss else len(layer.top)
+    need(
+        weights in (0, tops),
+        "loss_weight must be unspecified or specified once per top blob.",
+        "loss_weight",
+        hint=f"{tops} loss_weight",
+    )
+    need(
+        len(layer.propagate_down) in (0, len(layer.bottom)),
+        "propagate_down param must be specified either 0 or bottom_size times",
+        "propagate_down",
+        hint=f"{len(layer.bottom)} propagate_down",
+    )
+
+
 class _Builder:
     """Goes through the layers of a net in order and remembers the shape of each blob."""
 
@@ -151,10 +170,7 @@ class _Builder:
         if kind is None:
             return None
         check_counts(layer, kind)
-        for name, count in (("loss_weight", len(layer.top)), ("propagate_down", len(layer.bottom))):
-            given = len(getattr(layer, name))
-            if given not in (0, count) and not (name == "loss_weight" and given == 1 and not layer.top):
-                raise ShapeError(f"{name} is given {given} times for {count} blobs", name, 0, "once per blob")
+        _check_per_blob(layer, kind)
         bottoms = [self._blobs[blob] for blob in layer.bottom]
         known = [shape for shape in bottoms if shape is not None]
         if len(known) < len(bottoms):

@@ -129,8 +129,10 @@ def _slide(dim: int, window: _Window, axis: int) -> int:
     room = dim + 2 * pad
     padded = f"{dim}" + (f" with pad {pad} on each side" if pad else "")
     message = f"the kernel ({extent}) is larger than its input ({padded})"
-    need(extent <= room, message, f"{_CONV}.kernel_size", axis, "a smaller kernel, more pad or larger data")
-    return (room - extent) // window.stride[axis] + 1
+    # Caffe rounds towards zero: a window that hangs over the end by less than a stride is let through
+    fits = extent < room + window.stride[axis]
+    need(fits, message, f"{_CONV}.kernel_size", axis, "a smaller kernel, more pad or larger data")
+    return max(0, room - extent) // window.stride[axis] + 1
 
 
 def pooling(layer: LayerParameter, bottoms: Shapes) -> Result:
