@@ -10,6 +10,7 @@ from barista_engine.hdf5_data import Hdf5Source
 from barista_engine.image_data import ImageSource
 from barista_engine.prefetch import Source
 from barista_engine.records import RecordSource
+from barista_engine.window_data import WindowSource
 
 
 class DataSources:
@@ -34,6 +35,8 @@ class DataSources:
             self._hdf5_seen = True
         elif layer.type == "ImageData":
             source = ImageSource(layer, which, seed, self._log)
+        elif layer.type == "WindowData":
+            source = WindowSource(layer, seed, self._log)
         else:
             source = RecordSource(layer, which, tops, seed, self._log)
         self._open.append(source)

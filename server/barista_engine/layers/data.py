@@ -17,6 +17,7 @@ from barista_engine.layers.registry import Built, Context, layer
 @layer("Data", bottoms=0, tops=(1, 2))
 @layer("HDF5Data", bottoms=0, tops=(1, None))
 @layer("ImageData", bottoms=0, tops=2)
+@layer("WindowData", bottoms=0, tops=2)
 def data(ctx: Context) -> Built:
     """Batches from a source that somebody else reads: one tensor a top."""
     source = ctx.source or ctx.sources(ctx.spec, ctx.spec.phase, ctx.tops)
