@@ -78,6 +78,11 @@ def to_text(message: Message) -> str:
     return "".join(lines)
 
 
+def scalar_text(field: FieldDescriptor, value: Any) -> str:
+    """A value of a field that is no block, as to_text writes it; enum values are given by number or name."""
+    return str(value) if field.enum_type is not None and isinstance(value, str) else _scalar(field, value)
+
+
 def _decode(text: str | bytes, path: str | None) -> str:
     """Text without byte order mark. Foreign bytes are let through inside comments, as Caffe does."""
     source = text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
