@@ -67,6 +67,13 @@ def test_force_is_told_apart_from_the_system() -> None:
     assert "by force (SIGKILL)" in problem.text
 
 
+def test_a_stop_whose_last_words_did_not_fit_on_the_disk_is_a_stop() -> None:
+    verdict = judge(ended(), GOING, 42, 100, interrupted=True)
+    assert (verdict.happening, verdict.iteration, verdict.problems) == (H.STOPPED, 42, [])
+    for left, snapshot in ((ended(), 20), (ended(code=1), 42), (None, 42)):
+        assert judge(left, GOING, snapshot, 100, interrupted=True).happening in {H.BROKE, H.LOST}
+
+
 def test_a_pulse_measures_silence_by_its_own_past() -> None:
     pulse = Pulse(0)
     assert not pulse.stalled(800) and pulse.stalled(1000)

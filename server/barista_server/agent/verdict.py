@@ -50,11 +50,17 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def judge(
-    ended: Exit | None, facts: Facts, snapshot: int | None, max_iter: int, forced: bool = False
+    ended: Exit | None,
+    facts: Facts,
+    snapshot: int | None,
+    max_iter: int,
+    *,
+    forced: bool = False,
+    interrupted: bool = False,
 ) -> Verdict:
     """``snapshot``: iteration of the newest verified snapshot this run wrote. ``ended`` None: caffe vanished.
 
-    ``forced``: a person had it killed.
+    ``forced``: a person had it killed. ``interrupted``: SIGINT was sent.
     """
     goal = facts.max_iter if facts.max_iter is not None else max_iter
     at = max(facts.iteration, snapshot or 0)
@@ -63,8 +69,10 @@ def judge(
         return Verdict(Happening.BROKE, facts.iteration, [problem])
     if facts.done or (snapshot is not None and snapshot >= goal):
         return Verdict(Happening.COMPLETED, max(at, goal))
+    # On a full disk the log lacks caffe's last words.
+    stopped = facts.stopped_early or (interrupted and ended is not None)
     # The snapshot of a stop holds at least the iteration that was shown last.
-    if facts.stopped_early and snapshot is not None and snapshot >= facts.iteration:
+    if stopped and snapshot is not None and snapshot >= facts.iteration:
         return Verdict(Happening.STOPPED, snapshot)
     if facts.stopped_early:
         text = f"caffe stopped at iteration {facts.iteration} and left no snapshot of it"

@@ -180,7 +180,14 @@ async def _judge(session: Session, run: Run) -> Verdict:
     await session.look(settled=True)
     written = [one for one in session.shelf.good if one.time >= run.started - CLOCK_STEP]
     newest = written[-1].iteration if written else None
-    verdict = judge(run.exit, run.log.facts(), newest, session.max_iter, run.forced)
+    verdict = judge(
+        run.exit,
+        run.log.facts(),
+        newest,
+        session.max_iter,
+        forced=run.forced,
+        interrupted=run.interrupted,
+    )
     if run.damage and verdict.happening is Happening.LOST:
         text = f"how it ended is not known, a file of the run is damaged: {'; '.join(run.damage.values())}"
         problem = Problem(text=text, hint="Start goes on from the snapshot.")
