@@ -104,10 +104,8 @@ def _guarded(verb: Callable[[], int]) -> int:
         from barista_tui.verbs.output import problem_lines
 
         failure = error.failure
-        code = _complain(failure.text, failure.hint, CODES.get(failure.code, Exit.FAILED))
-        for line in problem_lines(failure.problems):
-            print(line, file=sys.stderr)
-        return code
+        text = "\n".join([failure.text, *problem_lines(failure.problems, "")])
+        return _complain(text, failure.hint, CODES.get(failure.code, Exit.FAILED))
     except LinkError as error:
         return _complain(str(error), None, Exit.UNREACHABLE)
     except BrokenPipeError:
@@ -119,9 +117,12 @@ def _guarded(verb: Callable[[], int]) -> int:
 
 def _complain(text: str, hint: str | None, code: Exit) -> Exit:
     """What happened, what to do next, on standard error."""
-    print(f"barista: {text}", file=sys.stderr)
-    if hint:
-        print(f"  {hint}", file=sys.stderr)
+    from barista_tui.verbs.output import one_line
+
+    first, *more = (one_line(line) for line in text.splitlines() or [text])
+    print(f"barista: {first}", file=sys.stderr)
+    for line in [*more, *([one_line(hint)] if hint else [])]:
+        print(f"  {line}", file=sys.stderr)
     return code
 
 

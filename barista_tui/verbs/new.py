@@ -57,6 +57,8 @@ async def new(args: argparse.Namespace) -> Exit:
         output.say(f"{session.id}  {output.one_line(session.name)}  {output.state_word(session)}")
         for line in output.problem_lines(session.problems):
             output.say(line)
+        if session.problems:
+            output.say(f"Correct that in {session.folder}, then: barista start {session.id}")
     return Exit.OK
 
 
@@ -78,9 +80,10 @@ def read_files(solver: Path, net: Path | None, base: Path | None) -> Files:
     for place in places:
         if (place / given).is_file():
             return Files(text, _read(place / given), place.absolute())
-    looked = ", ".join(str(place) for place in places[:3])
+    looked = list(dict.fromkeys(map(str, places)))
+    more = " ..." if len(looked) > 3 else ""
     raise VerbError(
-        f'{solver} names the net "{given}", which is not in {looked}{" ..." if len(places) > 3 else ""}',
+        f'{solver} names the net "{given}", which is not in {", ".join(looked[:3])}{more}',
         "Say where it is with --net NET.prototxt, or what its path is relative to with --base DIR.",
         Exit.NOT_FOUND,
     )
@@ -91,5 +94,9 @@ def _read(path: Path) -> str:
         return path.read_text("utf-8")
     except FileNotFoundError:
         raise VerbError(f"there is no file {path}", code=Exit.NOT_FOUND) from None
+    except IsADirectoryError:
+        raise VerbError(
+            f"{path} is a folder", "Give the solver's .prototxt file in it.", Exit.NOT_FOUND
+        ) from None
     except UnicodeDecodeError:
         raise VerbError(f"{path} is no text file", "Give the .prototxt file, not the weights.") from None

@@ -151,7 +151,7 @@ def test_what_caffe_lets_pass_is_a_warning(
             "Unknown bottom blob 'ip2' (layer 'acc', bottom index 1)",
             "did",
         ),
-        ('"db"', '"no-db"', 4, "layer 'data': 'no-db' does not exist", "looked for "),
+        ('"db"', '"no-db"', 4, "layer 'data': 'no-db' does not exist", "correct the path, or put it at "),
         ("    backend: LMDB\n", "", 4, "'db' is not a LevelDB", "add backend: LMDB"),
         ("    batch_size: 2\n", "", 3, "batch_size must be positive", "add batch_size: 64"),
         ("include {", "exclude { } include {", 16, "either include rules or exclude rules", "keep one kind"),
@@ -162,7 +162,7 @@ def test_what_caffe_lets_pass_is_a_warning(
             'transform_param { mean_file: "m" } data_param',
             3,
             "'m' does not exist",
-            "looked for",
+            "correct the path, or put it at ",
         ),
     ],
 )

@@ -127,6 +127,24 @@ def test_invalid_files_make_an_invalid_session_with_line_and_hint(shell: Shell) 
     out = shell.barista("new", str(shell.files / "bad.prototxt")).stdout
     assert "Invalid" in out
     assert re.search(r"solver\.prototxt:\d+: .*momentun", out), out
+    folder = str(shell.root / "sessions" / "1")
+    assert f"Correct that in {folder}" in out
+    told = shell.barista("start", "1", code=4).stderr
+    # Each thing once, and what to do in the end.
+    assert told.count("momentun") == 1 and told.splitlines()[0] == "barista: x cannot start as its files are:"
+    assert told.splitlines()[-1].strip() == f"Correct that in {folder}, then start again."
+
+
+def test_errors_name_what_there_is_instead(shell: Shell) -> None:
+    assert "There are none yet." in shell.barista("show", "nobody", code=3).stderr
+    assert "The trash is empty." in shell.barista("restore", "nothing", code=3).stderr
+    shell.new()
+    assert "1 (tiny)" in shell.barista("show", "nobody", code=3).stderr
+    told = shell.barista("new", "--template", "lenet-digits", "--caffe", "zz", code=3).stderr
+    assert "There are: embedded, scripted" in told
+    assert "folder" in shell.barista("new", str(shell.files), code=3).stderr
+    trash = shell.json("rm", "tiny")["trash"]
+    assert trash in shell.barista("restore", "nothing", code=3).stderr
 
 
 def test_the_agent_is_looked_at_stopped_and_not_started_by_looking(shell: Shell) -> None:

@@ -89,7 +89,9 @@ def _serve_detached(root: Path) -> int:
 
         code = _serve(root, lambda: say("ready"), say)
     except OSError as error:
-        os.write(tell, f"{root}: {error.strerror}: {error.filename}".encode())
+        os.write(
+            tell, f"{error.filename or root}: {error.strerror}. Choose a folder you may write to.".encode()
+        )
     finally:
         sys.stderr.flush()
         os._exit(code)
@@ -131,7 +133,7 @@ def _serve(root: Path, ready: Callable[[], None], fail: Callable[[str], None]) -
                 return 1
             time.sleep(0.05)
         except OSError as error:
-            fail(f"{root} cannot be used: {error.strerror}")
+            fail(f"{root} cannot be used: {error.strerror}. Choose a folder you may write to.")
             return 1
 
     async def serve() -> None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 EDITS = 2.0
 """Seconds between two looks whether somebody edited a prototxt."""
+SOME = 5
+"""Sessions or pieces of trash named to somebody who asked for one that is not there."""
 MOST_LOGS = 8
 """Logs of ended runs kept parsed for GetLines and GetSeries; live ones always are."""
 
@@ -174,7 +176,10 @@ class Service:
             ids = ", ".join(one.id for one in found)
             text = f"'{wanted}' means several sessions: {ids}"
             raise CallError("ambiguous", text, "Name it by its number.")
-        raise CallError("not-found", f"there is no session '{wanted}'", "List them to see their names.")
+        newest = sorted(self._sessions.values(), key=lambda one: one.meta.created)[: -SOME - 1 : -1]
+        there = ", ".join(f"{one.id} ({one.meta.name})" for one in newest)
+        hint = f"The newest are: {there}." if newest else "There are none yet."
+        raise CallError("not-found", f"there is no session '{wanted}'", hint)
 
     def _run(self, session: Session, number: int) -> Run:
         if number in session.runs:
@@ -209,7 +214,8 @@ class Service:
             caffe = await asyncio.to_thread(self._host.caffes.get, call.caffe)
         except KeyError:
             text = f"there is no caffe '{call.caffe}' on this machine"
-            raise CallError("not-found", text, "List the caffes to see which there are.") from None
+            there = ", ".join(one.name for one in await asyncio.to_thread(self._host.caffes.find))
+            raise CallError("not-found", text, f"There are: {there}.") from None
         draft = await asyncio.to_thread(_draft, call, self._host.root)
         name = valid_name(draft.name, "the session ")
         taken = {session.meta.name for session in self._sessions.values()}
@@ -272,7 +278,9 @@ class Service:
         try:
             path, number, what = await self._disk(self._store.find_trash, call.trash)
         except KeyError:
-            raise CallError("not-found", f"there is nothing in the trash as '{call.trash}'") from None
+            there = (await self._disk(self._store.trashed))[-SOME:]
+            hint = f"The newest things there are: {', '.join(there)}." if there else "The trash is empty."
+            raise CallError("not-found", f"there is nothing in the trash as '{call.trash}'", hint) from None
         if what == "delete":
             folder = await self._disk(self._store.restore_delete, path, number)
             session = await self._add(folder)

@@ -233,8 +233,8 @@ class Session:
             next_state(self.state, Happening.START)
         await self.check(again=True)
         if self._defects and self.state is State.INVALID:
-            worst = self._defects[0]
-            raise CallError("invalid", f"is invalid: {worst.text}", worst.hint, self._defects)
+            hint = f"Correct that in {self.folder.path}, then start again."
+            raise CallError("invalid", "cannot start as its files are:", hint, self._defects)
         next_state(self.state, Happening.START)
         try:
             caffe = await asyncio.to_thread(self.host.caffes.get, self.meta.caffe)

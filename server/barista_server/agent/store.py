@@ -232,6 +232,10 @@ class Store:
             raise KeyError(name)
         return path, match[1], match[2]
 
+    def trashed(self) -> list[str]:
+        """Names of what is in the trash, oldest first."""
+        return sorted(path.name for path in self.trash.iterdir() if _TRASH.fullmatch(path.name))
+
     def restore_delete(self, path: Path, session: str) -> Folder:
         """Bring a deleted session back."""
         target = self.sessions / session

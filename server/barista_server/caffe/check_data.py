@@ -39,7 +39,7 @@ def _missing(field: str, name: str, folder: Path) -> Iterator[Fault]:
     if not name:
         yield field, "source is not set", ""
     elif not path.exists():
-        yield field, f"'{name}' does not exist", f"looked for {path}"
+        yield field, f"'{name}' does not exist", f"correct the path, or put it at {path}"
 
 
 def _database_faults(layer: LayerParameter, folder: Path) -> Iterator[Fault]:
@@ -84,7 +84,11 @@ def _hdf5_faults(layer: LayerParameter, folder: Path) -> Iterator[Fault]:
     for name in names:
         path = Path(folder, name)
         if not path.is_file():
-            yield field, f"'{name}', listed in '{param.source}', does not exist", f"looked for {path}"
+            yield (
+                field,
+                f"'{name}', listed in '{param.source}', does not exist",
+                f"correct the list, or put it at {path}",
+            )
         else:
             yield from _dataset_faults(layer, name, path)
 
