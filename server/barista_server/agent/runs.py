@@ -15,6 +15,7 @@ from typing import TypeVar
 from barista_server import runner
 from barista_server.agent import files, process
 from barista_server.agent.process import Identity
+from barista_server.agent.snapshots import Stamp
 from barista_server.agent.store import Command, Exit, Process
 from barista_server.agent.tail import Facts, Log, Pulse
 from barista_server.agent.verdict import Verdict
@@ -53,6 +54,8 @@ class Run:
         """What was done to it: a person had it killed, asked it to pause, SIGINT was sent."""
         self.damage: dict[str, str] = {}
         """What is wrong with its files, by name; these count as absent."""
+        self.before: set[Stamp | None] | None = None
+        """Snapshots there were when it started; None: not known, the clock must tell."""
         self.pulse = Pulse(time.monotonic())
         self.refresh()
         self.log = Log(path / "caffe.log", self.started)
@@ -81,6 +84,13 @@ class Run:
             return (self.path / "command.json").stat().st_mtime
         except FileNotFoundError:
             return self.path.stat().st_mtime
+
+    @property
+    def ended(self) -> float | None:
+        """Seconds since the epoch; not before the start, even if the clock was put back meanwhile."""
+        if self.exit is None or self.exit.ended >= self.started:
+            return self.exit.ended if self.exit else None
+        return self.started + self.exit.monotonic_seconds
 
     @property
     def nonce(self) -> str | None:
@@ -149,7 +159,7 @@ class Run:
         return RunInfo(
             number=self.number,
             started=self.started,
-            ended=self.exit.ended if self.exit else None,
+            ended=self.ended,
             resumed_from=self.command.resumed_from if self.command else None,
             exit_code=self.exit.code if self.exit else None,
             signal=self.exit.signal if self.exit else None,

@@ -17,7 +17,7 @@ from barista_server.agent.caffes import Caffes
 from barista_server.agent.errors import CallError
 from barista_server.agent.hub import Hub
 from barista_server.agent.runs import LaunchError, Run
-from barista_server.agent.snapshots import Pair, Shelf
+from barista_server.agent.snapshots import Pair, Shelf, Stamp
 from barista_server.agent.states import Happening, Refused, next_state
 from barista_server.agent.store import Command, Folder, Meta
 from barista_server.agent.tail import Facts
@@ -208,11 +208,16 @@ class Session:
     async def remember(self) -> None:
         """Take over from the journal and the run folders what need not be found out again."""
         records = await self.host.disk(self.folder.journal)
+        seen: set[Stamp | None] = set()
+        before: dict[Any, set[Stamp | None]] = {}
         for record in records:
             if record["kind"] == "snapshot verified":
-                _trust(self.shelf, self.folder.path, record)
+                seen.add(_trust(self.shelf, self.folder.path, record))
+            elif record["kind"] == "run started":
+                before[record.get("run")] = set(seen)
         for path in await asyncio.to_thread(self.folder.runs):
             run = Run(path)
+            run.before = before.get(run.number)
             own = [record for record in records if record.get("run") == run.number]
             run.forced = journal.last(own, "forced") is not None
             run.pausing = journal.last(own, "pause asked") is not None
@@ -246,6 +251,7 @@ class Session:
             raise CallError("invalid", f"cannot start: {caffe.problem}")
         await self._refuse_a_second()
         snapshot = await self._choose(iteration)
+        before = {self.shelf.stamp_of(one) for one in self.shelf.good}
         state, resumed = (snapshot.state, snapshot.iteration) if snapshot else (None, None)
         command = runs.train_command(
             caffe.argv, self.folder.path, self.meta.device, state, resumed, caffe.name
@@ -259,6 +265,7 @@ class Session:
         finally:
             self.busy = None
             self.changed()
+        run.before = before
         self.runs[run.number] = run
         self.happen(Happening.START)
         return run
@@ -441,10 +448,13 @@ def _inspect(folder: Folder) -> tuple[list[Problem], int]:
         return defects, 0
 
 
-def _trust(shelf: Shelf, folder: Path, record: dict[str, Any]) -> None:
+def _trust(shelf: Shelf, folder: Path, record: dict[str, Any]) -> Stamp | None:
+    """Take over a verdict from the journal; the stamp it was given for."""
     try:
         pair = Pair(int(record["iteration"]), folder / record["model"], folder / record["state"])
         model_size, model_time, state_size, state_time = record["stamp"]
-        shelf.trust(pair, (model_size, model_time, state_size, state_time))
+        stamp = (model_size, model_time, state_size, state_time)
+        shelf.trust(pair, stamp)
     except (KeyError, TypeError, ValueError):
-        return
+        return None
+    return stamp

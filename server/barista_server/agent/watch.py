@@ -13,7 +13,7 @@ from barista_server.agent.runs import Run
 from barista_server.agent.session import Session
 from barista_server.agent.states import Happening
 from barista_server.agent.verdict import Verdict, judge
-from barista_server.api.messages import Problem
+from barista_server.api.messages import Problem, Snapshot
 
 TICK = 0.25
 """Seconds between two looks at a run: a handful of stat calls."""
@@ -170,6 +170,13 @@ async def _tell_of_orphans(session: Session, run: Run) -> None:
         session.tell(f"run {run.number} has ended, but what it started lives on; see: ps {pids}", error=True)
 
 
+def _is_of(run: Run, snapshot: Snapshot, session: Session) -> bool:
+    """Written by this run. The clock may have been put back since, or be another one's: it is asked last."""
+    if run.before is not None:
+        return session.shelf.stamp_of(snapshot) not in run.before
+    return snapshot.time >= run.started - CLOCK_STEP
+
+
 async def _judge(session: Session, run: Run) -> Verdict:
     run.refresh()
     await run.read_log()
@@ -178,7 +185,7 @@ async def _judge(session: Session, run: Run) -> Verdict:
         text = "the run was never started: the agent ended while starting it"
         return Verdict(Happening.BROKE, session.iteration, [Problem(text=text, hint="Start it again.")])
     await session.look(settled=True)
-    written = [one for one in session.shelf.good if one.time >= run.started - CLOCK_STEP]
+    written = [one for one in session.shelf.good if _is_of(run, one, session)]
     newest = written[-1].iteration if written else None
     verdict = judge(
         run.exit,
