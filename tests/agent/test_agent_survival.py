@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 
 import pytest
 from barista_server.api.link import CallFailed
 from barista_server.api.messages import (
+    DeleteSession,
     Done,
     FollowLog,
+    ListSessions,
     PauseSession,
+    SessionList,
     SessionReply,
     StartSession,
     State,
     StopAgent,
+    TrashReply,
 )
 
 from .agents import Root, Watcher, exists, get, new, solver, until
@@ -236,6 +241,37 @@ async def test_a_live_caffe_is_found_again_without_its_process_file(
     assert {**root.process(), "started": 0} == {**before, "started": 0}
     await again.link.call(PauseSession(session="1"), SessionReply)
     assert (await again.state(State.PAUSED, State.FAILED, State.INTERRUPTED)).state is State.PAUSED
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_clock_put_back_does_not_spoil_a_pause(root: Root, watcher: Watcher, killed: bool) -> None:
+    await new(watcher.link, solver(speed=100, extra="snapshot: 20\n"))
+    await watcher.iteration(30)
+    await root.kill_agent(watcher.link)
+    # As if it had been an hour later when the run started.
+    await alter(root, "started", root.process()["started"] + 3600)
+    again = Watcher(await root.link())
+    await again.subscribe()
+    if killed:
+        os.kill(root.process()["caffe_pid"], signal.SIGKILL)
+    else:
+        await again.link.call(PauseSession(session="1"), SessionReply)
+    info = await again.state(State.PAUSED, State.FAILED)
+    assert info.state is (State.FAILED if killed else State.PAUSED) and info.snapshots
+    assert info.runs[0].ended is not None and info.runs[0].ended >= info.runs[0].started
+    # A snapshot of the run before is none of the next one.
+    await again.link.call(StartSession(session="1"), SessionReply)
+    await again.trains(2)
+    os.kill(root.process(2)["caffe_pid"], signal.SIGKILL)
+    assert (await again.state(State.FAILED)).state is State.FAILED
+
+
+async def test_a_session_whose_folder_is_gone_can_be_taken_off_the_list(root: Root, watcher: Watcher) -> None:
+    await new(watcher.link, solver(), start=False)
+    shutil.rmtree(root.session())
+    with pytest.raises(CallFailed, match="off the list"):
+        await watcher.link.call(DeleteSession(session="1"), TrashReply)
+    assert (await watcher.link.call(ListSessions(), SessionList)).sessions == []
 
 
 async def test_a_damaged_command_file_changes_nothing(root: Root, watcher: Watcher) -> None:

@@ -267,10 +267,16 @@ class Service:
         session = self._find(call)
         async with session.lock:
             next_state(session.state, Happening.DELETE)
-            trash, count, size = await self._disk(self._store.delete, session.folder)
+            gone = not await asyncio.to_thread(session.folder.path.exists)
+            if not gone:
+                trash, count, size = await self._disk(self._store.delete, session.folder)
             del self._sessions[session.id]
             await session.unload()
         self.hub.removed(session.id)
+        if gone:
+            raise CallError(
+                "not-found", f"{session.meta.name} has no folder any more; it is off the list now"
+            )
         session.tell(f"deleted: {session.meta.name} is in the trash as {trash}")
         return m.TrashReply(trash=trash, session=session.id, files=count, size=size)
 
