@@ -67,6 +67,10 @@ def test_force_is_told_apart_from_the_system() -> None:
     assert "by force (SIGKILL)" in problem.text
 
 
+def test_force_on_a_wrapper_is_told_as_its_code() -> None:
+    assert "by force (exit code 137)" in judge(ended(code=137), GOING, 20, 100, forced=True).problems[0].text
+
+
 def test_a_stop_whose_last_words_did_not_fit_on_the_disk_is_a_stop() -> None:
     verdict = judge(ended(), GOING, 42, 100, interrupted=True)
     assert (verdict.happening, verdict.iteration, verdict.problems) == (H.STOPPED, 42, [])

@@ -413,7 +413,7 @@ class Session:
     async def _end_all(self, run: Run, number: signal.Signals) -> None:
         """Signal caffe and all it started: a wrapper that dies alone would leave it training."""
         others = await asyncio.to_thread(process.marked, run.nonce) if run.nonce else []
-        sent = [process.send(one, number) for one in {run.caffe, *others} if one is not None]
+        sent = [process.send(one, number) for one in dict.fromkeys([run.caffe, *others]) if one is not None]
         if not any(sent):
             raise CallError("refused", "has no process of its own any more; it is about to be seen as ended")
 

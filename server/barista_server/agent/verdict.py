@@ -97,11 +97,13 @@ def _violence(ended: Exit, facts: Facts, forced: bool) -> Problem | None:
     if failed and facts.error and ended.signal in (None, signal.SIGABRT):
         line = facts.error_line + 1 if facts.error_line is not None else None
         return Problem(text=facts.error, file="caffe.log", line=line, hint=hint_for(facts.error))
+    if failed and forced:
+        # A wrapper may have taken the signal and told it as a code.
+        how = f"exit code {ended.code}" if ended.signal is None else _signal_name(ended.signal)
+        hint = "What was trained since the last snapshot is lost; start goes on from there."
+        return Problem(text=f"caffe was stopped by force ({how})", hint=hint)
     if ended.signal is not None:
         name = _signal_name(ended.signal)
-        if forced:
-            hint = "What was trained since the last snapshot is lost; start goes on from there."
-            return Problem(text=f"caffe was stopped by force ({name})", hint=hint)
         known = _KILLED.get(signal.Signals(ended.signal)) if name.startswith("SIG") else None
         return Problem(text=f"caffe was killed by {name}", hint=known or _SEE_LOG)
     if ended.code != 0:
