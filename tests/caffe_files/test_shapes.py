@@ -13,6 +13,7 @@ from barista_server.caffe.schema import TEST, TRAIN, LayerParameter, NetParamete
 from barista_server.caffe.shapes import NetShapes, Shape, net_shapes, shape_text
 from barista_server.caffe.weights import read_weights
 from barista_server.caffe.window_rules import pooled_size
+from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -372,3 +373,50 @@ def test_a_loss_with_two_tops_needs_two_weights() -> None:
 def test_a_loss_left_without_top_still_has_one() -> None:
     text = DATA + 'layer { name: "l" type: "HingeLoss" bottom: "x" bottom: "t" }'
     assert built(text).layers[-1].tops == ((),)
+
+
+numbers = st.sampled_from([0, 1, 2, 3, 5, 2**31 - 1, -1, -2])
+any_shape = st.lists(st.sampled_from([1, 2, 3, 4, 6, 0, 2**31 - 1, -1]), max_size=6)
+
+
+def scatter(message: Message, data: st.DataObject, depth: int = 0) -> None:
+    """Set some of the fields of a settings block to any numbers, sensible or not."""
+    fields = [field for field in message.DESCRIPTOR.fields if "filler" not in field.name]
+    for field in data.draw(st.lists(st.sampled_from(fields), max_size=4, unique_by=lambda item: item.name)):
+        if field.message_type is not None:
+            if not field.is_repeated and depth < 2:
+                scatter(getattr(message, field.name), data, depth + 1)
+            continue
+        if field.type in (field.TYPE_STRING, field.TYPE_ENUM):
+            continue
+        count = data.draw(st.integers(1, 3)) if field.is_repeated else 1
+        for value in data.draw(st.lists(numbers, min_size=count, max_size=count)):
+            if value < 0 and field.type == field.TYPE_UINT32:
+                continue
+            if field.is_repeated:
+                getattr(message, field.name).append(value)
+            else:
+                setattr(message, field.name, bool(value) if field.type == field.TYPE_BOOL else value)
+
+
+@given(st.sampled_from(sorted(LAYER_TYPES)), st.lists(any_shape, max_size=3), st.integers(0, 3), st.data())
+def test_no_settings_make_it_fail(kind: str, shapes: list[list[int]], tops: int, data: st.DataObject) -> None:
+    net = NetParameter()
+    for index, dims in enumerate(shapes):
+        source = net.layer.add(name=f"in{index}", type="Input", top=[f"x{index}"])
+        source.input_param.shape.add(dim=dims)
+    layer = net.layer.add(name="L", type=kind, top=[f"y{index}" for index in range(tops)])
+    layer.bottom.extend(f"x{index}" for index in range(len(shapes)))
+    near = {"Deconvolution": "convolution_param", "Im2col": "convolution_param", "LSTM": "recurrent_param",
+            "RNN": "recurrent_param"}  # fmt: skip
+    own = kind.lower().replace("data", "_data").replace("inner", "inner_").replace("norm", "_norm") + "_param"
+    name = near.get(kind, own)
+    if name in LayerParameter.DESCRIPTOR.fields_by_name:
+        scatter(getattr(layer, name), data)
+    built_net = net_shapes(net, net_state(TRAIN))
+    for problem in built_net.problems:
+        assert problem.message.strip() and problem.index < len(net.layer)
+    last = built_net.layers[-1]
+    if not built_net.problems and last.name == "L" and None not in last.tops:
+        assert all(min(top, default=0) >= 0 for top in last.tops if top is not None)
+        assert built_net.data_bytes >= 0
