@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from barista_server.caffe import prototxt
@@ -13,6 +13,7 @@ from barista_server.caffe.solver import NetSource, SolverError, test_nets, train
 
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
+from barista_engine.interfaces import Log
 
 T = TypeVar("T")
 
@@ -37,7 +38,9 @@ def read_net(path: str, phase: Phase.ValueType, level: int, stages: list[str], l
     """A net file with the state given on the command line merged in. Raises CheckFailed."""
 
     def read() -> NetParameter:
-        net = load_net(path)
+        notes: list[str] = []
+        net = load_net(path, notes)
+        log_upgrade(notes, log)
         net.state.phase = phase
         net.state.level = level
         net.state.stage.extend(stages)
@@ -63,6 +66,17 @@ def solver_train_net(solver: SolverParameter, log: Glog) -> NetSource:
 def solver_test_nets(solver: SolverParameter, log: Glog) -> list[NetSource]:
     """The test nets of a solver. Raises CheckFailed."""
     return _checked(lambda: test_nets(solver), "NetParameter", log)
+
+
+def log_upgrade(notes: Iterable[str], log: Log) -> None:
+    """What Caffe says while it brings old forms up to date."""
+    for note in notes:
+        if note.startswith("Note that"):
+            log.warning("upgrade_proto.cpp:51", note)
+        elif note.startswith(("Attempting", "Successfully")):
+            log.info("upgrade_proto.cpp:46", note)
+        else:
+            log.error("upgrade_proto.cpp:33", note)
 
 
 def _checked(read: Callable[[], T], kind: str, log: Glog) -> T:

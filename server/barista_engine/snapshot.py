@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
+from barista_engine.interfaces import Log
 from barista_engine.net import Net
+from barista_engine.readers import log_upgrade
 from barista_engine.solvers import Updater
 
 
@@ -71,9 +73,11 @@ def _steps(net: Net, updater: Updater) -> dict[str, list[NDArray[np.float32]]]:
     }
 
 
-def load_weights(net: Net, path: str) -> None:
+def load_weights(net: Net, path: str, log: Log) -> None:
     """Take over the blobs of the layers that `net` and the weight file have in common. Raises CheckFailed."""
-    net.load_weights(_read_weights(path))
+    weights = _read_weights(path)
+    log_upgrade(weights.notes, log)
+    net.load_weights(weights)
 
 
 def restore(path: str, net: Net, updater: Updater, log: Glog) -> tuple[int, int]:
@@ -89,7 +93,7 @@ def restore(path: str, net: Net, updater: Updater, log: Glog) -> tuple[int, int]
             f"Check failed: ReadProtoFromBinaryFile(filename, proto) {error}", "io.cpp", 57
         ) from None
     if state.learned_net:
-        load_weights(net, state.learned_net)
+        load_weights(net, state.learned_net, log)
     found, wanted = len(state.history), len(updater.history)
     if found != wanted:
         sizes = f"({found} vs. {wanted})"

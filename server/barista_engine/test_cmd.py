@@ -21,7 +21,7 @@ def test(flags: dict[str, Value], log: Glog) -> None:
     net, sources = open_net(flags, TEST, log)
     try:
         for path in weights.split(","):
-            snapshot.load_weights(net, path.strip())
+            snapshot.load_weights(net, path.strip(), log)
         log.info("caffe.cpp:281", f"Running for {iterations} iterations.")
         _score(net, iterations, log)
     finally:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 from barista_server.caffe.prototxt import to_text
-from barista_server.caffe.schema import SolverParameter
+from barista_server.caffe.schema import TEST, SolverParameter
 from barista_server.caffe.solver import NetSource, SolverError
 from barista_server.caffe.solver import check_solver as check_fields
 from torch import Tensor
@@ -18,7 +18,7 @@ from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog, number
 from barista_engine.lr import advance_step, learning_rate
 from barista_engine.net import Net
-from barista_engine.readers import solver_test_nets, solver_train_net
+from barista_engine.readers import log_upgrade, solver_test_nets, solver_train_net
 from barista_engine.signals import Action
 from barista_engine.solvers import Updater, check_solver
 
@@ -85,7 +85,10 @@ class Solver:
         self._device, self._generator = device, generator
         self._sources = DataSources(log, generator.initial_seed())
         self.net = self._build(solver_train_net(param, log))
-        self.test_nets = [self._build(source) for source in solver_test_nets(param, log)]
+        tests = solver_test_nets(param, log)
+        for source in tests:
+            log_upgrade(source.notes, log)
+        self.test_nets = [self._build(source) for source in tests]
         for net in self.test_nets:
             net.debug_info = param.debug_info
         self.updater = Updater(param, self.net.learnable, log)
@@ -93,8 +96,10 @@ class Solver:
         log.info("solver.cpp:57", "Solver scaffolding done.")
 
     def _build(self, source: NetSource) -> Net:
-        line = 190 if source.log_line.startswith("Creating test") else 102
-        self._log.info(f"solver.cpp:{line}", source.log_line)
+        test = source.param.state.phase == TEST
+        self._log.info(f"solver.cpp:{190 if test else 102}", source.log_line)
+        if not test:
+            log_upgrade(source.notes, self._log)
         net = Net(
             source.param,
             device=self._device,
@@ -105,7 +110,7 @@ class Solver:
         for names in self.param.weights:
             for name in names.split(","):
                 self._log.info("solver.cpp:72", f"Finetuning from {name.strip()}")
-                snapshot.load_weights(net, name.strip())
+                snapshot.load_weights(net, name.strip(), self._log)
         return net
 
     def close(self) -> None:

@@ -33,13 +33,15 @@ class NetSource:
 
     param: the whole net, unfiltered, its state merged in; origin: where it is from, as in
     "net file: net.prototxt"; state: what its rules are matched against;
-    log_line: how Caffe announces that it creates the net.
+    log_line: how Caffe announces that it creates the net; notes: what it says while it brings an old file
+    up to date, for a training net behind that line, for test nets before the first of them.
     """
 
     param: NetParameter
     origin: str
     state: NetState
     log_line: str
+    notes: tuple[str, ...] = ()
 
     @property
     def path(self) -> str | None:
@@ -153,16 +155,18 @@ def train_net(solver: SolverParameter, base_dir: str | Path = "") -> NetSource:
     Raises OSError, PrototxtError, NetError, SolverError.
     """
     _check_train_net(solver)
+    notes: list[str] = []
     if solver.HasField("train_net_param"):
         net, origin = _copy(solver.train_net_param), "train_net_param"
     elif solver.HasField("net_param"):
         net, origin = _copy(solver.net_param), "net_param"
     elif solver.HasField("train_net"):
-        net, origin = load_net(Path(base_dir, solver.train_net)), f"train_net file: {solver.train_net}"
+        net, origin = load_net(Path(base_dir, solver.train_net), notes), f"train_net file: {solver.train_net}"
     else:
-        net, origin = load_net(Path(base_dir, solver.net)), f"net file: {solver.net}"
+        net, origin = load_net(Path(base_dir, solver.net), notes), f"net file: {solver.net}"
     how = f"from {origin}" if " file: " in origin else f"specified in {origin}."
-    return _with_state(net, origin, net_state(TRAIN, net.state, solver.train_state), f"training net {how}")
+    state = net_state(TRAIN, net.state, solver.train_state)
+    return _with_state(net, origin, state, f"training net {how}", notes)
 
 
 def test_nets(solver: SolverParameter, base_dir: str | Path = "") -> list[NetSource]:
@@ -171,19 +175,28 @@ def test_nets(solver: SolverParameter, base_dir: str | Path = "") -> list[NetSou
     Raises OSError, PrototxtError, NetError, SolverError.
     """
     _check_test_nets(solver)
-    nets = [(_copy(param), "test_net_param") for param in solver.test_net_param]
-    nets += [(load_net(Path(base_dir, path)), f"test_net file: {path}") for path in solver.test_net]
+    nets: list[tuple[NetParameter, str, list[str]]] = [
+        (_copy(param), "test_net_param", []) for param in solver.test_net_param
+    ]
+    for path in solver.test_net:
+        notes: list[str] = []
+        nets.append((load_net(Path(base_dir, path), notes), f"test_net file: {path}", notes))
     for _ in range(len(solver.test_iter) - len(nets)):
+        notes = []
         if solver.HasField("net_param"):
-            nets.append((_copy(solver.net_param), "net_param"))
+            nets.append((_copy(solver.net_param), "net_param", notes))
         else:
-            nets.append((load_net(Path(base_dir, solver.net)), f"net file: {solver.net}"))
+            nets.append((load_net(Path(base_dir, solver.net), notes), f"net file: {solver.net}", notes))
     states = list(solver.test_state) or [NetState()] * len(nets)
     return [
         _with_state(
-            net, origin, net_state(TEST, net.state, state), f"test net (#{index}) specified by {origin}"
+            net,
+            origin,
+            net_state(TEST, net.state, state),
+            f"test net (#{index}) specified by {origin}",
+            notes,
         )
-        for index, ((net, origin), state) in enumerate(zip(nets, states, strict=True))
+        for index, ((net, origin, notes), state) in enumerate(zip(nets, states, strict=True))
     ]
 
 
@@ -193,6 +206,6 @@ def _copy(net: NetParameter) -> NetParameter:
     return copy
 
 
-def _with_state(net: NetParameter, origin: str, state: NetState, title: str) -> NetSource:
+def _with_state(net: NetParameter, origin: str, state: NetState, title: str, notes: list[str]) -> NetSource:
     net.state.CopyFrom(state)
-    return NetSource(net, origin, state, f"Creating {title}")
+    return NetSource(net, origin, state, f"Creating {title}", tuple(notes))

@@ -49,12 +49,14 @@ _DATA_TAG, _DIFF_TAG, _SHAPE_TAG, _DIM_TAG = b"\x2a", b"\x32", b"\x3a", b"\x0a"
 class Weights:
     """Trained blobs of a net: layers maps every layer of the file to its blobs (maybe none), in file order.
 
-    params holds the layers' settings without blobs; an HDF5 file has none.
+    params holds the layers' settings without blobs; an HDF5 file has none. notes: Caffe's messages about old
+    forms brought up to date.
     """
 
     net_name: str
     layers: dict[str, list[Array]]
     params: list[LayerParameter] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -119,10 +121,10 @@ def read_weights(path: str | Path) -> Weights:
     if not layers:
         raise WeightsError(f"{path}: holds no layers, so it is not a whole .caffemodel")
     try:
-        upgrade_net(net, str(path))
+        notes = upgrade_net(net, str(path))
     except NetError as error:
         raise WeightsError(f"{path}: {error}") from None
-    return Weights(net.name, layers, list(net.layer))
+    return Weights(net.name, layers, list(net.layer), notes)
 
 
 def write_weights(
