@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +30,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 if os.environ.get("BARISTA_REQUIRE_REAL") == "1":
                     pytest.fail(f"BARISTA_REQUIRE_REAL=1, but {reason}", pytrace=False)
                 pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_user_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What a person has set on this machine (view settings, last lists, a root) plays no part in tests."""
+    home: Path = tmp_path_factory.mktemp("user")
+    for name in ("CONFIG", "CACHE", "DATA", "STATE"):
+        os.environ[f"XDG_{name}_HOME"] = str(home / name.lower())
+    os.environ.pop("BARISTA_ROOT", None)
