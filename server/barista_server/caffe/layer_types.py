@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from barista_server.caffe import loss_rules as losses
 from barista_server.caffe import shape_rules as rules
 from barista_server.caffe import source_rules as sources
 from barista_server.caffe import window_rules as windows
@@ -47,7 +48,7 @@ def _loss(shapes: Callable[[LayerParameter, Sequence[Shape]], _Result], most_top
 
 LAYER_TYPES: dict[str, Computed | Source] = {
     "AbsVal": _SAME,
-    "Accuracy": Computed(rules.accuracy, _PAIR, (1, 2)),
+    "Accuracy": Computed(losses.accuracy, _PAIR, (1, 2)),
     "ArgMax": Computed(rules.argmax),
     "BNLL": _SAME,
     "BatchNorm": Computed(rules.batch_norm),
@@ -55,7 +56,7 @@ LAYER_TYPES: dict[str, Computed | Source] = {
     "Bias": Computed(rules.bias, (1, 2)),
     "Clip": _SAME,
     "Concat": Computed(rules.concat, _MANY),
-    "ContrastiveLoss": Computed(rules.contrastive_loss, (3, 3), auto=True),
+    "ContrastiveLoss": Computed(losses.contrastive_loss, (3, 3), auto=True),
     "Convolution": Computed(windows.convolution, _MANY, _MANY, as_many=True),
     "Crop": Computed(rules.crop, _PAIR),
     "Data": Source(sources.database, (1, 2)),
@@ -65,16 +66,16 @@ LAYER_TYPES: dict[str, Computed | Source] = {
     "ELU": _SAME,
     "Eltwise": Computed(rules.eltwise, (2, _ANY)),
     "Embed": Computed(rules.embed),
-    "EuclideanLoss": _loss(rules.euclidean_loss),
+    "EuclideanLoss": _loss(losses.euclidean_loss),
     "Exp": _SAME,
     "Filter": Computed(rules.filters, (2, _ANY), _MANY),
     "Flatten": Computed(rules.flatten),
     "HDF5Data": Source(sources.hdf5, _MANY),
     "HDF5Output": Computed(rules.nothing, _PAIR, (0, 0)),
-    "HingeLoss": _loss(rules.loss),
+    "HingeLoss": _loss(losses.loss),
     "Im2col": Computed(windows.im2col),
     "ImageData": Source(sources.images, _PAIR),
-    "InfogainLoss": Computed(rules.infogain_loss, (2, 3), (1, 2), auto=True),
+    "InfogainLoss": Computed(losses.infogain_loss, (2, 3), (1, 2), auto=True),
     "InnerProduct": Computed(rules.inner_product),
     "Input": Source(sources.given, _MANY),
     "LRN": Computed(rules.lrn),
@@ -83,7 +84,7 @@ LAYER_TYPES: dict[str, Computed | Source] = {
     "Log": _SAME,
     "MVN": Computed(rules.mvn),
     "MemoryData": Source(sources.memory, _PAIR),
-    "MultinomialLogisticLoss": _loss(rules.multinomial_loss),
+    "MultinomialLogisticLoss": _loss(losses.multinomial_loss),
     "PReLU": Computed(rules.prelu),
     "Parameter": Source(sources.parameter, (1, 1)),
     "Pooling": Computed(windows.pooling, tops=(1, 2)),
@@ -95,11 +96,11 @@ LAYER_TYPES: dict[str, Computed | Source] = {
     "SPP": Computed(windows.spatial_pyramid),
     "Scale": Computed(rules.scale, (1, 2)),
     "Sigmoid": _SAME,
-    "SigmoidCrossEntropyLoss": _loss(rules.sigmoid_loss),
+    "SigmoidCrossEntropyLoss": _loss(losses.sigmoid_loss),
     "Silence": Computed(rules.nothing, _MANY, (0, 0)),
     "Slice": Computed(rules.slices, tops=_MANY),
     "Softmax": Computed(rules.softmax),
-    "SoftmaxWithLoss": _loss(rules.softmax_loss, 2),
+    "SoftmaxWithLoss": _loss(losses.softmax_loss, 2),
     "Split": Computed(rules.split, tops=_MANY),
     "Swish": _SAME,
     "TanH": _SAME,
