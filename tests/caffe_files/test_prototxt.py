@@ -149,3 +149,10 @@ def test_a_damaged_net_parses_or_gives_our_error(position: int, noise: str) -> N
 )
 def test_what_is_printed_reads_back_the_same(solver: SolverParameter) -> None:
     assert prototxt.parse(prototxt.to_text(solver), SolverParameter) == solver
+
+
+def test_a_field_of_a_fork_is_called_one() -> None:
+    with pytest.raises(PrototxtError) as caught:
+        prototxt.parse("layer { param {\n larc: true } }", NetParameter)
+    assert (caught.value.line, caught.value.hint) == (2, "Caffe 1.0 has no such field; a fork may")
+    assert 'no field named "larc"' in caught.value.message
