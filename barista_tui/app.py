@@ -10,6 +10,7 @@ from barista_server.api.messages import State
 from textual.app import App
 
 from barista_tui import cache, settings, theme
+from barista_tui.calling import command
 from barista_tui.host import Host
 from barista_tui.screens.main import MainScreen
 from barista_tui.store import Store
@@ -90,7 +91,8 @@ class BaristaApp(App[None]):
         if active:
             names = ", ".join(active[:5]) + (" …" if len(active) > 5 else "")
             goes = "1 training goes on" if len(active) == 1 else f"{len(active)} trainings go on"
-            words = f"{goes}: {names}. `barista` shows {'it' if len(active) == 1 else 'them'} again."
+            again = command(self.root)
+            words = f"{goes}: {names}. `{again}` shows {'it' if len(active) == 1 else 'them'} again."
         self.exit(message=words)
 
     def action_command_palette(self) -> None:

@@ -27,6 +27,7 @@ from barista_server.api.messages import (
 )
 
 from barista_tui import format
+from barista_tui.calling import command
 from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import Watch, linked
 from barista_tui.verbs.errors import Exit, VerbError
@@ -98,7 +99,8 @@ async def _fresh(link: Link, name: str) -> SessionInfo:
     made = (await link.call(call, SessionReply)).session
     if made.state is State.INVALID:
         raise VerbError(
-            f"the demo's session is invalid: {format.reason(made)}", f"See: barista show {made.id}"
+            f"the demo's session is invalid: {format.reason(made)}",
+            f"See: {command(Path(link.welcome.root), 'show', made.id)}",
         )
     return (await link.call(StartSession(session=made.id), SessionReply)).session
 
@@ -124,8 +126,8 @@ async def _line_mode(root: Path, ascii_only: bool) -> int:
     except asyncio.CancelledError:
         print(
             "\nThe training goes on.\n"
-            f"  Watch it: barista --root {root}\n"
-            f"  Stop it:  barista --root {root} pause {session.id}",
+            f"  Watch it: {command(root)}\n"
+            f"  Stop it:  {command(root, 'pause', session.id)}",
             file=sys.stderr,
         )
         raise
@@ -163,7 +165,7 @@ async def _conclude(root: Path, session: SessionInfo, ascii_only: bool) -> int:
         why = f": {format.reason(session)}" if session.problems else ""
         raise VerbError(
             f"the demo's training is {session.state.value}{why}",
-            f"See: barista --root {root} logs -n 30 {session.id}",
+            f"See: {command(root, 'logs', '-n', '30', session.id)}",
         )
     async with linked(root) as link:
         loss = await window(link, session, [SeriesKey(phase="train", name="loss")], "iteration", buckets=144)
@@ -175,11 +177,9 @@ async def _conclude(root: Path, session: SessionInfo, ascii_only: bool) -> int:
     output.say()
     accuracy = session.tests.get("accuracy")
     if accuracy is None:
-        raise VerbError(
-            "the training never tested its accuracy", f"See: barista --root {root} logs {session.id}"
-        )
+        raise VerbError("the training never tested its accuracy", f"See: {command(root, 'logs', session.id)}")
     output.say(f"Test accuracy: {100 * accuracy:.2f} %")
-    output.say(f"See it on the screen: barista --root {root}")
+    output.say(f"See it on the screen: {command(root)}")
     if accuracy < ENOUGH:
         raise VerbError(
             f"an accuracy of {100 * accuracy:.2f} % is less than the {100 * ENOUGH:g} % this demo reaches"
