@@ -116,9 +116,9 @@ def _explain(error: text_format.ParseError, source: str, path: str | None) -> Pr
     hint = ""
     if found := _UNKNOWN_FIELD.search(message):
         fields = descriptor_pool.Default().FindMessageTypeByName(found[1]).fields
-        hint = (
-            nearest(found[2], [field.name for field in fields]) or "Caffe 1.0 has no such field; a fork may"
-        )
+        hint = nearest(found[2], [field.name for field in fields])
+        if not hint and found[2].isidentifier():
+            hint = "Caffe 1.0 has no such field; a fork may"
     elif found := _REPEATED.search(message):
         message = f'Non-repeated field "{found[1]}" is specified multiple times'
         hint = "keep one of them"
