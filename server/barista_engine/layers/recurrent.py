@@ -20,6 +20,9 @@ from barista_engine.params import Param
 State = tuple[torch.Tensor, ...]
 """What goes on from step to step, each (streams, outputs): (hidden,) or (hidden, cell)."""
 
+Bottoms = Sequence[torch.Tensor]
+"""The input of all steps and, where there is one, the static input."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Sizes:
@@ -38,21 +41,36 @@ def lstm(ctx: Context) -> Built:
 
     Blobs: (4 n, inputs), (4 n), [(4 n, static inputs)], (4 n, n).
     """
-    sizes = _sizes(ctx, states=2)
-    project = _projection(ctx, sizes, 4 * sizes.outputs, "c")
-    recurrent = _weight(ctx, "W_hc", (4 * sizes.outputs, sizes.outputs))
+    sizes, n = _sizes(ctx, states=2), ctx.spec.recurrent_param.num_output
+    project = _projection(ctx, sizes, 4 * n, "c")
+    weight, bias = ctx.params[:2]
+    recurrent = _weight(ctx, "W_hc", (4 * n, n))
 
-    def run(x: torch.Tensor, cont: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
-        weight = recurrent().t()
+    def whole(x: torch.Tensor, keep: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+        """By torch's own LSTM, several times faster, whose gates come in another order."""
+        order = (slice(2 * n), slice(3 * n, None), slice(2 * n, 3 * n))
+        w_x, w_h, b = (torch.cat([blob[part] for part in order]) for blob in (weight(), recurrent(), bias()))
+        begin = [(blob * keep).unsqueeze(0) for blob in state]
+        blobs = [w_x, w_h, b, torch.zeros_like(b)]
+        tops, hidden, cell = torch.lstm(
+            x.flatten(2), begin, blobs, True, 1, 0.0, torch.is_grad_enabled(), False, False
+        )
+        return tops, (hidden[0], cell[0])
+
+    def run(bottoms: Bottoms, cont: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+        keeps = cont.unsqueeze(-1).unbind()
+        if not sizes.static and bool((cont[1:] == 1).all()):
+            return whole(bottoms[0], keeps[0], state)
+        transposed = recurrent().t()
         hidden, cell = state
         tops = []
-        for gates, keep in zip(x.unbind(), cont.unsqueeze(-1).unbind(), strict=True):
-            gates = torch.addmm(gates, hidden * keep, weight)
+        for gates, keep in zip(project(bottoms).unbind(), keeps, strict=True):
+            gates = torch.addmm(gates, hidden * keep, transposed)
             cell, hidden = _unit(gates, cell * keep)
             tops.append(hidden)
         return torch.stack(tops), (hidden, cell)
 
-    return _built(ctx, sizes, project, run, states=2)
+    return _built(ctx, sizes, run, states=2)
 
 
 @layer("RNN", bottoms=(2, 4), tops=(1, 2), labels=(1,))
@@ -67,16 +85,16 @@ def rnn(ctx: Context) -> Built:
     recurrent, out = _weight(ctx, "W_hh", (n, n)), _weight(ctx, "W_ho", (n, n))
     bias = _blob(ctx, "b_o", (n,), p.bias_filler)
 
-    def run(x: torch.Tensor, cont: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+    def run(bottoms: Bottoms, cont: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         weight = recurrent().t()
         (hidden,) = state
         steps = []
-        for step, keep in zip(x.unbind(), cont.unsqueeze(-1).unbind(), strict=True):
+        for step, keep in zip(project(bottoms).unbind(), cont.unsqueeze(-1).unbind(), strict=True):
             hidden = torch.addmm(step, hidden * keep, weight).tanh()
             steps.append(hidden)
         return torch.tanh(F.linear(torch.stack(steps), out(), bias())), (hidden,)
 
-    return _built(ctx, sizes, project, run, states=1)
+    return _built(ctx, sizes, run, states=1)
 
 
 @layer("LSTMUnit", bottoms=3, tops=2, labels=(2,))
@@ -145,9 +163,7 @@ def _check_numbers(ctx: Context, hidden: int) -> None:
     check_equal("ExactNumTopBlobs()", tops, "top.size()", ctx.tops, message, "layer.hpp", 361)
 
 
-def _projection(
-    ctx: Context, sizes: _Sizes, width: int, letter: str
-) -> Callable[[Sequence[torch.Tensor]], torch.Tensor]:
+def _projection(ctx: Context, sizes: _Sizes, width: int, letter: str) -> Callable[[Bottoms], torch.Tensor]:
     """Declares the blobs of the input; (x, [static]) -> (steps, streams, width), all steps at once."""
     inputs = math.prod(ctx.bottoms[0][ctx.axis(2) :])
     weight = _weight(ctx, f"W_x{letter}", (width, inputs))
@@ -156,7 +172,7 @@ def _projection(
     if sizes.static:
         static = _weight(ctx, f"W_x{letter}_static", (width, math.prod(ctx.bottoms[2][1:])))
 
-    def project(bottoms: Sequence[torch.Tensor]) -> torch.Tensor:
+    def project(bottoms: Bottoms) -> torch.Tensor:
         y = F.linear(bottoms[0].flatten(2), weight(), bias())
         return y if static is None else y + F.linear(bottoms[1].flatten(1), static())
 
@@ -175,8 +191,7 @@ def _blob(ctx: Context, name: str, shape: tuple[int, ...], filler: FillerParamet
 def _built(
     ctx: Context,
     sizes: _Sizes,
-    project: Callable[[Sequence[torch.Tensor]], torch.Tensor],
-    run: Callable[[torch.Tensor, torch.Tensor, State], tuple[torch.Tensor, State]],
+    run: Callable[[Bottoms, torch.Tensor, State], tuple[torch.Tensor, State]],
     *,
     states: int,
 ) -> Built:
@@ -191,7 +206,7 @@ def _built(
         nonlocal kept
         static, given = more[: sizes.static], more[sizes.static :]
         before = tuple(blob.detach()[0] for blob in given) if sizes.exposed else kept
-        top, after = run(project([x, *static]), cont.detach(), before)
+        top, after = run([x, *static], cont.detach(), before)
         kept = tuple(blob.detach() for blob in after)
         return (top, *[blob.unsqueeze(0) for blob in kept]) if sizes.exposed else top
 
