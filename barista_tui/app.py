@@ -8,6 +8,7 @@ from pathlib import Path
 
 from barista_server.api.messages import State
 from textual.app import App
+from textual.driver import Driver
 
 from barista_tui import cache, settings, theme
 from barista_tui.calling import command
@@ -101,6 +102,17 @@ class BaristaApp(App[None]):
 
         if not isinstance(self.screen, ActionPalette):
             self.push_screen(ActionPalette())
+
+    def get_driver_class(self) -> type[Driver]:
+        """The platform's driver, leaving no picture behind."""
+
+        class LeavingDriver(super().get_driver_class()):  # type: ignore[misc]
+            def stop_application_mode(self) -> None:
+                # After a resize tmux keeps in the shell's window what stands above the cursor.
+                self.write("\x1b[2J\x1b[999;1H")
+                super().stop_application_mode()
+
+        return LeavingDriver
 
     async def action_quit(self) -> None:
         """Ctrl+Q and the palette leave the same way."""

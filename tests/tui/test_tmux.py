@@ -85,6 +85,7 @@ async def test_a_day_in_tmux(root: Path, terminal: Terminal) -> None:
     terminal.wait_for("Delete: running: pause first")
     pid = terminal.pane_pid()
     terminal.press("q")
-    terminal.wait_for("1 training goes on: in-tmux", "left with 0")
+    left = terminal.wait_for("1 training goes on: in-tmux", "left with 0")
+    assert "1 Sessions" not in left, "the picture stays behind in the shell's window"
     assert alive(pid), "the shell that started it is still there"
     assert not children_of(pid), "barista left a process behind"
