@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from barista_server.api.messages import State
-
 from barista_tui.allowed import (
     Context,
     Pane,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from barista_server.api.messages import SessionInfo, State
-
 from barista_tui.format import STATES
 
 Pane = Literal["sessions", "plot", "console"]

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from barista_server.api.messages import State
 from textual.app import App
 from textual.driver import Driver
 
+from barista_server.api.messages import State
 from barista_tui import cache, settings, theme
 from barista_tui.calling import command
 from barista_tui.host import Host

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import msgspec
+
 from barista_server.api.messages import SessionInfo
 
 MAX_SIZE = 4 * 1024 * 1024

@@ -21,7 +21,6 @@ from barista_server.api.messages import (
     State,
     TrashReply,
 )
-
 from barista_tui import format as fmt
 from barista_tui.host import Host
 from barista_tui.store import Store

@@ -149,7 +149,6 @@ async def _names(root: Path, kind: str) -> list[str]:
         SessionList,
         TemplateList,
     )
-
     from barista_tui.verbs.agentlink import linked
 
     async with linked(root, start_agent=False) as link:

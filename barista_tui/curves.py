@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from barista_server.api.messages import Series, SeriesKey
-
 from barista_tui import format as fmt
 
 SMOOTHING = (0.0, 0.8, 0.95)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from barista_server.api.messages import SessionInfo, State
-
 from barista_tui import rows, theme
 from barista_tui.allowed import Pane, cause_line
 from barista_tui.commands import Commands, loss_of_force

@@ -25,7 +25,6 @@ from barista_server.api.messages import (
     StartSession,
     State,
 )
-
 from barista_tui import format
 from barista_tui.calling import command
 from barista_tui.verbs import output

@@ -14,7 +14,6 @@ from barista_server.api.messages import (
     SeriesList,
     SeriesWindow,
 )
-
 from barista_tui.curves import View, chosen_keys
 from barista_tui.host import Host
 from barista_tui.lines import Source, Window

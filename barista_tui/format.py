@@ -8,8 +8,9 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from barista_server.api.messages import Notice, SessionInfo, State
 from rich.cells import cell_len, set_cell_size
+
+from barista_server.api.messages import Notice, SessionInfo, State
 
 ELLIPSIS = "…"
 UNKNOWN_FIELD = re.compile(r'Message type "[\w.]+" has no field named ("[^"]*")')

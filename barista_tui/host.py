@@ -10,7 +10,6 @@ from typing import Literal, TypeVar
 
 from barista_server.api.link import CallFailed, Link, LinkError
 from barista_server.api.messages import Call, Done, Event, Message, Notice, Ping, Subscribe, Subscribed
-
 from barista_tui.store import LinkState, Store
 
 __all__ = ["CallFailed", "Host", "LinkError"]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from barista_server.api.messages import SessionInfo, State
-
 from barista_tui import format as fmt
 
 BAR_LEAST = 8

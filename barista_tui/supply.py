@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from barista_server.api.messages import SessionInfo
-
 from barista_tui import feeds
 from barista_tui.host import CallFailed, Host, LinkError
 from barista_tui.lines import Source, Window

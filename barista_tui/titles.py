@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from barista_server.api.messages import SessionInfo, State
-
 from barista_tui import format as fmt
 from barista_tui import rows
 from barista_tui.actions import ACTIONS, BY_ID, Action, key_word, label

@@ -12,13 +12,14 @@ from pathlib import Path
 import lmdb
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
 from barista_engine.glog import Glog
 from barista_engine.train import Solver
 from barista_server.caffe.prototxt import parse
 from barista_server.caffe.schema import Datum, SolverParameter
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
 
 _ROUNDS = 9
 _LIMIT = 40.0  # seconds for the rounds of one case; a busy machine gets through fewer of them

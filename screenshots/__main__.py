@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from textual.pilot import Pilot
+
 from barista_server.api.link import CallFailed, Link
 from barista_server.api.messages import (
     Done,
@@ -23,8 +25,6 @@ from barista_server.api.messages import (
     State,
     StopAgent,
 )
-from textual.pilot import Pilot
-
 from barista_tui.app import BaristaApp
 
 FOLDER = Path(__file__).parent

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from barista_server.api.messages import Problem, RunInfo, SessionInfo
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -13,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from barista_server.api.messages import Problem, RunInfo, SessionInfo
 from barista_tui import format as fmt
 from barista_tui.allowed import STARTABLE
 

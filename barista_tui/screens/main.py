@@ -6,7 +6,6 @@ import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Literal
 
-from barista_server.api.messages import Notice, SessionInfo
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -15,6 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
+from barista_server.api.messages import Notice, SessionInfo
 from barista_tui import format as fmt
 from barista_tui import looks, rows, titles
 from barista_tui.actions import ACTIONS, BY_ID, label

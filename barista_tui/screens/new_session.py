@@ -5,6 +5,16 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Grid, Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.suggester import Suggester
+from textual.widgets import Button, Input, OptionList, Select, Static
+from textual.widgets.option_list import Option
+
 from barista_server.api.messages import (
     CaffeInfo,
     CaffeList,
@@ -22,16 +32,6 @@ from barista_server.api.messages import (
     TemplateList,
     TrashReply,
 )
-from textual import on
-from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.containers import Grid, Horizontal, Vertical
-from textual.content import Content
-from textual.screen import ModalScreen
-from textual.suggester import Suggester
-from textual.widgets import Button, Input, OptionList, Select, Static
-from textual.widgets.option_list import Option
-
 from barista_tui.host import CallFailed, Host, LinkError
 from barista_tui.screens.details import problem_lines
 

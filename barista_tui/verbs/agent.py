@@ -6,7 +6,6 @@ import argparse
 
 from barista_server.api.link import Link, LinkError
 from barista_server.api.messages import Done, ListSessions, SessionList, State, StopAgent
-
 from barista_tui import format
 from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import linked, root_of

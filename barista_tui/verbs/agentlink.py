@@ -24,7 +24,6 @@ from barista_server.api.messages import (
     Subscribe,
     Subscribed,
 )
-
 from barista_tui.verbs.errors import Exit, VerbError
 
 R = TypeVar("R", bound=Message)

@@ -12,7 +12,6 @@ from barista_server.api.messages import (
     SessionReply,
     TrashReply,
 )
-
 from barista_tui import format
 from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import ask, root_of

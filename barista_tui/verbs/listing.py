@@ -16,7 +16,6 @@ from barista_server.api.messages import (
     State,
     TemplateList,
 )
-
 from barista_tui import format
 from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import ask, linked, root_of, session_of

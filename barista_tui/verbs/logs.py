@@ -14,7 +14,6 @@ from collections import deque
 from barista_server.api.link import Link, LinkError
 from barista_server.api.messages import Done, Event, FollowLog, LogBytes, RunInfo, SessionInfo, UnfollowLog
 from barista_server.api.text import clean
-
 from barista_tui.verbs.agentlink import reopen, root_of, session_of
 from barista_tui.verbs.errors import Exit, VerbError
 

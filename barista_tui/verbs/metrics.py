@@ -7,6 +7,8 @@ import math
 import sys
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from barista_server.api.link import Link
 from barista_server.api.messages import (
     GetSeries,
@@ -17,8 +19,6 @@ from barista_server.api.messages import (
     SeriesWindow,
     SessionInfo,
 )
-from msgspec.structs import replace
-
 from barista_tui import export as csv
 from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import linked, root_of, session_of

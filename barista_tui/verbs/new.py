@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from barista_server.api.messages import NewSession, SessionReply, StartSession
-
 from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import linked, root_of
 from barista_tui.verbs.errors import Exit, VerbError

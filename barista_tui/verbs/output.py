@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from barista_server.api.messages import Message, Problem, SessionInfo, State
 from rich.cells import cell_len
 
+from barista_server.api.messages import Message, Problem, SessionInfo, State
 from barista_tui import format
 
 GREY, GREEN, YELLOW, BLUE, RED, MAGENTA = "90", "32", "33", "36", "31", "35"

@@ -15,7 +15,6 @@ from barista_server.api.messages import (
     StartSession,
     State,
 )
-
 from barista_tui import format
 from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import Watch, ask, linked, root_of

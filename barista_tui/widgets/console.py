@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from barista_server.api.messages import LogLine, Notice
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -16,6 +15,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from barista_server.api.messages import LogLine, Notice
 from barista_tui import format as fmt
 from barista_tui.lines import LineCache, Source, Window
 from barista_tui.theme import Palette, ink, palette_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from barista_server.api.messages import Series
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -16,6 +15,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from barista_server.api.messages import Series
 from barista_tui import curves
 from barista_tui import format as fmt
 from barista_tui.curves import Curve, Inks, View

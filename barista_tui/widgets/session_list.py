@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from barista_server.api.messages import SessionInfo
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
@@ -16,6 +15,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from barista_server.api.messages import SessionInfo
 from barista_tui.rows import Cell, Columns, columns, heading, row
 from barista_tui.theme import Palette, ink, palette_of
 from barista_tui.widgets.bar import color_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from barista_server.caffe.schema import LayerParameter, Phase
 
 from barista_engine.glog import Glog
 from barista_engine.hdf5_data import Hdf5Source
@@ -11,6 +10,7 @@ from barista_engine.image_data import ImageSource
 from barista_engine.prefetch import Source
 from barista_engine.records import RecordSource
 from barista_engine.window_data import WindowSource
+from barista_server.caffe.schema import LayerParameter, Phase
 
 
 class DataSources:

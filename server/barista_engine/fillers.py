@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 
 import torch
-from barista_server.caffe.schema import FillerParameter
 
 from barista_engine.errors import CheckFailed
 from barista_engine.interfaces import Shape
+from barista_server.caffe.schema import FillerParameter
 
 _Filler = Callable[[FillerParameter, torch.Tensor, torch.Generator], object]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import torch
-from barista_server.caffe.schema import LayerParameter
 from numpy.typing import NDArray
 
 from barista_engine.errors import CheckFailed
 from barista_engine.prefetch import Batch, Source
+from barista_server.caffe.schema import LayerParameter
 
 
 class Hdf5Source(Source):

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from barista_server.caffe.schema import LayerParameter, Phase
 
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
 from barista_engine.images import decode, resize
 from barista_engine.prefetch import Batch, PrefetchSource
 from barista_engine.transform import Pixels, Transformer
+from barista_server.caffe.schema import LayerParameter, Phase
 
 _FILE = "image_data_layer.cpp"
 _NUMBER = re.compile(r"\s*([+-]?\d+)")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import torch
+
 from barista_server.caffe.schema import LayerParameter
 
 Shape = tuple[int, ...]

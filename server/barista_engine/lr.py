@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from barista_server.caffe.schema import SolverParameter
-
 from barista_engine.errors import CheckFailed
+from barista_server.caffe.schema import SolverParameter
 
 _SOURCE = "sgd_solver.cpp"
 

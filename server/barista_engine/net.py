@@ -9,10 +9,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from barista_server.caffe.net import NetError, filter_net, insert_splits
-from barista_server.caffe.prototxt import to_text
-from barista_server.caffe.schema import TRAIN, NetParameter
-from barista_server.caffe.weights import Weights
 from numpy.typing import NDArray
 
 from barista_engine.debug import Watch
@@ -21,6 +17,10 @@ from barista_engine.interfaces import DataSourceFactory, Log, NullLog, Shape
 from barista_engine.layers import shape_string
 from barista_engine.params import Param
 from barista_engine.wiring import BuiltLayer, Wiring
+from barista_server.caffe.net import NetError, filter_net, insert_splits
+from barista_server.caffe.prototxt import to_text
+from barista_server.caffe.schema import TRAIN, NetParameter
+from barista_server.caffe.weights import Weights
 
 
 class Net:

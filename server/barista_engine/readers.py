@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from barista_engine.errors import CheckFailed
+from barista_engine.glog import Glog
+from barista_engine.interfaces import Log
 from barista_server.caffe import prototxt
 from barista_server.caffe.net import NetError, load_net
 from barista_server.caffe.prototxt import PrototxtError
 from barista_server.caffe.schema import NetParameter, Phase, SolverParameter
 from barista_server.caffe.solver import NetSource, SolverError, test_nets, train_net, upgrade_solver
-
-from barista_engine.errors import CheckFailed
-from barista_engine.glog import Glog
-from barista_engine.interfaces import Log
 
 T = TypeVar("T")
 

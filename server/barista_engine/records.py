@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from barista_server.caffe.schema import Datum, LayerParameter, Phase
-from barista_server.data.lmdb_io import DataError, DatumReader
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
@@ -17,6 +15,8 @@ from barista_engine.glog import Glog
 from barista_engine.images import decode
 from barista_engine.prefetch import Batch, PrefetchSource
 from barista_engine.transform import Pixels, Transformer
+from barista_server.caffe.schema import Datum, LayerParameter, Phase
+from barista_server.data.lmdb_io import DataError, DatumReader
 
 
 class Records(ABC):

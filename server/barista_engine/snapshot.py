@@ -8,6 +8,14 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+
+from barista_engine.errors import CheckFailed
+from barista_engine.glog import Glog
+from barista_engine.interfaces import Log
+from barista_engine.net import Net
+from barista_engine.readers import log_upgrade
+from barista_engine.solvers import Updater
 from barista_server.caffe.schema import SolverParameter
 from barista_server.caffe.weights import (
     State,
@@ -18,14 +26,6 @@ from barista_server.caffe.weights import (
     write_state,
     write_weights,
 )
-from numpy.typing import NDArray
-
-from barista_engine.errors import CheckFailed
-from barista_engine.glog import Glog
-from barista_engine.interfaces import Log
-from barista_engine.net import Net
-from barista_engine.readers import log_upgrade
-from barista_engine.solvers import Updater
 
 
 def check_writable(param: SolverParameter) -> None:

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
-from barista_server.caffe.schema import SolverParameter
 from torch import Tensor
 
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import number
 from barista_engine.interfaces import Log
+from barista_server.caffe.schema import SolverParameter
 
 
 class Blob(Protocol):

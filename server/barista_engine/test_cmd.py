@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from barista_server.caffe.schema import TEST, Phase
 from torch import Tensor
 
 from barista_engine import snapshot
@@ -13,6 +12,7 @@ from barista_engine.flags import Value
 from barista_engine.glog import Glog, number
 from barista_engine.net import Net
 from barista_engine.readers import read_net
+from barista_server.caffe.schema import TEST, Phase
 
 
 def test(flags: dict[str, Value], log: Glog) -> None:

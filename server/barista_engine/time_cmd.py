@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from barista_server.caffe.schema import TEST, TRAIN
 from torch import Tensor
 
 from barista_engine.errors import CheckFailed
@@ -16,6 +15,7 @@ from barista_engine.glog import Glog, number
 from barista_engine.net import Net
 from barista_engine.test_cmd import open_net
 from barista_engine.wiring import BuiltLayer
+from barista_server.caffe.schema import TEST, TRAIN
 
 
 def time(flags: dict[str, Value], log: Glog) -> None:

@@ -6,10 +6,6 @@ import time
 from collections.abc import Callable
 
 import torch
-from barista_server.caffe.prototxt import to_text
-from barista_server.caffe.schema import TEST, SolverParameter
-from barista_server.caffe.solver import NetSource, SolverError
-from barista_server.caffe.solver import check_solver as check_fields
 from torch import Tensor
 
 from barista_engine import snapshot
@@ -21,6 +17,10 @@ from barista_engine.net import Net
 from barista_engine.readers import log_upgrade, solver_test_nets, solver_train_net
 from barista_engine.signals import Action
 from barista_engine.solvers import Updater, check_solver
+from barista_server.caffe.prototxt import to_text
+from barista_server.caffe.schema import TEST, SolverParameter
+from barista_server.caffe.solver import NetSource, SolverError
+from barista_server.caffe.solver import check_solver as check_fields
 
 
 class SmoothedLoss:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from barista_server.caffe.schema import SolverParameter
-
 from barista_engine.errors import CheckFailed
 from barista_engine.flags import Value
 from barista_engine.glog import Glog
 from barista_engine.readers import read_solver
 from barista_engine.signals import SignalHandler, parse_effect
+from barista_server.caffe.schema import SolverParameter
 
 
 def train(flags: dict[str, Value], log: Glog) -> None:

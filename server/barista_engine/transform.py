@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from barista_server.caffe.schema import TRAIN, BlobProto, Phase, TransformationParameter
-from barista_server.caffe.weights import WeightsError, blob_to_array
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
+from barista_server.caffe.schema import TRAIN, BlobProto, Phase, TransformationParameter
+from barista_server.caffe.weights import WeightsError, blob_to_array
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 

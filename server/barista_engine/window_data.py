@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from barista_server.caffe.schema import LayerParameter
 from numpy.typing import NDArray
 
 from barista_engine.errors import CheckFailed
@@ -18,6 +17,7 @@ from barista_engine.glog import Glog, number
 from barista_engine.images import Pixels, decode, resize
 from barista_engine.prefetch import Batch, PrefetchSource
 from barista_engine.transform import read_mean
+from barista_server.caffe.schema import LayerParameter
 
 _FILE = "window_data_layer.cpp"
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from barista_server.caffe.schema import LayerParameter, NetParameter, ParamSpec
 
 from barista_engine.errors import CheckFailed, check_equal
 from barista_engine.interfaces import DataSourceFactory, Log, Shape
 from barista_engine.layers import LayerType, check_counts, layer_type, shape_string
 from barista_engine.layers.registry import Context, Forward, Result
 from barista_engine.params import Param
+from barista_server.caffe.schema import LayerParameter, NetParameter, ParamSpec
 
 _BYTES = 4
 

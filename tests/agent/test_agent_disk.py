@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+
 from barista_server.api.link import CallFailed
 from barista_server.api.messages import (
     DeleteSession,

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Awaitable
 
 import pytest
+
 from barista_server.api.link import CallFailed
 from barista_server.api.messages import (
     CaffeList,

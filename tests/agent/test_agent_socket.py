@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from barista_server.api import frames
 from barista_server.api.link import CallFailed, Link, LinkError
 from barista_server.api.local import connect, ensure_agent, socket_path

@@ -9,6 +9,7 @@ import signal
 import time
 
 import pytest
+
 from barista_server.api.link import CallFailed
 from barista_server.api.messages import (
     DeleteSession,

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from barista_server.agent import process
 from barista_server.api.link import CallFailed
 from barista_server.api.messages import (

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from barista_server.agent.compose import prepare_net, prepare_solver, values
 from barista_server.agent.datalists import adopt_lists
 from barista_server.caffe import prototxt
 from barista_server.caffe.schema import NetParameter, SolverParameter
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def test_solver_keeps_comments_and_order() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from barista_server.api import frames
 from barista_server.api.frames import FrameError
 from barista_server.api.messages import (
@@ -19,8 +22,6 @@ from barista_server.api.messages import (
     State,
     Welcome,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 names = st.text(max_size=30)
 numbers = st.integers(0, 2**63 - 1)

@@ -6,9 +6,10 @@ import json
 import tempfile
 from pathlib import Path
 
-from barista_server.agent import journal
 from hypothesis import given
 from hypothesis import strategies as st
+
+from barista_server.agent import journal
 
 values = st.none() | st.booleans() | st.integers() | st.text(max_size=20)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from barista_server.agent.errors import CallError
 from barista_server.agent.names import valid_name
 from barista_server.api.frames import encode, from_agent
@@ -18,8 +21,6 @@ from barista_server.api.messages import (
     SnapshotReply,
     SnapshotSession,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 from .agents import Root, Watcher, get, new, solver
 

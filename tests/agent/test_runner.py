@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from barista_server import runner
 from barista_server.agent import process
 from barista_server.agent.process import Identity

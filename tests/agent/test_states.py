@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from barista_server.agent.states import TABLE, Happening, Refused, next_state
 from barista_server.api.messages import State
 

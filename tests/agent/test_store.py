@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from barista_server.agent import files
 from barista_server.agent.store import Folder, Meta, Store
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from barista_server.agent.states import Happening
 from barista_server.agent.store import Exit
 from barista_server.agent.tail import Facts, Pulse

@@ -6,11 +6,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from barista_server.caffe.check import Problem, check_session
 from barista_server.caffe.schema import Datum
 from barista_server.data.lmdb_io import key_of, write_datums
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 GOLDEN = Path(__file__).parent.parent / "fixtures/golden/solvers"
 

@@ -1,13 +1,14 @@
 """Edits of single fields: the rest of the text stays, byte for byte, and the result says what was wanted."""
 
 import pytest
+from google.protobuf.message import Message
+from hypothesis import given
+from hypothesis import strategies as st
+
 from barista_server.caffe import prototxt
 from barista_server.caffe.edit import EditError, remove_field, set_field
 from barista_server.caffe.prototxt import PrototxtError
 from barista_server.caffe.schema import NetParameter, SolverParameter
-from google.protobuf.message import Message
-from hypothesis import given
-from hypothesis import strategies as st
 
 SOLVER = """# a solver
 net: "net.prototxt"   # the net

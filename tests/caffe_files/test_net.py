@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from barista_server.caffe import prototxt
 from barista_server.caffe.net import (
     NetError,

@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from barista_server.caffe import prototxt
 from barista_server.caffe.prototxt import PrototxtError
 from barista_server.caffe.schema import LayerParameter, NetParameter, NetState, SolverParameter
-from hypothesis import given
-from hypothesis import strategies as st
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 LOGS = sorted([*FIXTURES.glob("golden/solvers/*.log"), *FIXTURES.glob("logs/bvlc1.0-*.log")])

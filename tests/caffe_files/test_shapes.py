@@ -6,6 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from google.protobuf.message import Message
+from hypothesis import given
+from hypothesis import strategies as st
+
 from barista_server.caffe import prototxt
 from barista_server.caffe.layer_types import LAYER_TYPES
 from barista_server.caffe.net import load_net, net_state, upgrade_net
@@ -13,9 +17,6 @@ from barista_server.caffe.schema import TEST, TRAIN, LayerParameter, NetParamete
 from barista_server.caffe.shapes import NetShapes, Shape, net_shapes, shape_text
 from barista_server.caffe.weights import read_weights
 from barista_server.caffe.window_rules import pooled_size
-from google.protobuf.message import Message
-from hypothesis import given
-from hypothesis import strategies as st
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 SOLVERS = FIXTURES / "golden/solvers"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from barista_server.caffe import solver as solvers
 from barista_server.caffe.prototxt import PrototxtError
 from barista_server.caffe.schema import TEST, TRAIN

@@ -1,8 +1,9 @@
 """Lines of layers and fields in a prototxt."""
 
-from barista_server.caffe.tokens import Lines, field_lines, layer_places, tokens
 from hypothesis import given
 from hypothesis import strategies as st
+
+from barista_server.caffe.tokens import Lines, field_lines, layer_places, tokens
 
 NET = """name: "layer { not: one }" # layer { nor: this }
 layer {

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from barista_server.caffe import prototxt
 from barista_server.caffe.errors import NetError, WeightsError
 from barista_server.caffe.net import load_net

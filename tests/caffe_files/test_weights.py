@@ -5,6 +5,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
+
 from barista_server.caffe.net import filter_net, insert_splits, load_net
 from barista_server.caffe.schema import (
     TRAIN,
@@ -27,9 +31,6 @@ from barista_server.caffe.weights import (
     write_state,
     write_weights,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as st_numpy
 
 GOLDEN = Path(__file__).parent.parent / "fixtures/golden/solvers"
 MODELS = sorted(GOLDEN.glob("*.caffemodel"))

@@ -7,10 +7,10 @@ import io
 import math
 from array import array
 
-from barista_server.api.messages import Series, SeriesKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from barista_server.api.messages import Series, SeriesKey
 from barista_tui import export
 
 LOSS = SeriesKey(phase="train", name="loss")

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from barista_server.api.frames import MAX_FRAME
 from barista_server.api.link import Link
 from barista_server.api.messages import GetSeries, ListSeries, Series, SeriesKey, SeriesList, SeriesWindow
-
 from barista_tui.export import WHOLE, floats
 from barista_tui.verbs.agentlink import session_of
 from barista_tui.verbs.metrics import whole, window

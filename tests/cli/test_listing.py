@@ -6,8 +6,8 @@ import json
 import math
 
 import pytest
-from barista_server.api.messages import Problem, RunInfo, SessionInfo, Snapshot, State
 
+from barista_server.api.messages import Problem, RunInfo, SessionInfo, Snapshot, State
 from barista_tui.verbs.listing import details, session_table
 from barista_tui.verbs.output import as_data, print_json, say
 

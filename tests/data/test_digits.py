@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from barista_server.data.digits import TEST_COUNT, enlarge, load_digits, write_digits_lmdb
 from barista_server.data.lmdb_io import DatumReader
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import lmdb
 import pytest
+
 from barista_server.caffe.schema import Datum
 from barista_server.data.lmdb_io import DataError, DatumReader, key_of, write_datums
 

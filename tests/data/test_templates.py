@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from barista_server.caffe.check import check_session
 from barista_server.caffe.net import filter_net, insert_splits
 from barista_server.caffe.schema import Datum

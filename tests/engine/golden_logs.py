@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from barista_server.caffe.schema import Datum
 from barista_server.data.lmdb_io import key_of, write_datums
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from barista_engine import flags
-from barista_engine.glog import Glog, number
 from hypothesis import given
 from hypothesis import strategies as st
+
+from barista_engine import flags
+from barista_engine.glog import Glog, number
 
 from .golden_logs import FIXTURES, NET, SOLVER, messages, read_lines, run_caffe, write_digits, write_project
 

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import plyvel
 import pytest
+
 from barista_engine.data import DataSources
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog

@@ -6,10 +6,11 @@ import math
 
 import pytest
 import torch
+from google.protobuf import text_format
+
 from barista_engine.errors import CheckFailed
 from barista_engine.fillers import fill
 from barista_server.caffe.schema import FillerParameter
-from google.protobuf import text_format
 
 SHAPE = (40, 10, 5, 5)
 FAN_IN, FAN_OUT = 250, 1000

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from barista_engine.data import DataSources
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
@@ -15,8 +18,6 @@ from barista_engine.images import decode, resize
 from barista_server.caffe.prototxt import parse
 from barista_server.caffe.schema import TEST, TRAIN, Datum, LayerParameter
 from barista_server.data.lmdb_io import key_of, write_datums
-from hypothesis import given
-from hypothesis import strategies as st
 
 from .golden_logs import FIXTURES
 

@@ -9,11 +9,12 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
 from barista_engine.errors import CheckFailed
 from barista_engine.net import Net
 from barista_server.caffe.schema import TEST, TRAIN
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
 from .test_net import blob, build
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from google.protobuf import text_format
+from numpy.typing import NDArray
+
 from barista_engine.layers import LAYERS
 from barista_engine.net import Net
 from barista_server.caffe.schema import TEST, TRAIN, NetParameter
-from google.protobuf import text_format
-from numpy.typing import NDArray
 
 GOLDEN = Path(__file__).parent.parent / "fixtures" / "golden" / "layers"
 FILES = sorted(GOLDEN.glob("*.npz"))

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from google.protobuf import text_format
+
 from barista_engine.data import DataSources
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
@@ -15,7 +17,6 @@ from barista_engine.net import Net
 from barista_server.caffe.net import load_net
 from barista_server.caffe.schema import TEST, TRAIN, NetParameter
 from barista_server.caffe.weights import read_weights
-from google.protobuf import text_format
 
 SOLVERS = Path(__file__).parent.parent / "fixtures" / "golden" / "solvers"
 PREFIX = re.compile(r"^[IWEF]\d{8} [\d:.]+ +\d+ ", re.MULTILINE)

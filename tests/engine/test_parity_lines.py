@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from barista_engine import flags
 from barista_engine.glog import Glog
 from barista_engine.train_cmd import train

@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+
 from barista_engine import flags
 from barista_engine.glog import Glog
 from barista_engine.train_cmd import train

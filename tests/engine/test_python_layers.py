@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from barista_engine.errors import CheckFailed
 
 from .test_layers import layer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from barista_engine.errors import CheckFailed
 
 from .test_layers import layer

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from barista_server.caffe.weights import read_state, verify_snapshot
 
 from .golden_logs import CAFFE, messages, run_caffe, write_project

@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
 from barista_engine.lr import advance_step, learning_rate
 from barista_engine.solvers import Updater, check_solver
 from barista_server.caffe.prototxt import parse
 from barista_server.caffe.schema import SolverParameter
-from hypothesis import given
-from hypothesis import strategies as st
 
 from .golden_logs import messages
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
 from barista_engine.readers import read_solver

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from barista_engine.data import DataSources
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog

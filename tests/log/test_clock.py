@@ -7,9 +7,10 @@ from datetime import datetime
 
 import numpy as np
 import pytest
-from barista_server.caffe.log import LOSS
 from hypothesis import given
 from hypothesis import strategies as st
+
+from barista_server.caffe.log import LOSS
 
 from .log_results import parse
 

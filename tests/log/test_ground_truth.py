@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from barista_server.caffe.log import LEARNING_RATE, LOSS, Ending, EventKind, Life, LogParser, Series
 
 from .log_results import FIXTURES, OWN, PUBLIC, parse

@@ -6,9 +6,10 @@ import random
 import unicodedata
 
 import numpy as np
-from barista_server.caffe.log import LOSS, STRIDE, LineIndex, LineKind, LogParser, clean
 from hypothesis import given
 from hypothesis import strategies as st
+
+from barista_server.caffe.log import LOSS, STRIDE, LineIndex, LineKind, LogParser, clean
 
 from .log_results import FIXTURES, everything, glog, parse
 

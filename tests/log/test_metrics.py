@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from barista_server.metrics import Piece, duration_of_tests, eta, speed, stitch, window
 from hypothesis import given
 from hypothesis import strategies as st
+
+from barista_server.metrics import Piece, duration_of_tests, eta, speed, stitch, window
 
 values = st.floats(-1e6, 1e6) | st.sampled_from([math.nan, math.inf, -math.inf])
 bounds = st.none() | st.integers(-10, 1010).map(float)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from barista_server.caffe.log import parser as parser_module
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from barista_server.caffe.log import parser as parser_module
 
 from .log_results import OWN, PUBLIC, everything, parse
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from barista_server.caffe.log import LEARNING_RATE, LOSS, LineKind, LogParser, SeriesKey
 
 from .log_results import glog, parse

@@ -126,6 +126,7 @@ def test(iteration: int) -> None:
 def take_snapshot(it: Training) -> None:
     # Only here: the libraries take longer to load than all the rest.
     import numpy as np
+
     from barista_server.caffe.schema import LayerParameter, NetParameter
     from barista_server.caffe.weights import State, write_state, write_weights
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+
 from barista_server.api.link import CallFailed, Link, LinkError
 from barista_server.api.messages import (
     Done,

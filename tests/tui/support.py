@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from textual.pilot import Pilot
+
 from barista_server.api.link import Link
 from barista_server.api.messages import (
     LogLine,
@@ -28,8 +30,6 @@ from barista_server.api.messages import (
     State,
     Subscribed,
 )
-from textual.pilot import Pilot
-
 from barista_tui.app import BaristaApp
 from barista_tui.store import LinkState
 

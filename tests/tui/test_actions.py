@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 import pytest
-from barista_server.api.messages import RunInfo, SessionInfo, Snapshot, State
 
+from barista_server.api.messages import RunInfo, SessionInfo, Snapshot, State
 from barista_tui.actions import ACTIONS, BY_ID, Ui, label
 from barista_tui.allowed import Context
 from barista_tui.deeds import Deeds

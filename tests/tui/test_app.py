@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from barista_server.api.messages import SeriesKey, State
 from textual.widgets import Input, OptionList, Select
 
+from barista_server.api.messages import SeriesKey, State
 from barista_tui.app import BaristaApp
 from barista_tui.curves import View
 from barista_tui.screens.confirm import ConfirmScreen

@@ -6,12 +6,12 @@ import math
 from array import array
 
 import pytest
-from barista_server.api.messages import Series, SeriesKey
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
 
+from barista_server.api.messages import Series, SeriesKey
 from barista_tui.curves import (
     Inks,
     View,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from barista_server.api.messages import LogLine
 from hypothesis import given
 from hypothesis import strategies as st
 
+from barista_server.api.messages import LogLine
 from barista_tui.lines import BLOCK, MAX_BLOCKS, LineCache, Source, Window
 
 SOURCE = Source("1", 1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from barista_server.api.messages import Problem, SessionInfo, State
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from barista_server.api.messages import Problem, SessionInfo, State
 from barista_tui.rows import SORTS, Cell, columns, heading, matches, ordered, row
 
 LIVE = SessionInfo(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from barista_server.api.messages import Failure, Problem, SessionInfo, Snapshot, State
 
+from barista_server.api.messages import Failure, Problem, SessionInfo, Snapshot, State
 from barista_tui import cache, settings
 from barista_tui.commands import failure_text, loss_of_force
 from barista_tui.host import Host, LinkError

@@ -12,7 +12,6 @@ from barista_server.api.messages import (
     State,
     Subscribed,
 )
-
 from barista_tui.store import MAX_NOTICES, LinkState, Store
 
 

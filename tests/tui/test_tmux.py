@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from barista_server.api.messages import State
 
 from .support import alive, children_of, made

@@ -6,9 +6,9 @@ import math
 
 import torch
 import torch.nn.functional as F
-from barista_server.caffe.schema import FillerParameter
 
 from barista_engine.layers.registry import Built, Context, layer
+from barista_server.caffe.schema import FillerParameter
 
 
 @layer("ReLU")

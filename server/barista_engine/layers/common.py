@@ -7,12 +7,12 @@ from functools import reduce
 
 import torch
 import torch.nn.functional as F
-from barista_server.caffe.schema import FillerParameter
 
 from barista_engine.errors import CheckFailed
 from barista_engine.interfaces import Shape
 from barista_engine.layers.registry import Built, Context, layer, shape_string
 from barista_engine.params import Param
+from barista_server.caffe.schema import FillerParameter
 
 
 @layer("InnerProduct")

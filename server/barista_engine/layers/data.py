@@ -6,12 +6,12 @@ import math
 
 import h5py
 import torch
-from barista_server.caffe.schema import FillerParameter
 
 from barista_engine.errors import CheckFailed, check_equal
 from barista_engine.fillers import fill
 from barista_engine.interfaces import Shape
 from barista_engine.layers.registry import Built, Context, layer
+from barista_server.caffe.schema import FillerParameter
 
 
 @layer("Data", bottoms=0, tops=(1, 2))

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from barista_server.caffe.schema import BlobProto, LossParameter
-from barista_server.caffe.weights import blob_to_array
 from google.protobuf.message import DecodeError
 
 from barista_engine.errors import CheckFailed, check_equal
 from barista_engine.layers.registry import Built, Context, layer
+from barista_server.caffe.schema import BlobProto, LossParameter
+from barista_server.caffe.weights import blob_to_array
 
 _WORST = -math.log(torch.finfo(torch.float32).tiny)
 """87.3365: the loss of a probability of 0, which counts as the smallest normal float."""

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from barista_server.caffe.schema import TEST, TRAIN, FillerParameter
 from numpy.typing import NDArray
 
 from barista_engine.interfaces import Shape
 from barista_engine.layers.registry import Built, Context, layer
 from barista_engine.params import Param
+from barista_server.caffe.schema import TEST, TRAIN, FillerParameter
 
 CONSENT = "BARISTA_PYTHON_LAYERS"
 

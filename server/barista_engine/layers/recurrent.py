@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from barista_server.caffe.schema import FillerParameter
 
 from barista_engine.errors import check_equal
 from barista_engine.layers.registry import Built, Context, layer, shape_string
 from barista_engine.params import Param
+from barista_server.caffe.schema import FillerParameter
 
 State = tuple[torch.Tensor, ...]
 """What goes on from step to step, each (streams, outputs): (hidden,) or (hidden, cell)."""

@@ -20,12 +20,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from barista_server.caffe.schema import TRAIN, FillerParameter, LayerParameter
 
 from barista_engine.errors import CheckFailed
 from barista_engine.fillers import fill
 from barista_engine.interfaces import BatchSource, DataSourceFactory, Log, Shape
 from barista_engine.params import Param
+from barista_server.caffe.schema import TRAIN, FillerParameter, LayerParameter
 
 Result = torch.Tensor | tuple[torch.Tensor, ...]
 Forward = Callable[..., Result]

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 
 import torch
-from barista_server.caffe.schema import FillerParameter
 
 from barista_engine.errors import CheckFailed, check_equal
 from barista_engine.layers.registry import Built, Context, layer
+from barista_server.caffe.schema import FillerParameter
 
 
 @layer("ArgMax")

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
-from barista_server.caffe.schema import ConvolutionParameter, LayerParameter
 
 from barista_engine.errors import check_equal
 from barista_engine.interfaces import Shape
 from barista_engine.layers.registry import Built, Context, layer, shape_string
+from barista_server.caffe.schema import ConvolutionParameter, LayerParameter
 
 _FLT_MAX = torch.finfo(torch.float32).max
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
