@@ -86,11 +86,15 @@ async def test_caffe_inherits_nothing_it_should_not(runs: Runs) -> None:
     assert (report["cwd"], report["env"], report["stdin"]) == (str(runs.folder), "yes", "/dev/null")
 
 
+OF_LIBC = 1 << 31 | 1 << 32
+"""Signals 32 and 33 belong to the C library; what a parent process left them at cannot be changed."""
+
+
 async def test_sigpipe_is_at_its_default(runs: Runs) -> None:
     runs.start("/bin/sh", "-c", "grep -E 'SigIgn|SigBlk' /proc/self/status")
     await runs.end()
     for line in (runs.folder / "caffe.log").read_text().splitlines():
-        assert int(line.split()[1], 16) == 0, line
+        assert int(line.split()[1], 16) & ~OF_LIBC == 0, line
 
 
 async def test_the_verdict_tells_code_signal_and_resources(runs: Runs) -> None:
