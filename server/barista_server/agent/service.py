@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from barista_server.agent import series, watch
+from barista_server.agent import series, signalling, watch
 from barista_server.agent.caffes import Caffes
 from barista_server.agent.client import Client, Follow, shorten
 from barista_server.agent.errors import CallError
@@ -241,14 +241,14 @@ class Service:
         session = self._find(call)
         async with session.lock:
             if call.force:
-                await session.force(signal.SIGTERM if call.force == "term" else signal.SIGKILL)
+                await signalling.force(session, signal.SIGTERM if call.force == "term" else signal.SIGKILL)
             else:
-                await session.pause()
+                await signalling.pause(session)
         return m.SessionReply(session=session.info())
 
     async def _snapshot(self, call: m.SnapshotSession, client: Client) -> m.Result:
         session = self._find(call)
-        return m.SnapshotReply(session=session.id, snapshot=await session.snapshot())
+        return m.SnapshotReply(session=session.id, snapshot=await signalling.snapshot(session))
 
     async def _reset(self, call: m.ResetSession, client: Client) -> m.Result:
         session = self._find(call)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,7 @@ from barista_server.agent.errors import CallError
 from barista_server.agent.hub import Hub
 from barista_server.agent.runs import LaunchError, Run
 from barista_server.agent.snapshots import Pair, Shelf, Stamp
-from barista_server.agent.states import Happening, Refused, next_state
+from barista_server.agent.states import Happening, next_state
 from barista_server.agent.store import Command, Folder, Meta
 from barista_server.agent.tail import Facts
 from barista_server.agent.verdict import Verdict
@@ -27,12 +25,6 @@ from barista_server.api.messages import Problem, SessionInfo, Snapshot, State
 T = TypeVar("T")
 
 LIVE = (State.RUNNING, State.PAUSING)
-START_PATIENCE = 600.0
-"""Seconds a caffe has until ``Starting Optimization``; signals before it kill it."""
-LEAST_PATIENCE = 60.0
-SLOW_DISK = 10e6
-"""Bytes a second: what a snapshot is granted at least."""
-POLL = 0.1
 
 
 @dataclass
@@ -308,114 +300,6 @@ class Session:
         for pair, why in self.shelf.damaged_since(newest.time if newest else 0):
             self.tell(f"skips the damaged snapshot {pair.state.name} ({why}) and {instead}", error=True)
         return newest
-
-    async def pause(self) -> None:
-        """Ask caffe to stop; the rest happens in the background. Raises Refused."""
-        run = self._live_run(Happening.PAUSE)
-        self.happen(Happening.PAUSE)
-        self.busy = "pausing"
-        await self.note("pause asked", run=run.number)
-        self.spawn(self.carry_pause(run))
-
-    async def force(self, number: signal.Signals) -> None:
-        """End caffe without its consent. Raises Refused, CallError."""
-        run = self._live_run(Happening.FORCE)
-        run.forced = True
-        await self.note("forced", run=run.number, signal=number.name)
-        await self._end_all(run, number)
-        self.happen(Happening.FORCE)
-        self.busy = f"ended by force ({number.name})"
-
-    async def snapshot(self) -> Snapshot:
-        """Have caffe take a snapshot; return it verified. Raises Refused, CallError."""
-        run = self._live_run(Happening.SNAPSHOT)
-        if not await self._until_began(run):
-            raise CallError("timeout", "has not begun to train yet", "Try again when it shows iterations.")
-        # Also those that are there and not verified yet: none of them is the one asked for.
-        known = await asyncio.to_thread(self.shelf.stamps)
-        await self._signal(run, signal.SIGHUP)
-        self.busy = busy = "taking a snapshot"
-        self.changed()
-        deadline = time.monotonic() + self.patience(run)
-        try:
-            while time.monotonic() < deadline:
-                await self.look(settled=run.over.is_set())
-                fresh = [one for one in self.shelf.good if self.shelf.stamp_of(one) not in known]
-                if fresh:
-                    return fresh[-1]
-                if run.over.is_set():
-                    raise CallError("refused", "ended before it took the snapshot")
-                await asyncio.sleep(POLL)
-        finally:
-            if self.busy == busy:
-                self.busy = None
-            self.changed()
-        raise CallError("timeout", "has not taken the snapshot", "See its log: the disk may be full.")
-
-    async def carry_pause(self, run: Run) -> None:
-        """Wait for the right moment, interrupt, wait for the end; the end itself is judged by who watches."""
-        if not run.interrupted:
-            self.busy = "waits for training to begin, to pause then"
-            self.changed()
-            if not await self._until_began(run):
-                if not run.over.is_set():
-                    self.busy = None
-                    self.happen(Happening.PAUSE_GIVEN_UP)
-                    self.tell("cannot be paused: training has not begun. Force ends it.", error=True)
-                return
-            try:
-                await self._signal(run, signal.SIGINT)
-            except CallError:
-                return
-            run.interrupted = True
-            await self.note("interrupt sent", run=run.number, iteration=self.iteration)
-        self.busy = f"stopping after iteration {self.iteration}"
-        self.changed()
-        patience = self.patience(run)
-        try:
-            async with asyncio.timeout(patience):
-                await run.over.wait()
-        except TimeoutError:
-            newest = self.shelf.good[-1].iteration if self.shelf.good else 0
-            self.busy = f"does not stop; by force, {max(0, self.iteration - newest)} iterations are lost"
-            self.changed()
-            self.tell(f"has not stopped within {patience:.0f} s; {self.busy}", error=True)
-
-    def patience(self, run: Run) -> float:
-        """Seconds until caffe has reacted to a signal: after its iteration, and with a snapshot."""
-        pace = run.log.pace()
-        iteration_time = 1 / pace.speed if pace.speed else LEAST_PATIENCE
-        model = max((snapshot.size for snapshot in self.shelf.good), default=0)
-        return max(LEAST_PATIENCE, 20 * iteration_time) + 2 * model / SLOW_DISK
-
-    async def _until_began(self, run: Run) -> bool:
-        """Whether caffe understands signals by now; waits for it as long as that may take."""
-        try:
-            async with asyncio.timeout(START_PATIENCE):
-                await run.began.wait()
-        except TimeoutError:
-            return False
-        return not run.over.is_set()
-
-    def _live_run(self, happening: Happening) -> Run:
-        next_state(self.state, happening)
-        run = self.last
-        if run is None or run.verdict is not None:
-            raise Refused("is about to end")
-        return run
-
-    async def _signal(self, run: Run, number: signal.Signals) -> None:
-        """To the process that trains."""
-        target = await asyncio.to_thread(process.trainer, run.caffe) if run.caffe else None
-        if target is None or not process.send(target, number):
-            raise CallError("refused", "has no process of its own any more; it is about to be seen as ended")
-
-    async def _end_all(self, run: Run, number: signal.Signals) -> None:
-        """Signal caffe and all it started: a wrapper that dies alone would leave it training."""
-        others = await asyncio.to_thread(process.marked, run.nonce) if run.nonce else []
-        sent = [process.send(one, number) for one in dict.fromkeys([run.caffe, *others]) if one is not None]
-        if not any(sent):
-            raise CallError("refused", "has no process of its own any more; it is about to be seen as ended")
 
 
 def _stamp(folder: Folder) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ import msgspec
 from barista_server.agent import process
 from barista_server.agent.runs import Run
 from barista_server.agent.session import Session
+from barista_server.agent.signalling import carry_pause
 from barista_server.agent.states import Happening
 from barista_server.agent.verdict import Verdict, judge
 from barista_server.api.messages import Problem, Snapshot
@@ -61,7 +62,7 @@ def adopt(session: Session, run: Run) -> None:
     session.happen(Happening.ADOPTED)
     if run.pausing:
         session.happen(Happening.PAUSE)
-        session.spawn(session.carry_pause(run))
+        session.spawn(carry_pause(session, run))
     session.spawn(follow(session, run))
 
 

@@ -1,0 +1,138 @@
+"""Telling a live caffe what to do, by signals, and waiting until it has done it: pause, snapshot, force."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+
+from barista_server.agent import process
+from barista_server.agent.errors import CallError
+from barista_server.agent.runs import Run
+from barista_server.agent.session import Session
+from barista_server.agent.states import Happening, Refused, next_state
+from barista_server.api.messages import Snapshot
+
+START_PATIENCE = 600.0
+"""Seconds a caffe has until ``Starting Optimization``; signals before it kill it."""
+LEAST_PATIENCE = 60.0
+SLOW_DISK = 10e6
+"""Bytes a second: what a snapshot is granted at least."""
+POLL = 0.1
+
+
+async def pause(session: Session) -> None:
+    """Ask caffe to stop; the rest happens in the background. Raises Refused."""
+    run = _live_run(session, Happening.PAUSE)
+    session.happen(Happening.PAUSE)
+    session.busy = "pausing"
+    await session.note("pause asked", run=run.number)
+    session.spawn(carry_pause(session, run))
+
+
+async def force(session: Session, number: signal.Signals) -> None:
+    """End caffe without its consent. Raises Refused, CallError."""
+    run = _live_run(session, Happening.FORCE)
+    run.forced = True
+    await session.note("forced", run=run.number, signal=number.name)
+    await _end_all(run, number)
+    session.happen(Happening.FORCE)
+    session.busy = f"ended by force ({number.name})"
+
+
+async def snapshot(session: Session) -> Snapshot:
+    """Have caffe take a snapshot; return it verified. Raises Refused, CallError."""
+    run = _live_run(session, Happening.SNAPSHOT)
+    if not await _until_began(run):
+        raise CallError("timeout", "has not begun to train yet", "Try again when it shows iterations.")
+    # Also those that are there and not verified yet: none of them is the one asked for.
+    known = await asyncio.to_thread(session.shelf.stamps)
+    await _signal(run, signal.SIGHUP)
+    session.busy = busy = "taking a snapshot"
+    session.changed()
+    deadline = time.monotonic() + patience(session, run)
+    try:
+        while time.monotonic() < deadline:
+            await session.look(settled=run.over.is_set())
+            fresh = [one for one in session.shelf.good if session.shelf.stamp_of(one) not in known]
+            if fresh:
+                return fresh[-1]
+            if run.over.is_set():
+                raise CallError("refused", "ended before it took the snapshot")
+            await asyncio.sleep(POLL)
+    finally:
+        if session.busy == busy:
+            session.busy = None
+        session.changed()
+    raise CallError("timeout", "has not taken the snapshot", "See its log: the disk may be full.")
+
+
+async def carry_pause(session: Session, run: Run) -> None:
+    """Wait for the right moment, interrupt, wait for the end; the end itself is judged by who watches."""
+    if not run.interrupted:
+        session.busy = "waits for training to begin, to pause then"
+        session.changed()
+        if not await _until_began(run):
+            if not run.over.is_set():
+                session.busy = None
+                session.happen(Happening.PAUSE_GIVEN_UP)
+                session.tell("cannot be paused: training has not begun. Force ends it.", error=True)
+            return
+        try:
+            await _signal(run, signal.SIGINT)
+        except CallError:
+            return
+        run.interrupted = True
+        await session.note("interrupt sent", run=run.number, iteration=session.iteration)
+    session.busy = f"stopping after iteration {session.iteration}"
+    session.changed()
+    seconds = patience(session, run)
+    try:
+        async with asyncio.timeout(seconds):
+            await run.over.wait()
+    except TimeoutError:
+        newest = session.shelf.good[-1].iteration if session.shelf.good else 0
+        session.busy = f"does not stop; by force, {max(0, session.iteration - newest)} iterations are lost"
+        session.changed()
+        session.tell(f"has not stopped within {seconds:.0f} s; {session.busy}", error=True)
+
+
+def patience(session: Session, run: Run) -> float:
+    """Seconds until caffe has reacted to a signal: after its iteration, and with a snapshot."""
+    pace = run.log.pace()
+    iteration_time = 1 / pace.speed if pace.speed else LEAST_PATIENCE
+    model = max((snapshot.size for snapshot in session.shelf.good), default=0)
+    return max(LEAST_PATIENCE, 20 * iteration_time) + 2 * model / SLOW_DISK
+
+
+async def _until_began(run: Run) -> bool:
+    """Whether caffe understands signals by now; waits for it as long as that may take."""
+    try:
+        async with asyncio.timeout(START_PATIENCE):
+            await run.began.wait()
+    except TimeoutError:
+        return False
+    return not run.over.is_set()
+
+
+def _live_run(session: Session, happening: Happening) -> Run:
+    next_state(session.state, happening)
+    run = session.last
+    if run is None or run.verdict is not None:
+        raise Refused("is about to end")
+    return run
+
+
+async def _signal(run: Run, number: signal.Signals) -> None:
+    """To the process that trains."""
+    target = await asyncio.to_thread(process.trainer, run.caffe) if run.caffe else None
+    if target is None or not process.send(target, number):
+        raise CallError("refused", "has no process of its own any more; it is about to be seen as ended")
+
+
+async def _end_all(run: Run, number: signal.Signals) -> None:
+    """Signal caffe and all it started: a wrapper that dies alone would leave it training."""
+    others = await asyncio.to_thread(process.marked, run.nonce) if run.nonce else []
+    sent = [process.send(one, number) for one in dict.fromkeys([run.caffe, *others]) if one is not None]
+    if not any(sent):
+        raise CallError("refused", "has no process of its own any more; it is about to be seen as ended")
