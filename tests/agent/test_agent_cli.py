@@ -8,9 +8,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-from barista_server.api.messages import State
+from barista_server.api.messages import PauseSession, SessionReply, State
 
 from .agents import Root, Watcher, exists, new, solver, until
 
@@ -53,6 +54,29 @@ async def test_foreground_ends_with_sigterm(root: Root) -> None:
     os.kill(process.pid, signal.SIGTERM)
     assert await asyncio.wait_for(process.wait(), 20) == 0
     await link.wait_closed()
+
+
+async def test_an_agent_that_is_of_no_use_ends_by_itself(root: Root) -> None:
+    assert command("serve", "--root", str(root.path), "--linger", "0.5").returncode == 0
+    watcher = Watcher(await root.link())
+    await watcher.subscribe()
+    pid = watcher.link.welcome.pid
+    session = await new(watcher.link, solver(speed=50), name="mine")
+    await watcher.state(State.RUNNING)
+    await watcher.link.close()
+
+    # A training needs it, whoever is there: for longer than it would linger.
+    log = root.run(1, session.id) / "caffe.log"
+    before = time.monotonic()
+    await until(lambda: time.monotonic() - before > 2 and log.stat().st_size > 0, "the training goes on")
+    assert exists(pid)
+
+    link = await root.link()
+    assert link.welcome.pid == pid
+    await link.call(PauseSession(session=session.id), SessionReply)
+    await link.close()
+    await until(lambda: not exists(pid), "it ends with the training")
+    assert (await root.link()).welcome.pid != pid
 
 
 def test_a_root_that_cannot_be_used_is_said_at_once(tmp_path: Path) -> None:

@@ -43,6 +43,12 @@ def main(arguments: list[str] | None = None) -> int:
         command.set_defaults(root=default_root())
         if verb == "serve":
             command.add_argument("--foreground", action="store_true", help="stay in this terminal")
+            command.add_argument(
+                "--linger",
+                type=float,
+                metavar="SECONDS",
+                help="end when for so long nobody was connected and nothing trained (default: never)",
+            )
     options = parser.parse_args(arguments)
     root = options.root.expanduser().absolute()
     try:
@@ -51,7 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"the name of {str(root)!a} is not UTF-8: choose another folder", file=sys.stderr)
         return 2
     if options.command == "serve":
-        return _serve_here(root) if options.foreground else _serve_detached(root)
+        serve = _serve_here if options.foreground else _serve_detached
+        return serve(root, options.linger)
     work = _stop(root) if options.command == "stop" else _status(root)
     try:
         return asyncio.run(work)
@@ -60,11 +67,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def _serve_here(root: Path) -> int:
-    return _serve(root, lambda: None, lambda text: print(text, file=sys.stderr))
+def _serve_here(root: Path, linger: float | None) -> int:
+    return _serve(root, linger, lambda: None, lambda text: print(text, file=sys.stderr))
 
 
-def _serve_detached(root: Path) -> int:
+def _serve_detached(root: Path, linger: float | None) -> int:
     """Return once the agent in the background listens, or say why it does not."""
     told, tell = os.pipe()
     if os.fork() != 0:
@@ -87,7 +94,7 @@ def _serve_detached(root: Path) -> int:
             os.write(tell, text.encode())
             os.close(tell)
 
-        code = _serve(root, lambda: say("ready"), say)
+        code = _serve(root, linger, lambda: say("ready"), say)
     except OSError as error:
         os.write(
             tell, f"{error.filename or root}: {error.strerror}. Choose a folder you may write to.".encode()
@@ -113,7 +120,7 @@ def _redirect(root: Path) -> None:
     os.chdir("/")
 
 
-def _serve(root: Path, ready: Callable[[], None], fail: Callable[[str], None]) -> int:
+def _serve(root: Path, linger: float | None, ready: Callable[[], None], fail: Callable[[str], None]) -> int:
     # Here, not above: stop and status start faster without the agent's code.
     from barista_server.agent.serve import AlreadyServed, Server, lock_root
 
@@ -137,7 +144,7 @@ def _serve(root: Path, ready: Callable[[], None], fail: Callable[[str], None]) -
             return 1
 
     async def serve() -> None:
-        await Server(root).run(ready)
+        await Server(root, linger).run(ready)
 
     try:
         asyncio.run(serve())

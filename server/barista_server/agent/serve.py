@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,8 +48,10 @@ def lock_root(root: Path) -> int:
 class Server:
     """Serves one root until told to stop. The caller holds the lock."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, linger: float | None = None) -> None:
+        """``linger``: seconds without a client and without a training after which it ends by itself."""
         self.root = root
+        self._linger = linger
         self.stopping = asyncio.Event()
         self._service = Service(root, self.stopping.set)
         self._clients: set[asyncio.Task[None]] = set()
@@ -87,10 +90,17 @@ class Server:
             log.info("stopped; trainings go on")
 
     async def _until_stopped(self, path: Path) -> None:
-        """Return when asked to stop, or when nobody could find this agent any more."""
+        """Return when asked to stop, when nobody could find this agent any more, or when it has no use."""
+        needed = time.monotonic()
+        pause = WATCH_ROOT if self._linger is None else min(WATCH_ROOT, self._linger)
         while not self.stopping.is_set():
+            if self._clients or self._service.busy:
+                needed = time.monotonic()
+            elif self._linger is not None and time.monotonic() - needed >= self._linger:
+                log.info("nobody is here and nothing trains: stopping")
+                return
             try:
-                async with asyncio.timeout(WATCH_ROOT):
+                async with asyncio.timeout(pause):
                     await self.stopping.wait()
             except TimeoutError:
                 if not await asyncio.to_thread(path.is_socket):

@@ -95,6 +95,11 @@ class Service:
             await session.unload()
         self._writer.shutdown()
 
+    @property
+    def busy(self) -> bool:
+        """Something trains, or is on its way to or from it."""
+        return any(session.state in LIVE or session.busy for session in self._sessions.values())
+
     def forget(self, client: Client) -> None:
         """A client is gone."""
         self.hub.listeners.discard(client)

@@ -90,12 +90,13 @@ class Link:
         for left in reversed(range(ATTEMPTS)):
             if start_agent:
                 await ensure_agent(root)
-            reader, writer = await connect(root)
             try:
+                reader, writer = await connect(root)
                 return await cls.over(reader, writer, client)
             except LinkError as error:
-                # A dying agent still accepts connections for a moment, only to reset them.
-                if not left or not isinstance(error.__cause__, ConnectionError):
+                # A dying agent still accepts connections for a moment, only to close them.
+                lost = (ConnectionError, FileNotFoundError) if start_agent else ConnectionError
+                if not left or not isinstance(error.__cause__, lost):
                     raise
                 await asyncio.sleep(RETRY)
         raise LinkError(f"no attempt was made to reach {root}")
@@ -121,6 +122,9 @@ class Link:
                 raise LinkError(answer.reason)
             if not isinstance(answer, Welcome):
                 raise FrameError(f"{type(answer).__name__} instead of a welcome")
+        except LinkError:
+            writer.close()
+            raise
         except (FrameError, OSError) as error:
             writer.close()
             raise _as_link_error(error) from error

@@ -16,6 +16,9 @@ LONGEST_SOCKET_PATH = 100
 START_TIMEOUT = 30.0
 """Seconds a freshly started agent has until it answers."""
 
+LINGER = 30.0
+"""Seconds without client and training after which an agent that a client started ends by itself."""
+
 
 class LinkError(OSError):
     """The agent cannot be reached or the connection is gone. The text says what happened and what to do."""
@@ -79,6 +82,7 @@ async def ensure_agent(root: Path) -> None:
     if await _answers(root):
         return
     command = [sys.executable, "-P", "-m", "barista_server.agent", "serve", "--root", str(root)]
+    command += ["--linger", str(LINGER)]
     try:
         # The command returns when the agent, by then in the background, listens or has failed.
         process = await asyncio.create_subprocess_exec(
