@@ -45,7 +45,8 @@ def demo(args: argparse.Namespace) -> int:
     """Run the demo; returns the exit code."""
     root = demo_root(args.root)
     check_engine()
-    if sys.stdin.isatty() and sys.stdout.isatty():
+    # The screen is drawn on standard error.
+    if sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty():
         session = asyncio.run(_shown(root))
         from barista_tui.app import run
 
