@@ -17,11 +17,14 @@ from typing import Any, TypeVar
 from barista_server.api.link import Link
 from barista_server.api.local import socket_path
 from barista_server.api.messages import (
+    Done,
     Event,
+    FollowLog,
     GetSession,
     LogBytes,
     NewSession,
     Noticed,
+    PauseSession,
     SessionChanged,
     SessionInfo,
     SessionReply,
@@ -225,3 +228,36 @@ def _works_in(pid: int, folder: Path) -> bool:
         return Path(f"/proc/{pid}/cwd").resolve().is_relative_to(folder.resolve())
     except OSError:
         return False
+
+
+async def follow_through_kills(root: Root, times: int) -> bytes:
+    """Follow run 1 of session 1 while the agent is killed ``times`` times, then pause it: all that was sent.
+
+    The same caffe must be adopted each time, and what was sent must be its log, byte for byte.
+    """
+    caffe = root.process()["caffe_pid"]
+    log = bytearray()
+
+    async def following() -> Watcher:
+        watcher = Watcher(await root.link())
+        await watcher.subscribe()
+        watcher.offset = len(log)
+        await watcher.link.call(FollowLog(session="1", run=1, offset=len(log)), Done)
+        return watcher
+
+    for _ in range(times):
+        watcher = await following()
+        assert (await get(watcher.link)).state is State.RUNNING
+        await until(lambda w=watcher: len(w.log) > 2000, "the log goes on")  # type: ignore[misc]
+        await root.kill_agent(watcher.link)
+        log += watcher.log
+    last = await following()
+    assert [run.number for run in (await get(last.link)).runs] == [1]
+    assert root.process()["caffe_pid"] == caffe and exists(caffe)
+    await last.link.call(PauseSession(session="1"), SessionReply)
+    await last.state(State.PAUSED)
+    await until(lambda: last.ended, "the followed log ends")
+    log += last.log
+    assert bytes(log) == (root.run() / "caffe.log").read_bytes()
+    assert not exists(caffe)
+    return bytes(log)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from barista_server.api.messages import (
     NewSession,
     PauseSession,
@@ -12,7 +14,7 @@ from barista_server.api.messages import (
     State,
 )
 
-from .agents import Root, Watcher, until
+from .agents import Root, Watcher, follow_through_kills, until
 
 
 async def test_the_digits_template_trains_pauses_and_finishes(root: Root, watcher: Watcher) -> None:
@@ -40,6 +42,19 @@ async def test_the_digits_template_trains_pauses_and_finishes(root: Root, watche
         assert (done.state, done.iteration) == (State.FINISHED, 60)
         assert done.runs[1].resumed_from == paused.iteration
         assert done.loss is not None and done.loss < 2.5
+
+
+async def test_the_engine_trains_on_through_kills_of_the_agent(root: Root, watcher: Watcher) -> None:
+    link = watcher.link
+    await link.call(NewSession(template="lenet-digits"), SessionReply)
+    solver = root.session() / "solver.prototxt"
+    text = re.sub(r"(?m)^display:.*", "display: 1", solver.read_text())
+    solver.write_text(re.sub(r"(?m)^max_iter:.*", "max_iter: 100000", text))
+    await link.call(StartSession(session="1"), SessionReply)
+    await watcher.trains(1)
+    log = await follow_through_kills(root, 3)
+    shown = [int(number) for number in re.findall(rb"Iteration (\d+) \(", log)]
+    assert shown == list(range(len(shown))), "an iteration was lost or came twice"
 
 
 async def test_a_broken_database_fails_with_caffes_own_words(root: Root, watcher: Watcher) -> None:

@@ -14,7 +14,6 @@ from barista_server.api.link import CallFailed
 from barista_server.api.messages import (
     DeleteSession,
     Done,
-    FollowLog,
     ListSessions,
     PauseSession,
     SessionList,
@@ -25,7 +24,7 @@ from barista_server.api.messages import (
     TrashReply,
 )
 
-from .agents import Root, Watcher, exists, get, new, solver, until
+from .agents import Root, Watcher, exists, follow_through_kills, get, new, solver, until
 
 
 def numbers(log: bytes) -> list[int]:
@@ -38,32 +37,8 @@ async def test_ten_times_killed_the_agent_loses_and_doubles_nothing(root: Root) 
     await watcher.subscribe()
     await new(watcher.link, solver(display=1, speed=300))
     await watcher.trains(1)
-    caffe = root.process()["caffe_pid"]
-    log = bytearray()
-    for _ in range(10):
-        following = Watcher(await root.link())
-        await following.subscribe()
-        following.offset = len(log)
-        await following.link.call(FollowLog(session="1", run=1, offset=len(log)), Done)
-        info = (await get(following.link)).state
-        assert info is State.RUNNING
-        await until(lambda f=following: len(f.log) > 2000, "the log goes on")  # type: ignore[misc]
-        await root.kill_agent(following.link)
-        log += following.log
-    last = Watcher(await root.link())
-    await last.subscribe()
-    last.offset = len(log)
-    await last.link.call(FollowLog(session="1", run=1, offset=len(log)), Done)
-    info_now = await get(last.link)
-    assert [run.number for run in info_now.runs] == [1]
-    assert root.process()["caffe_pid"] == caffe and exists(caffe)
-    await last.link.call(PauseSession(session="1"), SessionReply)
-    await last.state(State.PAUSED)
-    await until(lambda: last.ended, "the followed log ends")
-    log += last.log
-    assert bytes(log) == (root.run() / "caffe.log").read_bytes()
+    log = await follow_through_kills(root, 10)
     assert numbers(log) == list(range(1, numbers(log)[-1] + 1))
-    assert not exists(caffe)
 
 
 async def test_a_stopped_agent_leaves_trainings_alone(root: Root, watcher: Watcher) -> None:
