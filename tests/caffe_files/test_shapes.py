@@ -241,6 +241,8 @@ def test_shapes_of_single_layers(dims: Sequence[int], layer: str, tops: Shape) -
         ((1, 3, 4), 'type: "Pooling" pooling_param { kernel_size: 2 }', "bottom", "Input must have 4 axes"),
         ((1, 3, 4, 4), 'type: "Pooling" pooling_param { kernel_size: 2 pad: 2 }',
          "pooling_param.pad", "pad (2) must be smaller than the kernel (2)"),
+        ((1, 3, 5, 4), 'type: "SPP" spp_param { pyramid_height: 2 pool: STOCHASTIC }', "spp_param.pool",
+         "Padding implemented only for average and max pooling."),
         ((1, 3, 4, 4), 'type: "Pooling"', "pooling_param.kernel_size", "Filter size is kernel_size OR"),
         ((2, 3), 'type: "InnerProduct"', "inner_product_param.num_output", "num_output must be positive"),
         ((2, 3), 'type: "Slice" slice_param { slice_point: 1 }', "slice_param.slice_point", "1 tops need 0"),

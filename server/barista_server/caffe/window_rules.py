@@ -214,20 +214,23 @@ def _check_pooling(param: PoolingParameter) -> None:
 
 def spatial_pyramid(layer: LayerParameter, bottoms: Shapes) -> Result:
     """SPP: the maxima of 1, 4, 16, ... bins side by side; a single level stays a four-axis blob."""
-    shape, levels = bottoms[0], layer.spp_param.pyramid_height
+    param, shape, levels = layer.spp_param, bottoms[0], layer.spp_param.pyramid_height
     _need_four_axes(shape)
     need(levels > 0, "pyramid_height must be positive", "spp_param.pyramid_height", hint="add pyramid_height")
     need(min(shape[2:]) > 0, "Input dimensions cannot be zero.")
     bins = 0
     for level in range(levels):
-        height, width = (_bins(dim, 2**level) for dim in shape[2:])
+        (height, padded), (width, wide) = (_bins(dim, 2**level) for dim in shape[2:])
+        message = "Padding implemented only for average and max pooling."
+        need(param.pool != param.STOCHASTIC or not (padded or wide), message, "spp_param.pool")
         bins += height * width
         if levels == 1:
             return [(shape[0], shape[1], height, width)], []
     return [(shape[0], shape[1] * bins)], []
 
 
-def _bins(dim: int, wanted: int) -> int:
+def _bins(dim: int, wanted: int) -> tuple[int, bool]:
+    """Number of windows for so many bins, and whether they need padding. Raises ShapeError."""
     kernel = -(-dim // wanted)
     pad = (kernel * wanted - dim + 1) // 2
     need(
@@ -236,7 +239,7 @@ def _bins(dim: int, wanted: int) -> int:
         "spp_param.pyramid_height",
         hint="a lower pyramid_height",
     )
-    return pooled_size(dim, kernel, kernel, pad, bool(pad))
+    return pooled_size(dim, kernel, kernel, pad, bool(pad)), bool(pad)
 
 
 def _need_four_axes(shape: Shape) -> None:
