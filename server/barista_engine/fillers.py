@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from barista_engine.errors import CheckFailed
 from barista_engine.interfaces import Shape
+from barista_engine.rng import Floats, Stream
 from barista_server.caffe.schema import FillerParameter
 
-_Filler = Callable[[FillerParameter, torch.Tensor, torch.Generator], object]
+_Filler = Callable[[FillerParameter, torch.Tensor, Stream], object]
 
 
-def fill(filler: FillerParameter, shape: Shape, generator: torch.Generator) -> torch.Tensor:
-    """A new float32 CPU tensor of `shape`, filled as `filler` says with numbers from the CPU `generator`.
+def fill(filler: FillerParameter, shape: Shape, stream: Stream) -> torch.Tensor:
+    """A new float32 CPU tensor of `shape`, filled as `filler` says with the next numbers of the stream.
 
     Raises CheckFailed for an unknown filler or one that does not fit the shape.
     """
@@ -30,53 +32,66 @@ def fill(filler: FillerParameter, shape: Shape, generator: torch.Generator) -> t
             43,
         )
     blob = torch.empty(shape)
-    function(filler, blob, generator)
+    function(filler, blob, stream)
     return blob
 
 
-def _constant(filler: FillerParameter, blob: torch.Tensor, generator: torch.Generator) -> None:
+def _constant(filler: FillerParameter, blob: torch.Tensor, stream: Stream) -> None:
     blob.fill_(filler.value)
 
 
-def _uniform(filler: FillerParameter, blob: torch.Tensor, generator: torch.Generator) -> None:
-    blob.uniform_(filler.min, filler.max, generator=generator)
+def _uniform(filler: FillerParameter, blob: torch.Tensor, stream: Stream) -> None:
+    low, high = filler.min, filler.max
+    if low > high:
+        raise CheckFailed(f"Check failed: a <= b ({low:g} vs. {high:g}) ", "math_functions.cpp", 259)
+    _put(blob, stream.uniform(blob.numel(), low, high))
 
 
-def _gaussian(filler: FillerParameter, blob: torch.Tensor, generator: torch.Generator) -> None:
-    blob.normal_(filler.mean, filler.std, generator=generator)
+def _gaussian(filler: FillerParameter, blob: torch.Tensor, stream: Stream) -> None:
+    if filler.std <= 0:
+        raise CheckFailed(f"Check failed: sigma > 0 ({filler.std:g} vs. 0) ", "math_functions.cpp", 281)
+    _put(blob, stream.gaussian(blob.numel(), filler.mean, filler.std))
     if filler.sparse >= 0:
         if blob.dim() < 1:
             raise CheckFailed("Check failed: blob->num_axes() >= 1 (0 vs. 1) ", "filler.hpp", 81)
-        keep = min(1.0, filler.sparse / blob.shape[0])
-        blob.mul_(torch.empty_like(blob).bernoulli_(keep, generator=generator))
+        keep = filler.sparse / blob.shape[0]
+        if keep > 1:
+            raise CheckFailed(f"Check failed: p <= 1 ({keep:g} vs. 1) ", "math_functions.cpp", 303)
+        blob.mul_(torch.from_numpy(stream.bernoulli_single(blob.numel(), keep)).view(blob.shape))
 
 
-def _positive_unitball(filler: FillerParameter, blob: torch.Tensor, generator: torch.Generator) -> None:
-    rows = blob.uniform_(0, 1, generator=generator).view(blob.shape[0] if blob.dim() else 1, -1)
+def _positive_unitball(filler: FillerParameter, blob: torch.Tensor, stream: Stream) -> None:
+    _put(blob, stream.uniform(blob.numel(), 0, 1))
+    rows = blob.view(blob.shape[0] if blob.dim() else 1, -1)
     rows.div_(rows.sum(dim=1, keepdim=True))
 
 
-def _xavier(filler: FillerParameter, blob: torch.Tensor, generator: torch.Generator) -> None:
-    scale = math.sqrt(3.0 / _fan(filler, blob))
-    blob.uniform_(-scale, scale, generator=generator)
+def _xavier(filler: FillerParameter, blob: torch.Tensor, stream: Stream) -> None:
+    scale = float(np.sqrt(np.float32(3) / _fan(filler, blob)))
+    _put(blob, stream.uniform(blob.numel(), -scale, scale))
 
 
-def _msra(filler: FillerParameter, blob: torch.Tensor, generator: torch.Generator) -> None:
-    blob.normal_(0.0, math.sqrt(2.0 / _fan(filler, blob)), generator=generator)
+def _msra(filler: FillerParameter, blob: torch.Tensor, stream: Stream) -> None:
+    std = float(np.sqrt(np.float32(2) / _fan(filler, blob)))
+    _put(blob, stream.gaussian(blob.numel(), 0, std))
 
 
-def _fan(filler: FillerParameter, blob: torch.Tensor) -> float:
+def _put(blob: torch.Tensor, numbers: Floats) -> None:
+    blob.copy_(torch.from_numpy(numbers).view(blob.shape))
+
+
+def _fan(filler: FillerParameter, blob: torch.Tensor) -> np.float32:
     """The count that xavier and msra divide by: inputs of an output, outputs of an input, or their mean."""
-    fan_in = blob.numel() / (blob.shape[0] if blob.dim() > 0 else 1)
-    fan_out = blob.numel() / (blob.shape[1] if blob.dim() > 1 else 1)
+    fan_in = blob.numel() // (blob.shape[0] if blob.dim() > 0 else 1)
+    fan_out = blob.numel() // (blob.shape[1] if blob.dim() > 1 else 1)
     if filler.variance_norm == FillerParameter.FAN_OUT:
-        return fan_out
+        return np.float32(fan_out)
     if filler.variance_norm == FillerParameter.AVERAGE:
-        return (fan_in + fan_out) / 2.0
-    return fan_in
+        return np.float32(fan_in + fan_out) / np.float32(2)
+    return np.float32(fan_in)
 
 
-def _bilinear(filler: FillerParameter, blob: torch.Tensor, generator: torch.Generator) -> None:
+def _bilinear(filler: FillerParameter, blob: torch.Tensor, stream: Stream) -> None:
     if blob.dim() != 4:
         raise CheckFailed(
             f"Check failed: blob->num_axes() == 4 ({blob.dim()} vs. 4) Blob must be 4 dim.", "filler.hpp", 255

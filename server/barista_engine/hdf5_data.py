@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from barista_engine.errors import CheckFailed
 from barista_engine.prefetch import Batch, Source
+from barista_engine.rng import LibraryRandom
 from barista_server.caffe.schema import LayerParameter
 
 
@@ -20,7 +21,7 @@ class Hdf5Source(Source):
     With `shuffle`, files and the rows inside a file come in random order; a batch may span files.
     """
 
-    def __init__(self, layer: LayerParameter, tops: int, seed: int, *, first: bool) -> None:
+    def __init__(self, layer: LayerParameter, tops: int, random: LibraryRandom, *, first: bool) -> None:
         """`first` adds the line Caffe prints once. Raises CheckFailed for files that cannot be read."""
         super().__init__()
         param = layer.hdf5_data_param
@@ -35,7 +36,7 @@ class Hdf5Source(Source):
             )
         self._names = list(layer.top)[:tops]
         self._batch, self._shuffle = param.batch_size, param.shuffle
-        self._random = np.random.default_rng(seed)
+        self._random = random
         try:
             self._files = Path(param.source).read_text().split()
         except OSError:
@@ -51,7 +52,8 @@ class Hdf5Source(Source):
             message = f"Must have at least 1 HDF5 filename listed in {param.source}"
             message = f"Check failed: num_files_ >= 1 (0 vs. 1) {message}"
             raise CheckFailed(message, "hdf5_data_layer.cpp", 96)
-        self._order = self._permutation(count)
+        self._order = np.arange(count)
+        self._mix(self._order)
         self._file, self._row = 0, 0
         self._rows = np.arange(0)
         self._columns = self._load()
@@ -80,22 +82,24 @@ class Hdf5Source(Source):
         """Go on behind the last row of a file: to the next file, or to the first row of the only one."""
         self._row = 0
         if len(self._files) == 1:
-            self._rows = self._permutation(len(self._rows))
+            self._mix(self._rows)
             return
         self._file += 1
         if self._file == len(self._files):
             self._file = 0
-            self._order = self._permutation(len(self._files))
+            self._mix(self._order)
         shapes = [column.shape[1:] for column in self._columns]
         self._columns = self._load()
+        self._mix(self._rows)  # once more, as Caffe does
         if [column.shape[1:] for column in self._columns] != shapes:
             name = self._files[self._order[self._file]]
             raise CheckFailed(
                 f"Check failed: shapes in {name} differ from those before", "hdf5_data_layer.cpp", 48
             )
 
-    def _permutation(self, count: int) -> NDArray[np.int64]:
-        return self._random.permutation(count) if self._shuffle else np.arange(count)
+    def _mix(self, order: NDArray[np.int64]) -> None:
+        if self._shuffle:
+            self._random.shuffle(order)
 
     def _load(self) -> list[NDArray[np.float32]]:
         """The datasets of the current file, one for each top, all of the same number of rows."""
@@ -114,5 +118,6 @@ class Hdf5Source(Source):
         if len(rows) != 1 or rows == {()} or rows == {(0,)}:
             message = f"Check failed: datasets of {name} have the same number of rows, at least 1"
             raise CheckFailed(message, "hdf5_data_layer.cpp", 55)
-        self._rows = self._permutation(len(columns[0]))
+        self._rows = np.arange(len(columns[0]))
+        self._mix(self._rows)
         return columns

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
 from barista_engine.images import decode, resize
 from barista_engine.prefetch import Batch, PrefetchSource
+from barista_engine.rng import Stream
 from barista_engine.transform import Pixels, Transformer
 from barista_server.caffe.schema import LayerParameter, Phase
 
@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"\s*([+-]?\d+)")
 class ImageSource(PrefetchSource):
     """Images in the order of the list, or in a new random order for every pass over it, transformed."""
 
-    def __init__(self, layer: LayerParameter, phase: Phase.ValueType, seed: int, log: Glog) -> None:
+    def __init__(self, layer: LayerParameter, phase: Phase.ValueType, stream: Stream, log: Glog) -> None:
         """Raises CheckFailed when the list or its first image cannot be read."""
         super().__init__(layer.name, layer.data_param.prefetch, log)
         self._param = param = layer.image_data_param
@@ -33,15 +33,15 @@ class ImageSource(PrefetchSource):
             raise CheckFailed(f"Check failed: {condition} {message} {self._where}", _FILE, 33)
         self.log_lines.append((f"{_FILE}:38", f"Opening file {param.source}"))
         self._images = read_list(param.source, self._where)
-        self._random = np.random.default_rng(seed)
         if param.shuffle:
             self.log_lines.append((f"{_FILE}:53", "Shuffling data"))
-            self._shuffle()
+            self._order = Stream(stream.word())
+            self._order.shuffle(self._images)
         self.log_lines.append((f"{_FILE}:63", f"A total of {len(self._images)} images."))
         self._next = 0
         if param.rand_skip:
-            self._skip()
-        self._transformer = Transformer(layer.transform_param, phase, seed + 1, log)
+            self._skip(stream.below(param.rand_skip))
+        self._transformer = Transformer(layer.transform_param, phase, log)
         first = self._read(self._images[self._next][0])
         if param.batch_size <= 0:
             message = "Check failed: batch_size > 0 (0 vs. 0) Positive batch size required"
@@ -50,16 +50,16 @@ class ImageSource(PrefetchSource):
         self.shapes = [shape, (param.batch_size,)]
         self.log_lines.append((f"{_FILE}:90", f"output data size: {','.join(map(str, shape))}"))
 
-    def _skip(self) -> None:
-        self._next = int(self._random.integers(self._param.rand_skip))
+    def seed(self, seed: int) -> None:
+        self._transformer.stream = Stream(seed)
+
+    def _skip(self, count: int) -> None:
+        self._next = count
         self.log_lines.append((f"{_FILE}:70", f"Skipping first {self._next} data points."))
         if self._next >= len(self._images):
             sizes = f"({len(self._images)} vs. {self._next})"
             message = f"Check failed: lines_.size() > skip {sizes} Not enough points to skip {self._where}"
             raise CheckFailed(message, _FILE, 71)
-
-    def _shuffle(self) -> None:
-        self._images = [self._images[index] for index in self._random.permutation(len(self._images))]
 
     def _load(self) -> Batch:
         images, labels = [], []
@@ -71,7 +71,7 @@ class ImageSource(PrefetchSource):
             if self._next == len(self._images):
                 self._next = 0
                 if self._param.shuffle:
-                    self._shuffle()
+                    self._order.shuffle(self._images)
         data = self._transformer.each(images, self._where)
         return [torch.from_numpy(data), torch.tensor(labels, dtype=torch.float32)]
 

@@ -16,6 +16,7 @@ from barista_engine.errors import CheckFailed, check_equal
 from barista_engine.interfaces import DataSourceFactory, Log, NullLog, Shape
 from barista_engine.layers import shape_string
 from barista_engine.params import Param
+from barista_engine.rng import Stream
 from barista_engine.wiring import BuiltLayer, Wiring
 from barista_server.caffe.net import NetError, filter_net, insert_splits
 from barista_server.caffe.prototxt import to_text
@@ -44,14 +45,14 @@ class Net:
         param: NetParameter,
         *,
         device: torch.device,
-        generator: torch.Generator,
+        stream: Stream,
         sources: DataSourceFactory,
         log: Log | None = None,
         root: Net | None = None,
     ) -> None:
         """Build the net that `param.state` selects.
 
-        `generator` (CPU) serves fillers, dummy data and dropout. A net with a `root` uses its weights.
+        `stream` serves fillers, dummy data and dropout. A net with a `root` uses its weights.
         Raises CheckFailed for everything Caffe refuses.
         """
         self._log: Log = log or NullLog()
@@ -62,7 +63,7 @@ class Net:
         except NetError as e:
             raise CheckFailed(str(e), "insert_splits.cpp", 29) from e
         self.name = whole.name
-        wiring = Wiring(whole, device, generator, self._log, sources)
+        wiring = Wiring(whole, device, stream, self._log, sources)
         self.layers: list[BuiltLayer] = wiring.layers
         self.shapes: dict[str, Shape] = wiring.shapes
         self.learnable: list[Param] = wiring.learnable

@@ -47,6 +47,9 @@ class PrefetchSource(Source):
     def _load(self) -> Batch:
         """Make the next batch; called in the thread."""
 
+    def seed(self, seed: int) -> None:
+        """Take the seed of what is random in the transformation; before the first `next`."""
+
     def next(self) -> Batch:
         """The next batch; raises what went wrong in the reading thread."""
         if self._thread is None:

@@ -14,6 +14,7 @@ from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
 from barista_engine.images import decode
 from barista_engine.prefetch import Batch, PrefetchSource
+from barista_engine.rng import Stream
 from barista_engine.transform import Pixels, Transformer
 from barista_server.caffe.schema import Datum, LayerParameter, Phase
 from barista_server.data.lmdb_io import DataError, DatumReader
@@ -131,9 +132,7 @@ def _empty(kind: str, where: str) -> CheckFailed:
 class RecordSource(PrefetchSource):
     """Batches of a Data layer: records in order, decoded where they are images, transformed."""
 
-    def __init__(
-        self, layer: LayerParameter, phase: Phase.ValueType, tops: int, seed: int, log: Glog
-    ) -> None:
+    def __init__(self, layer: LayerParameter, phase: Phase.ValueType, tops: int, log: Glog) -> None:
         """Raises CheckFailed when the database cannot be read or its records do not fit the layer."""
         param = layer.data_param
         super().__init__(layer.name, param.prefetch, log)
@@ -148,11 +147,14 @@ class RecordSource(PrefetchSource):
             param.source, layer.name
         )
         self.created.append(self._records.opened)
-        self._transformer = Transformer(layer.transform_param, phase, seed, log)
+        self._transformer = Transformer(layer.transform_param, phase, log)
         first = self._pixels(self._records.first())
         shape = (self._batch, *self._transformer.shape(*first.shape))
         self.shapes = [shape, (self._batch,)][:tops]
         self.log_lines.append(("data_layer.cpp:45", f"output data size: {','.join(map(str, shape))}"))
+
+    def seed(self, seed: int) -> None:
+        self._transformer.stream = Stream(seed)
 
     def close(self) -> None:
         super().close()

@@ -12,6 +12,7 @@ from barista_engine.flags import Value
 from barista_engine.glog import Glog, number
 from barista_engine.net import Net
 from barista_engine.readers import read_net
+from barista_engine.rng import open_stream
 from barista_server.caffe.schema import TEST, Phase
 
 
@@ -34,10 +35,9 @@ def open_net(flags: dict[str, Value], phase: Phase.ValueType, log: Glog) -> tupl
     log.info("caffe.cpp:275", f"Use GPU with device ID {gpus[0]}" if gpus else "Use CPU.")
     device = open_device(gpus)
     param = read_net(str(flags["model"]), phase, int(flags["level"]), str(flags["stage"]).split(","), log)
-    generator = torch.Generator()
-    generator.seed()
-    sources = DataSources(log, generator.initial_seed())
-    return Net(param, device=device, generator=generator, log=log, sources=sources), sources
+    stream = open_stream()
+    sources = DataSources(log, stream)
+    return Net(param, device=device, stream=stream, log=log, sources=sources), sources
 
 
 @torch.no_grad()

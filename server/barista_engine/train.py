@@ -15,6 +15,7 @@ from barista_engine.glog import Glog, number
 from barista_engine.lr import advance_step, learning_rate
 from barista_engine.net import Net
 from barista_engine.readers import log_upgrade, solver_test_nets, solver_train_net
+from barista_engine.rng import open_stream
 from barista_engine.signals import Action
 from barista_engine.solvers import Updater, check_solver
 from barista_server.caffe.prototxt import to_text
@@ -77,13 +78,8 @@ class Solver:
         self._requested = requested
         self._stopping = False
         self._step = 0
-        generator = torch.Generator()
-        if param.random_seed >= 0:
-            generator.manual_seed(param.random_seed)
-        else:
-            generator.seed()
-        self._device, self._generator = device, generator
-        self._sources = DataSources(log, generator.initial_seed())
+        self._device, self._stream = device, open_stream(param.random_seed)
+        self._sources = DataSources(log, self._stream)
         self.net = self._build(solver_train_net(param, log))
         tests = solver_test_nets(param, log)
         for source in tests:
@@ -103,7 +99,7 @@ class Solver:
         net = Net(
             source.param,
             device=self._device,
-            generator=self._generator,
+            stream=self._stream,
             log=self._log,
             sources=self._sources,
         )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
+from barista_engine.rng import Stream
 from barista_server.caffe.schema import TRAIN, BlobProto, Phase, TransformationParameter
 from barista_server.caffe.weights import WeightsError, blob_to_array
 
@@ -34,19 +35,25 @@ def read_mean(path: str) -> NDArray[np.float32]:
     return image.reshape(image.shape[-3:])
 
 
+def is_random(param: TransformationParameter, phase: Phase.ValueType) -> bool:
+    """Whether records are mirrored or cropped at random."""
+    return param.mirror or (phase == TRAIN and param.crop_size > 0)
+
+
 class Transformer:
     """Turns a batch of records (N, C, H, W) of bytes or floats into float32, as `transform_param` says.
 
     In the TRAIN phase crops are random, else centred; mirroring is random in both. Mean first, then scale.
     """
 
-    def __init__(self, param: TransformationParameter, phase: Phase.ValueType, seed: int, log: Glog) -> None:
-        """`seed` fixes crops and mirroring. Raises CheckFailed for a mean file that cannot be read."""
+    def __init__(self, param: TransformationParameter, phase: Phase.ValueType, log: Glog) -> None:
+        """Raises CheckFailed for a mean file that cannot be read."""
         self._crop = param.crop_size
         self._mirror = param.mirror
         self._random_crop = bool(param.crop_size) and phase == TRAIN
         self._scale = np.float32(param.scale)
-        self._random = np.random.default_rng(seed)
+        self.stream = Stream(0)
+        """Decides on crops and mirroring."""
         self._mean_values = np.array(param.mean_value, np.float32).reshape(-1, 1, 1)
         self._mean_image: NDArray[np.float32] | None = None
         if param.HasField("mean_file"):
@@ -72,7 +79,7 @@ class Transformer:
             self._fill(out, batch, (height - out_height) // 2, (width - out_width) // 2)
             return out
         for record, target in zip(batch, out, strict=True):
-            flipped = self._mirror and bool(self._random.integers(2))
+            flipped = self._mirror and self.stream.below(2) == 1
             top, left = self._offset(height - out_height, width - out_width)
             self._fill(target[..., ::-1] if flipped else target, record, top, left)
         return out
@@ -90,7 +97,7 @@ class Transformer:
     def _offset(self, spare_height: int, spare_width: int) -> tuple[int, int]:
         if not self._random_crop:
             return spare_height // 2, spare_width // 2
-        return int(self._random.integers(spare_height + 1)), int(self._random.integers(spare_width + 1))
+        return self.stream.below(spare_height + 1), self.stream.below(spare_width + 1)
 
     def _fill(self, out: NDArray[np.float32], source: NDArray[Any], top: int, left: int) -> None:
         """One pass where there is no mean: the conversion to float is the multiplication."""

@@ -16,6 +16,7 @@ from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog, number
 from barista_engine.images import Pixels, decode, resize
 from barista_engine.prefetch import Batch, PrefetchSource
+from barista_engine.rng import Stream
 from barista_engine.transform import read_mean
 from barista_server.caffe.schema import LayerParameter
 
@@ -48,12 +49,12 @@ class Placed:
 class WindowSource(PrefetchSource):
     """Random windows: first those of background, then `fg_fraction` of objects, warped to crop_size."""
 
-    def __init__(self, layer: LayerParameter, seed: int, log: Glog) -> None:
+    def __init__(self, layer: LayerParameter, stream: Stream, log: Glog) -> None:
         """Raises CheckFailed when the window file cannot be read or the settings do not fit."""
         super().__init__(layer.name, layer.data_param.prefetch, log)
         self._param = param = layer.window_data_param
         self._where = f"(layer {layer.name}, {param.source})"
-        self._random = np.random.default_rng(seed)
+        self._random = Stream(stream.word())
         self._crop, self._mirror = layer.transform_param.crop_size, layer.transform_param.mirror
         self._files: dict[str, bytes] = {}
         self._images: list[str] = []
@@ -152,8 +153,8 @@ class WindowSource(PrefetchSource):
         labels = np.zeros(size, np.float32)
         for item in range(size):
             windows = self._background if item < size - objects else self._objects
-            window = windows[int(self._random.integers(len(windows)))]
-            self._warp(window, self._mirror and bool(self._random.integers(2)), data[item])
+            window = windows[self._random.below(len(windows))]
+            self._warp(window, self._mirror and self._random.below(2) == 1, data[item])
             labels[item] = window.label
         return [torch.from_numpy(data), torch.from_numpy(labels)]
 

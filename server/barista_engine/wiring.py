@@ -16,6 +16,7 @@ from barista_engine.interfaces import DataSourceFactory, Log, Shape
 from barista_engine.layers import LayerType, check_counts, layer_type, shape_string
 from barista_engine.layers.registry import Context, Forward, Result
 from barista_engine.params import Param
+from barista_engine.rng import Stream
 from barista_server.caffe.schema import LayerParameter, NetParameter, ParamSpec
 
 _BYTES = 4
@@ -63,7 +64,7 @@ class Wiring:
         self,
         net: NetParameter,
         device: torch.device,
-        generator: torch.Generator,
+        stream: Stream,
         log: Log,
         sources: DataSourceFactory,
     ) -> None:
@@ -71,11 +72,9 @@ class Wiring:
         self.shapes: dict[str, Shape] = {}
         self.learnable: list[Param] = []
         self.output_weights: dict[str, float] = {}
-        self._device, self._generator, self._log, self._sources = device, generator, log, sources
-        self._device_generator = generator
-        if device.type != "cpu":
-            self._device_generator = torch.Generator(device)
-            self._device_generator.manual_seed(generator.initial_seed())
+        self._device, self._stream, self._log, self._sources = device, stream, log, sources
+        self._device_generator = torch.Generator(device)
+        self._device_generator.manual_seed(stream.seed)
         self._memory = 0
         self._available: set[str] = set()
         self._blob_needs: dict[str, bool] = {}
@@ -126,7 +125,7 @@ class Wiring:
             bottoms=[self.shapes[bottom] for bottom in spec.bottom],
             tops=len(tops),
             device=self._device,
-            generator=self._generator,
+            stream=self._stream,
             device_generator=self._device_generator,
             log=log,
             sources=self._sources,

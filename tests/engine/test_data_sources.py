@@ -16,6 +16,7 @@ from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
 from barista_engine.hdf5_data import Hdf5Source
 from barista_engine.records import RecordSource
+from barista_engine.rng import Stream
 from barista_server.caffe.prototxt import parse
 from barista_server.caffe.schema import TEST, TRAIN, Datum, LayerParameter, Phase
 from barista_server.caffe.weights import array_to_blob
@@ -34,7 +35,7 @@ def log_path(tmp_path: Path) -> Path:
 @pytest.fixture
 def sources(log_path: Path) -> Iterator[DataSources]:
     fd = os.open(log_path, os.O_WRONLY | os.O_CREAT)
-    opened = DataSources(Glog(fd=fd), seed=1)
+    opened = DataSources(Glog(fd=fd), Stream(1))
     yield opened
     opened.close()
     os.close(fd)

@@ -10,6 +10,7 @@ from google.protobuf import text_format
 
 from barista_engine.errors import CheckFailed
 from barista_engine.fillers import fill
+from barista_engine.rng import Stream
 from barista_server.caffe.schema import FillerParameter
 
 SHAPE = (40, 10, 5, 5)
@@ -17,7 +18,7 @@ FAN_IN, FAN_OUT = 250, 1000
 
 
 def filled(text: str, shape: tuple[int, ...] = SHAPE, seed: int = 1) -> torch.Tensor:
-    return fill(text_format.Parse(text, FillerParameter()), shape, torch.Generator().manual_seed(seed))
+    return fill(text_format.Parse(text, FillerParameter()), shape, Stream(seed))
 
 
 def test_the_default_is_zero() -> None:

@@ -15,6 +15,7 @@ from barista_engine.data import DataSources
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
 from barista_engine.images import decode, resize
+from barista_engine.rng import Stream
 from barista_server.caffe.prototxt import parse
 from barista_server.caffe.schema import TEST, TRAIN, Datum, LayerParameter
 from barista_server.data.lmdb_io import key_of, write_datums
@@ -30,7 +31,7 @@ OPENCV = dict(np.load(IMAGES / "opencv.npz"))
 @pytest.fixture
 def sources(tmp_path: Path) -> Iterator[DataSources]:
     fd = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
-    opened = DataSources(Glog(fd=fd), seed=1)
+    opened = DataSources(Glog(fd=fd), Stream(1))
     yield opened
     opened.close()
     os.close(fd)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from barista_engine.layers import LAYERS
 from barista_engine.net import Net
+from barista_engine.rng import Stream
 from barista_server.caffe.schema import TEST, TRAIN, NetParameter
 
 GOLDEN = Path(__file__).parent.parent / "fixtures" / "golden" / "layers"
@@ -62,7 +63,7 @@ def test_layer_agrees_with_caffe(file: Path) -> None:
     net = Net(
         description(golden),
         device=torch.device("cpu"),
-        generator=torch.Generator().manual_seed(1),
+        stream=Stream(1),
         sources=no_sources,  # type: ignore[arg-type]
     )
     layer = next(layer for layer in net.layers if layer.name == "L")

@@ -14,6 +14,7 @@ from barista_engine.data import DataSources
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
 from barista_engine.net import Net
+from barista_engine.rng import Stream
 from barista_server.caffe.net import load_net
 from barista_server.caffe.schema import TEST, TRAIN, NetParameter
 from barista_server.caffe.weights import read_weights
@@ -42,8 +43,8 @@ def build(
     return Net(
         param,
         device=torch.device("cpu"),
-        generator=torch.Generator().manual_seed(1),
-        sources=DataSources(Glog(), 1),
+        stream=Stream(1),
+        sources=DataSources(Glog(), Stream(1)),
         log=log,
         root=root,
     )
@@ -74,7 +75,7 @@ def golden_lines(name: str) -> list[list[str]]:
 
 def test_setting_up_logs_what_caffe_logs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(SOLVERS)
-    sources = DataSources(Glog(), 1)
+    sources = DataSources(Glog(), Stream(1))
     expected = golden_lines("sgd_fixed.log")
     assert len(expected) == 2
     for phase, want in zip((TRAIN, TEST), expected, strict=True):
@@ -84,8 +85,8 @@ def test_setting_up_logs_what_caffe_logs(monkeypatch: pytest.MonkeyPatch) -> Non
             param.state.level = 0
             param.state.stage.append("")
         log = Lines()
-        device, generator = torch.device("cpu"), torch.Generator().manual_seed(1)
-        net = Net(param, device=device, generator=generator, sources=sources, log=log)
+        device, stream = torch.device("cpu"), Stream(1)
+        net = Net(param, device=device, stream=stream, sources=sources, log=log)
         assert without_state(log.lines) == without_state(want)
         assert net.outputs == (["loss"] if phase == TRAIN else ["accuracy", "loss"])
 

@@ -1,7 +1,8 @@
 """Small trainings that a real Caffe 1.0 ran on a CPU: what it printed from start to end of optimization.
 
-A folder of `runs` holds solver.prototxt, net.prototxt, data, init.caffemodel, expected.log and, where it was
-given some, flags.txt with more flags; a snapshot there is one that Caffe wrote.
+A folder of `runs` holds solver.prototxt, net.prototxt, data, expected.log, the init.caffemodel it began with
+(none where the solver's random_seed made the first weights) and, where it was given some, flags.txt with more
+flags; a snapshot there is one that Caffe wrote.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ def test_trains_as_caffe_did(run: Path, tmp_path: Path, monkeypatch: pytest.Monk
     shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("*_iter_*"))
     monkeypatch.chdir(tmp_path / "run")
     more = Path("flags.txt").read_text().split() if Path("flags.txt").exists() else []
+    more += ["--weights=init.caffemodel"] if Path("init.caffemodel").exists() else []
     fd = os.open("ours.log", os.O_RDWR | os.O_CREAT)
     with training_here():
-        train(flags.parse(["--solver=solver.prototxt", "--weights=init.caffemodel", *more])[0], Glog(fd=fd))
+        train(flags.parse(["--solver=solver.prototxt", *more])[0], Glog(fd=fd))
     os.close(fd)
     ours = optimization(Path("ours.log").read_bytes())
     assert differences(ours, optimization(Path("expected.log").read_bytes()), TOLERANCE) == []

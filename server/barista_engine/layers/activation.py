@@ -104,7 +104,15 @@ def prelu(ctx: Context) -> Built:
 def dropout(ctx: Context) -> Built:
     """In training keep a number with 1 - ratio and scale it by 1 / (1 - ratio); in testing nothing."""
     ratio = ctx.spec.dropout_param.dropout_ratio
-    if not ctx.training or ratio == 0:
+    if not ctx.training:
         return ctx.like_bottom, lambda x: x
-    keep, generator = 1.0 - ratio, ctx.device_generator
-    return ctx.like_bottom, lambda x: x * torch.empty_like(x).bernoulli_(keep, generator=generator).div_(keep)
+    keep, stream, generator = 1.0 - ratio, ctx.stream, ctx.device_generator
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        if x.device.type == "cpu":
+            kept = torch.from_numpy(stream.bernoulli(x.numel(), keep)).view(x.shape).to(x.dtype)
+        else:
+            kept = torch.empty_like(x).bernoulli_(keep, generator=generator)
+        return x * kept.div_(keep)
+
+    return ctx.like_bottom, forward

@@ -48,13 +48,13 @@ def dummy_data(ctx: Context) -> Built:
     _check_number(ctx, "data_filler", len(fillers), allow_none=True)
     fillers = fillers or [FillerParameter()]
     fillers = fillers * ctx.tops if len(fillers) == 1 else fillers
-    device, generator = ctx.device, ctx.generator
+    device, stream = ctx.device, ctx.stream
     pairs = list(zip(fillers, shapes, strict=True))
-    fixed = [fill(f, s, generator).to(device) if f.type == "constant" else None for f, s in pairs]
+    fixed = [fill(f, s, stream).to(device) if f.type == "constant" else None for f, s in pairs]
 
     def forward() -> tuple[torch.Tensor, ...]:
         return tuple(
-            fill(f, s, generator).to(device) if blob is None else blob
+            fill(f, s, stream).to(device) if blob is None else blob
             for (f, s), blob in zip(pairs, fixed, strict=True)
         )
 

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from barista_engine.errors import check_equal
+from barista_engine.fillers import fill
 from barista_engine.layers.registry import Built, Context, layer, shape_string
 from barista_engine.params import Param
 from barista_server.caffe.schema import FillerParameter
@@ -45,6 +46,7 @@ def lstm(ctx: Context) -> Built:
     project = _projection(ctx, sizes, 4 * n, "c")
     weight, bias = ctx.params[:2]
     recurrent = _weight(ctx, "W_hc", (4 * n, n))
+    _fill_in_vain(ctx, sizes.steps, ((4 * n, n), ctx.spec.recurrent_param.weight_filler))
 
     def whole(x: torch.Tensor, keep: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         """By torch's own LSTM, several times faster, whose gates come in another order."""
@@ -84,6 +86,8 @@ def rnn(ctx: Context) -> Built:
     project = _projection(ctx, sizes, n, "h")
     recurrent, out = _weight(ctx, "W_hh", (n, n)), _weight(ctx, "W_ho", (n, n))
     bias = _blob(ctx, "b_o", (n,), p.bias_filler)
+    square = (n, n), p.weight_filler
+    _fill_in_vain(ctx, sizes.steps, square, square, ((n,), p.bias_filler))
 
     def run(bottoms: Bottoms, cont: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         weight = recurrent().t()
@@ -181,6 +185,14 @@ def _projection(ctx: Context, sizes: _Sizes, width: int, letter: str) -> Callabl
 
 def _weight(ctx: Context, name: str, shape: tuple[int, ...]) -> Param:
     return _blob(ctx, name, shape, ctx.spec.recurrent_param.weight_filler)
+
+
+def _fill_in_vain(ctx: Context, steps: int, *shapes: tuple[tuple[int, ...], FillerParameter]) -> None:
+    """Draw what Caffe draws for blobs of later steps, before it shares those of the first with them."""
+    for _ in range(steps - 1):
+        for shape, filler in shapes:
+            if filler.type != "constant":
+                fill(filler, shape, ctx.stream)
 
 
 def _blob(ctx: Context, name: str, shape: tuple[int, ...], filler: FillerParameter) -> Param:

@@ -25,6 +25,7 @@ from barista_engine.errors import CheckFailed
 from barista_engine.fillers import fill
 from barista_engine.interfaces import BatchSource, DataSourceFactory, Log, Shape
 from barista_engine.params import Param
+from barista_engine.rng import Stream
 from barista_server.caffe.schema import TRAIN, FillerParameter, LayerParameter
 
 Result = torch.Tensor | tuple[torch.Tensor, ...]
@@ -92,10 +93,10 @@ class Context:
     bottoms: list[Shape]
     tops: int
     device: torch.device
-    generator: torch.Generator
-    """For fillers, on the CPU."""
+    stream: Stream
+    """Caffe's random numbers: for fillers and, on the CPU, the forward pass."""
     device_generator: torch.Generator
-    """For random numbers of the forward pass, on `device`."""
+    """For random numbers of the forward pass that Caffe has on GPUs only, on `device`."""
     log: Log
     sources: DataSourceFactory
     source: BatchSource | None = None
@@ -118,7 +119,7 @@ class Context:
         memory_format: torch.memory_format = torch.contiguous_format,
     ) -> Param:
         """Declare the next parameter blob. Its tensor is learned unless the net finds lr_mult 0."""
-        value = fill(filler, shape, self.generator).to(self.device)
+        value = fill(filler, shape, self.stream).to(self.device)
         value = value.to(memory_format=memory_format).requires_grad_()
         self.params.append(Param(value, self.spec.name, len(self.params)))
         return self.params[-1]
