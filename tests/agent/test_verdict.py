@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from barista_server.agent.parts import Facts
 from barista_server.agent.states import Happening
 from barista_server.agent.store import Exit
-from barista_server.agent.tail import Facts, Pulse
+from barista_server.agent.tail import Pulse
 from barista_server.agent.verdict import judge
 
 H = Happening

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
@@ -37,6 +39,41 @@ def read_json(path: Path, kind: type[T]) -> T:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+_KINDS = {
+    stat.S_IFDIR: "it is a folder",
+    stat.S_IFIFO: "it is a pipe",
+    stat.S_IFSOCK: "it is a socket",
+    stat.S_IFCHR: "it is a device",
+    stat.S_IFBLK: "it is a device",
+}
+
+
+def stat_regular(path: Path) -> os.stat_result:
+    """Size and times of a file, links followed. Raises OSError, also for what is no regular file."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        why = _KINDS.get(stat.S_IFMT(found.st_mode), "it is no file")
+        raise OSError(errno.EINVAL, why, str(path))
+    return found
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading without ever waiting for it, as a pipe would make one.
+
+    Raises OSError, also for what is no regular file.
+    """
+    stat_regular(path)
+    # It may have become another thing since: then this does not wait either.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no file", str(path))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def sync_folder(folder: Path) -> None:

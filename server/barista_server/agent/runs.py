@@ -14,10 +14,11 @@ from typing import TypeVar
 
 from barista_server import runner
 from barista_server.agent import files, process
+from barista_server.agent.parts import Facts, Part
 from barista_server.agent.process import Identity
 from barista_server.agent.snapshots import Stamp
 from barista_server.agent.store import Command, Exit, Process
-from barista_server.agent.tail import Facts, Log, Pulse
+from barista_server.agent.tail import Log, Pulse
 from barista_server.agent.verdict import Verdict
 from barista_server.api.messages import RunInfo
 
@@ -131,6 +132,16 @@ class Run:
         """The process that waits for it."""
         found = self.process
         return Identity(found.boot_id, found.runner_pid, found.runner_start, found.nonce) if found else None
+
+    @property
+    def part(self) -> Part:
+        """Its log, as far as it is parsed."""
+        return self.log.part
+
+    def release(self) -> None:
+        """Free what was parsed, and remember what it came to."""
+        self.told = self.facts()
+        self.log.forget()
 
     def facts(self) -> Facts:
         """What the log says, read now or remembered."""

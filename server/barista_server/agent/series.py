@@ -1,30 +1,42 @@
-"""Metric windows over the runs of a session."""
+"""Metric windows over the runs of a session or an imported log."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from barista_server import metrics
-from barista_server.agent.runs import Run
+from barista_server.agent.parts import Part
 from barista_server.api.messages import GetSeries, Series, SeriesKey
 from barista_server.caffe import log as caffe_log
 
 Column = NDArray[np.float64]
 
 
-def keys(runs: Iterable[Run]) -> list[SeriesKey]:
+class Source(Protocol):
+    """A run whose log is parsed."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def started(self) -> float: ...
+    @property
+    def part(self) -> Part: ...
+
+
+def keys(runs: Iterable[Source]) -> list[SeriesKey]:
     """Every metric of any run, in the order in which they turned up."""
     found: dict[caffe_log.SeriesKey, None] = {}
     for run in runs:
-        found |= dict.fromkeys(run.log.parser.series)
+        found |= dict.fromkeys(run.part.parser.series)
     return [SeriesKey(phase=key.phase, name=key.name, net=key.net, output=key.output) for key in found]
 
 
-def windows(runs: list[Run], call: GetSeries) -> list[Series]:
+def windows(runs: Sequence[Source], call: GetSeries) -> list[Series]:
     """What is asked; ``runs`` oldest first, their logs read. A metric no run has comes back empty."""
     origin = min((_begin(run) for run in runs), default=0.0)
     return [_window(runs, key, call, origin) for key in call.keys]
@@ -38,7 +50,7 @@ class _Points:
     run: NDArray[np.int32]
 
 
-def _window(runs: list[Run], key: SeriesKey, call: GetSeries, origin: float) -> Series:
+def _window(runs: Sequence[Source], key: SeriesKey, call: GetSeries, origin: float) -> Series:
     points = _points(runs, key, call, origin)
     if call.raw or call.buckets == 0:
         found = metrics.window(points.x, points.y, call.x0, call.x1, max(1, len(points.x)))
@@ -57,23 +69,23 @@ def _window(runs: list[Run], key: SeriesKey, call: GetSeries, origin: float) -> 
     )
 
 
-def _points(runs: list[Run], key: SeriesKey, call: GetSeries, origin: float) -> _Points:
+def _points(runs: Sequence[Source], key: SeriesKey, call: GetSeries, origin: float) -> _Points:
     """All points of a metric: stitched, or run after run when raw."""
     wanted = caffe_log.SeriesKey(key.phase, key.net, key.output, key.name)
     pieces = []
     for run in runs:
-        parser = run.log.parser
-        if parser.run is None or parser.run.first_iteration is None:
+        part = run.part
+        if part.run is None or part.run.first_iteration is None:
             continue
-        series = parser.series.get(wanted) or caffe_log.Series()
+        points = part.points(wanted)
         pieces.append(
             metrics.Piece(
                 run=run.number,
-                start=parser.run.resume_iteration or 0,
-                iteration=series.iteration,
-                seconds=series.seconds + (_begin(run) - origin),
-                value=series.value,
-                line=series.line,
+                start=part.run.resume_iteration or 0,
+                iteration=points.iteration,
+                seconds=points.seconds + (_begin(run) - origin),
+                value=points.value,
+                line=points.line,
             )
         )
     if call.raw:
@@ -91,9 +103,9 @@ def _points(runs: list[Run], key: SeriesKey, call: GetSeries, origin: float) -> 
     return _Points(x, value, line.astype(np.int64), number.astype(np.int32))
 
 
-def _begin(run: Run) -> float:
+def _begin(run: Source) -> float:
     """Wall-clock time of a log's first stamp; where the log does not tell, the start of its process."""
-    epoch = run.log.parser.epoch
+    epoch = run.part.parser.epoch
     return run.started if epoch is None else epoch
 
 

@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from barista_server.agent import series, signalling, watch
+from barista_server.agent import signalling, watch
 from barista_server.agent.caffes import Caffes
-from barista_server.agent.client import Client, Follow, shorten
+from barista_server.agent.client import Client, shorten
 from barista_server.agent.errors import CallError
 from barista_server.agent.hub import Hub
 from barista_server.agent.names import valid_name
-from barista_server.agent.runs import Run
+from barista_server.agent.reading import Reading
 from barista_server.agent.session import LIVE, Host, Session
 from barista_server.agent.states import Happening, Refused, next_state
 from barista_server.agent.store import Folder, Meta, Store
@@ -31,9 +31,6 @@ EDITS = 2.0
 """Seconds between two looks whether somebody edited a prototxt."""
 SOME = 5
 """Sessions or pieces of trash named to somebody who asked for one that is not there."""
-MOST_LOGS = 8
-"""Logs of ended runs kept parsed for GetLines and GetSeries; live ones always are."""
-
 log = logging.getLogger("barista.agent")
 
 
@@ -47,7 +44,7 @@ class Service:
         self._writer = ThreadPoolExecutor(1, "disk")
         self._host = Host(root, self.hub, Caffes(root), self._disk)
         self._sessions: dict[str, Session] = {}
-        self._parsed: dict[tuple[str, int], Run] = {}
+        self._reading = Reading(self.hub)
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: dict[type, Callable[[Any, Client], Awaitable[m.Result]]] = {
             m.ListSessions: self._list_sessions,
@@ -186,26 +183,6 @@ class Service:
         hint = f"The newest are: {there}." if newest else "There are none yet."
         raise CallError("not-found", f"there is no session '{wanted}'", hint)
 
-    def _run(self, session: Session, number: int) -> Run:
-        if number in session.runs:
-            return session.runs[number]
-        there = ", ".join(str(one) for one in sorted(session.runs)) or "none"
-        raise CallError("not-found", f"has no run {number}", f"Runs there are: {there}.")
-
-    async def _read(self, session: Session, run: Run) -> None:
-        """Have a log parsed; of ended runs only the last few stay so."""
-        if run.verdict is None:
-            return
-        if run.log.read == 0:
-            await run.read_log()
-            run.log.parser.finish()
-        self._parsed.pop((session.id, run.number), None)
-        self._parsed[session.id, run.number] = run
-        while len(self._parsed) > MOST_LOGS:
-            old = self._parsed.pop(next(iter(self._parsed)))
-            old.told = old.facts()
-            old.log.forget()
-
     # --------------------------------------------------------------------------------------------- calls
 
     async def _list_sessions(self, call: m.ListSessions, client: Client) -> m.Result:
@@ -335,29 +312,13 @@ class Service:
         return m.CaffeList(caffes=await self._host.caffes.with_versions())
 
     async def _get_lines(self, call: m.GetLines, client: Client) -> m.Result:
-        session = self._find(call)
-        run = self._run(session, call.run)
-        await self._read(session, run)
-        try:
-            start, total, lines = run.log.lines(call.kinds, call.start, min(call.count, m.MOST_LINES))
-        except KeyError as error:
-            raise CallError("invalid", f"there is no kind of line called {error}") from None
-        return m.Lines(session=session.id, run=run.number, start=start, total=total, lines=lines)
+        return await self._reading.lines(self._find(call), call)
 
     async def _list_series(self, call: m.ListSeries, client: Client) -> m.Result:
-        return m.SeriesList(keys=series.keys(await self._runs(self._find(call))))
+        return await self._reading.keys(self._find(call))
 
     async def _get_series(self, call: m.GetSeries, client: Client) -> m.Result:
-        session = self._find(call)
-        found = series.windows(await self._runs(session), call)
-        return m.SeriesWindow(session=session.id, series=found)
-
-    async def _runs(self, session: Session) -> list[Run]:
-        """All runs, oldest first, with their logs parsed."""
-        found = [run for _, run in sorted(session.runs.items())]
-        for run in found:
-            await self._read(session, run)
-        return found
+        return await self._reading.windows(self._find(call), call)
 
     async def _get_files(self, call: m.GetFiles, client: Client) -> m.Result:
         folder = self._find(call).folder
@@ -382,19 +343,7 @@ class Service:
         )
 
     async def _follow_log(self, call: m.FollowLog, client: Client) -> m.Result:
-        session = self._find(call)
-        run = self._run(session, call.run)
-        path = run.log.path
-        try:
-            size = path.stat().st_size
-        except FileNotFoundError:
-            size = 0
-        if call.offset < 0 or call.offset > size:
-            text = f"has {size} bytes in the log of run {run.number}, so none at offset {call.offset}"
-            raise CallError("invalid", text, "Follow it from offset 0.")
-        client.follow(Follow(session.id, run.number, path, call.offset, size, run.over.is_set))
-        self.hub.listeners.add(client)
-        return m.Done()
+        return self._reading.follow(self._find(call), call, client)
 
     async def _unfollow_log(self, call: m.UnfollowLog, client: Client) -> m.Result:
         client.unfollow(self._find(call).id, call.run)

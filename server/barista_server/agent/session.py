@@ -14,11 +14,11 @@ from barista_server.agent import journal, process, runs
 from barista_server.agent.caffes import Caffes
 from barista_server.agent.errors import CallError
 from barista_server.agent.hub import Hub
+from barista_server.agent.parts import Facts
 from barista_server.agent.runs import LaunchError, Run
 from barista_server.agent.snapshots import Pair, Shelf, Stamp
 from barista_server.agent.states import Happening, next_state
 from barista_server.agent.store import Command, Folder, Meta
-from barista_server.agent.tail import Facts
 from barista_server.agent.verdict import Verdict
 from barista_server.api.messages import Problem, SessionInfo, Snapshot, State
 

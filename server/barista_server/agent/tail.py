@@ -5,47 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import BinaryIO, Literal, cast, get_args
 
-import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from barista_server import metrics
+from barista_server.agent.files import open_regular
+from barista_server.agent.parts import Facts, Pace, Part
 from barista_server.api.messages import LogLine
-from barista_server.caffe.log import LOSS, Ending, LineKind, LogParser, clean
+from barista_server.caffe.log import LineKind, LogParser, clean
 
 CHUNK = 256 * 1024
 """Bytes parsed in one go on the event loop: a few milliseconds."""
-MOST_TESTS = 32
-"""Test outputs told with a session; a net that prints a value per class has hundreds."""
+MAX_LINE = 1 << 16
+"""Bytes of a line that are shown."""
+MOST_TEXT = 4 * 1024 * 1024
+"""Characters of lines in one answer, so that it fits a frame even if all are junk."""
 
 Kind = Literal["plain", "metric", "test", "event", "warning", "error"]
 KINDS: dict[str, LineKind] = {name: LineKind[name.upper()] for name in get_args(Kind)}
 _NAMES = {kind: cast(Kind, name) for name, kind in KINDS.items()}
-
-
-class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a log says about its run."""
-
-    size: int = 0
-    lines: int = 0
-    began: bool = False
-    """``Starting Optimization`` was printed: from here on signals are understood."""
-    iteration: int = 0
-    max_iter: int | None = None
-    loss: float | None = None
-    tests: dict[str, float] = {}
-    done: bool = False
-    stopped_early: bool = False
-    error: str | None = None
-    error_line: int | None = None
-    """0-based."""
-
-
-class Pace(msgspec.Struct, frozen=True):
-    """Iterations per second, tests left out; seconds to go, tests included. None where not known."""
-
-    speed: float | None = None
-    eta: float | None = None
 
 
 class Log:
@@ -76,88 +55,92 @@ class Log:
         self.read += len(data)
         return bool(data)
 
+    @property
+    def part(self) -> Part:
+        """All of it, as one run."""
+        return Part(self.parser, self.parser.run)
+
     def facts(self) -> Facts:
         """The state of things; cheap, whatever the length of the log."""
-        parser, run = self.parser, self.parser.run
-        if run is None:
-            return Facts(size=self.read, lines=parser.lines)
-        losses = parser.series.get(LOSS)
-        failed = run.ending is Ending.FAILED
-        return Facts(
-            size=self.read,
-            lines=parser.lines,
-            began=run.started_line is not None,
-            iteration=run.last_iteration or run.resume_iteration or 0,
-            max_iter=run.max_iter,
-            loss=float(losses.value[-1]) if losses is not None and len(losses) else None,
-            tests=self._tests(),
-            done=run.ending is Ending.FINISHED,
-            stopped_early=run.ending is Ending.STOPPED_EARLY,
-            error=run.error if failed else None,
-            error_line=run.end_line if failed else None,
-        )
-
-    def _tests(self) -> dict[str, float]:
-        """Last value of each test output; a name that several outputs have gets their numbers."""
-        found = [(key, series) for key, series in self.parser.series.items() if key.phase == "test"]
-        names = [key.name for key, _ in found]
-        tests = {}
-        for key, series in found[:MOST_TESTS]:
-            many = names.count(key.name) > 1
-            tests[f"{key.name} {key.net}#{key.output}" if many else key.name] = float(series.value[-1])
-        return tests
+        return self.part.facts(self.read)
 
     def pace(self) -> Pace:
         """Speed and time to go, as of the last displays."""
-        parser, run = self.parser, self.parser.run
-        losses, tests = parser.series.get(LOSS), parser.tests
-        if run is None or losses is None:
-            return Pace()
-        speed = metrics.speed(losses.iteration, losses.seconds, tests.begin, tests.end)
-        left = None
-        if run.max_iter is not None:
-            duration = metrics.duration_of_tests(tests.begin, tests.end, tests.net)
-            at = run.last_iteration or 0
-            left = metrics.eta(at, run.max_iter, speed, run.test_interval or 0, duration)
-        return Pace(speed=speed, eta=left)
+        return self.part.pace()
 
-    def lines(self, kinds: Sequence[str], start: int, count: int) -> tuple[int, int, list[LogLine]]:
-        """Index of the first line sent, number of lines that pass, and up to ``count`` lines.
+    def lines(
+        self, kinds: Sequence[str], start: int, count: int, within: tuple[int, int | None] = (0, None)
+    ) -> tuple[int, int, list[LogLine]]:
+        """Index of the first line sent, number of lines that pass, and up to ``count`` lines; fewer where
+        these would be more than ``MOST_TEXT`` bytes.
 
-        ``start`` counts lines of ``kinds`` (all when empty), from the end when negative. Raises KeyError for
-        an unknown kind, OSError.
+        ``start`` counts lines of ``kinds`` (all when empty) in the lines ``within``, from the end when
+        negative. Raises KeyError for an unknown kind, OSError.
         """
         index = self.parser.index
         wanted = [KINDS[kind] for kind in kinds]
-        total = index.count(wanted) if wanted else index.lines
+        low, high = within[0], index.lines if within[1] is None else within[1]
+        chosen: NDArray[np.int64] | None = None
+        if wanted and (low, high) != (0, index.lines):
+            chosen = np.flatnonzero(np.isin(index.kinds[low:high], wanted)) + low
+            total = len(chosen)
+        else:
+            total = index.count(wanted) if wanted else high - low
         first = max(0, total + start) if start < 0 else min(start, total)
         stop = min(total, first + max(0, count))
-        numbers = index.select(wanted, first, stop).tolist() if wanted else list(range(first, stop))
+        if chosen is not None:
+            numbers = chosen[first:stop].tolist()
+        elif wanted:
+            numbers = index.select(wanted, first, stop).tolist()
+        else:
+            numbers = list(range(low + first, low + stop))
         if not numbers:
             return first, total, []
         texts = self._texts(numbers)
         kinds_of = index.kinds
         lines = [
             LogLine(number=number, kind=_NAMES[LineKind(int(kinds_of[number]))], text=text)
-            for number, text in zip(numbers, texts, strict=True)
+            for number, text in zip(numbers, texts, strict=False)
         ]
         return first, total, lines
 
     def _texts(self, numbers: list[int]) -> list[str]:
         """Text of lines, ascending; those near each other are read together."""
         texts: list[str] = []
-        with self.path.open("rb") as file:
+        room = MOST_TEXT
+        with open_regular(self.path) as file:
             begin = 0
-            while begin < len(numbers):
+            while begin < len(numbers) and room > 0:
                 end = begin + 1
                 while end < len(numbers) and numbers[end] - numbers[end - 1] < 256:
                     end += 1
                 span = self.parser.index.span(numbers[begin], numbers[end - 1] + 1)
                 file.seek(span.start)
-                rows = file.read(span.stop - span.start).split(b"\n")
-                texts += [clean(rows[number - span.first]) for number in numbers[begin:end]]
+                here = span.first
+                for number in numbers[begin:end]:
+                    skip_lines(file, number - here)
+                    texts.append(clean(read_line(file)))
+                    here = number + 1
+                    room -= len(texts[-1])
+                    if room <= 0:
+                        break
                 begin = end
         return texts
+
+
+def read_line(file: BinaryIO) -> bytes:
+    """The next line as far as it is shown: at most MAX_LINE bytes. The rest of it is skipped."""
+    line = file.readline(MAX_LINE)
+    if len(line) == MAX_LINE and not line.endswith(b"\n"):
+        skip_lines(file, 1)
+    return line
+
+
+def skip_lines(file: BinaryIO, count: int) -> None:
+    """Pass over whole lines, however long they are."""
+    for _ in range(count):
+        while (piece := file.readline(CHUNK)) and not piece.endswith(b"\n"):
+            pass
 
 
 class Pulse:

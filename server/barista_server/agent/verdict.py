@@ -7,9 +7,9 @@ import signal
 
 import msgspec
 
+from barista_server.agent.parts import Facts
 from barista_server.agent.states import Happening
 from barista_server.agent.store import Exit
-from barista_server.agent.tail import Facts
 from barista_server.api.messages import Problem
 
 HINTS: list[tuple[str, str]] = [
