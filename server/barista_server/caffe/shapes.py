@@ -4,7 +4,7 @@ Nothing is run or read: what data layers hold is asked of a function given by th
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Literal
 
@@ -24,13 +24,16 @@ _BYTES = 4  # of a float32 value
 class LayerShapes:
     """One layer as built. index: its number in the net given, None for a Split that Caffe puts in.
 
-    tops: a shape per top, None where it is not known; params: shapes of the parameter blobs, empty where
-    not known; owned: those of them that are not shared with an earlier layer.
+    bottoms, names: blobs it reads and makes, as Caffe names them behind Splits; tops: a shape per name, None
+    where it is not known; params: shapes of the parameter blobs, empty where not known; owned: those of them
+    that are not shared with an earlier layer.
     """
 
     index: int | None
     name: str
     type: str
+    bottoms: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     tops: tuple[Shape | None, ...] = ()
     params: tuple[Shape, ...] = ()
     owned: tuple[Shape, ...] = ()
@@ -120,6 +123,11 @@ def _check_per_blob(layer: LayerParameter, kind: Computed | Source) -> None:
     )
 
 
+def _names(tops: Sequence[str], count: int) -> tuple[str, ...]:
+    """Names of so many tops; one that a loss makes by itself has none of its own."""
+    return (*tops, *["(automatic)"] * (count - len(tops)))
+
+
 class _Builder:
     """Goes through the layers of a net in order and remembers the shape of each blob."""
 
@@ -154,8 +162,18 @@ class _Builder:
             hint = self._where(layer.bottom[position])
             self._add_problem(index, f"{message}{position})", "bottom", position, hint)
         self._blobs.update(zip(layer.top, tops, strict=False))
+        names = _names(layer.top, len(tops))
         self.layers.append(
-            LayerShapes(index, layer.name, layer.type, tuple(tops), tuple(params), tuple(owned))
+            LayerShapes(
+                index,
+                layer.name,
+                layer.type,
+                tuple(layer.bottom),
+                names,
+                tuple(tops),
+                tuple(params),
+                tuple(owned),
+            )
         )
         if layer.type not in LAYER_TYPES and layer.type != "Python":
             message = f"Unknown layer type: {layer.type}" if layer.type else "type is not set"
@@ -231,13 +249,16 @@ class _Builder:
         upcoming = next(own, None)
         for layer in insert_splits(net).layer:
             if upcoming is not None and (layer.name, layer.type) == (upcoming.name, upcoming.type):
-                current = upcoming
+                names = _names(layer.top, len(upcoming.tops))
+                current = replace(upcoming, bottoms=tuple(layer.bottom), names=names)
                 built.append(current)
                 upcoming = next(own, None)
             else:
                 made = dict(zip(self._net.layer[current.index or 0].top, current.tops, strict=False))
                 tops = (made[layer.bottom[0]],) * len(layer.top)
-                built.append(LayerShapes(None, layer.name, layer.type, tops))
+                built.append(
+                    LayerShapes(None, layer.name, layer.type, tuple(layer.bottom), tuple(layer.top), tops)
+                )
             for position in self._written_twice(layer, written):
                 self._tell_twice(current, layer, position)
             written.update(layer.top)
