@@ -181,12 +181,16 @@ class Net:
             layer.ClearField("blobs")
         return net
 
-    def load_weights(self, weights: Weights | Mapping[str, Sequence[NDArray[np.float32]]]) -> None:
+    def load_weights(self, weights: Weights | Mapping[str, Sequence[NDArray[np.float32] | None]]) -> None:
         """Take over the blobs (layer name -> blobs) of the layers that the net has, and say which it ignores.
 
-        A parameter shared with an earlier layer may be missing. Raises CheckFailed if number or shape differ.
+        A parameter shared with an earlier layer may be missing, or None. Blobs are asked for one by one. Raises
+        CheckFailed if number or shape differ.
         """
-        for name, blobs in (weights.layers if isinstance(weights, Weights) else weights).items():
+        layers: Mapping[str, Sequence[NDArray[np.float32] | None]] = (
+            weights.layers if isinstance(weights, Weights) else weights
+        )
+        for name, blobs in layers.items():
             layer = self._layer_or_say_ignored(name, "net.cpp:744")
             if layer is None:
                 continue
@@ -194,7 +198,10 @@ class Net:
             if len(blobs) > len(layer.params) or any(param.owner is None for param in missing):
                 _check_number_of_blobs(name, len(layer.params), len(blobs), 750)
             for index, (param, blob) in enumerate(zip(layer.params, blobs, strict=False)):
-                self._load(param, index, name, blob)
+                if blob is not None:
+                    self._load(param, index, name, blob)
+                elif param.owner is None:
+                    _check_number_of_blobs(name, len(layer.params), len(blobs) - 1, 750)
 
     def _load(self, param: Param, index: int, layer: str, blob: NDArray[np.float32]) -> None:
         if not _shape_fits(blob.shape, param.shape):
@@ -207,7 +214,7 @@ class Net:
                 759,
             )
         with torch.no_grad():
-            param().copy_(torch.from_numpy(np.array(blob, dtype=np.float32).reshape(param.shape)))
+            param().copy_(torch.from_numpy(np.require(blob, np.float32, "CW").reshape(param.shape)))
 
     def share_weights(self, source: Net) -> None:
         """Use the memory of `source`'s parameters in layers of the same names; say which have none here."""

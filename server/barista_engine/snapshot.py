@@ -16,16 +16,9 @@ from barista_engine.interfaces import Log
 from barista_engine.net import Net
 from barista_engine.readers import log_upgrade
 from barista_engine.solvers import Updater
+from barista_server.caffe.model_file import ModelFile, StateFile
 from barista_server.caffe.schema import SolverParameter
-from barista_server.caffe.weights import (
-    State,
-    Weights,
-    WeightsError,
-    read_state,
-    read_weights,
-    write_state,
-    write_weights,
-)
+from barista_server.caffe.weights import State, WeightsError, write_state, write_weights
 
 
 def check_writable(param: SolverParameter) -> None:
@@ -75,45 +68,11 @@ def _steps(net: Net, updater: Updater) -> dict[str, list[NDArray[np.float32]]]:
 
 def load_weights(net: Net, path: str, log: Log) -> None:
     """Take over the blobs of the layers that `net` and the weight file have in common. Raises CheckFailed."""
-    weights = _read_weights(path)
-    log_upgrade(weights.notes, log)
-    net.load_weights(weights)
-
-
-def restore(path: str, net: Net, updater: Updater, log: Glog) -> tuple[int, int]:
-    """Restore weights and history from a solver state: its iteration and step counter. Raises CheckFailed."""
     try:
-        state = read_state(path)
-    except FileNotFoundError:
-        raise CheckFailed(
-            f"Check failed: fd != -1 (-1 vs. -1) File not found: {path}", "io.cpp", 52
-        ) from None
-    except (OSError, WeightsError) as error:
-        raise CheckFailed(
-            f"Check failed: ReadProtoFromBinaryFile(filename, proto) {error}", "io.cpp", 57
-        ) from None
-    if state.learned_net:
-        load_weights(net, state.learned_net, log)
-    found, wanted = len(state.history), len(updater.history)
-    if found != wanted:
-        sizes = f"({found} vs. {wanted})"
-        message = f"{sizes} Incorrect length of history blobs."
-        message = f"Check failed: state.history_size() == history_.size() {message}"
-        raise CheckFailed(message, "sgd_solver.cpp", 334)
-    if not path.endswith(".h5"):
-        log.info("sgd_solver.cpp:336", "SGDSolver: restoring history")
-    for index, (blob, saved) in enumerate(zip(updater.history, state.history, strict=True)):
-        if saved.size != blob.numel():
-            sizes = f"({saved.size} vs. {blob.numel()})"
-            message = f"history blob {index} of {path} does not fit the net"
-            raise CheckFailed(f"Check failed: count_ == proto.data_size() {sizes} {message}", "blob.cpp", 480)
-        blob.copy_(torch.from_numpy(np.ascontiguousarray(saved)).view(blob.shape))
-    return state.iter, state.current_step
-
-
-def _read_weights(path: str) -> Weights:
-    try:
-        return read_weights(path)
+        with ModelFile(path) as model:
+            _, notes = model.upgraded()
+            log_upgrade(notes, log)
+            net.load_weights(model.values())
     except FileNotFoundError:
         raise CheckFailed(
             f"Check failed: fd != -1 (-1 vs. -1) File not found: {path}", "io.cpp", 52
@@ -123,3 +82,56 @@ def _read_weights(path: str) -> Weights:
         raise CheckFailed(
             f"Check failed: ReadProtoFromBinaryFile(param_file, param) {message}", "upgrade_proto.cpp", 97
         ) from None
+
+
+def restore(path: str, net: Net, updater: Updater, log: Glog) -> tuple[int, int]:
+    """Restore weights and history from a solver state: its iteration and step counter. Raises CheckFailed."""
+    try:
+        with StateFile(path) as state:
+            if state.learned_net:
+                _load_learned(net, state.learned_net, path, log)
+            _load_history(updater, state, log)
+            return state.iter, state.current_step
+    except FileNotFoundError:
+        raise CheckFailed(
+            f"Check failed: fd != -1 (-1 vs. -1) File not found: {path}", "io.cpp", 52
+        ) from None
+    except (OSError, WeightsError) as error:
+        raise CheckFailed(
+            f"Check failed: ReadProtoFromBinaryFile(filename, proto) {error}", "io.cpp", 57
+        ) from None
+
+
+def _load_learned(net: Net, model: str, state: str, log: Glog) -> None:
+    """The weights that a solver state names by the path they were written to."""
+    if not Path(model).exists():
+        beside = Path(state).with_name(Path(model).name)
+        advice = (
+            f"It lies beside it: start in {Path(state).parent.resolve()}"
+            if beside.exists()
+            else ("Start where the snapshot was written, or put the file there")
+        )
+        raise CheckFailed(
+            f"Check failed: fd != -1 (-1 vs. -1) File not found: {model} (the weights that {state} names. "
+            f"{advice}; with --weights instead of --snapshot only weights are taken over)",
+            "io.cpp",
+            52,
+        )
+    load_weights(net, model, log)
+
+
+def _load_history(updater: Updater, state: StateFile, log: Glog) -> None:
+    found, wanted = len(state.history), len(updater.history)
+    if found != wanted:
+        sizes = f"({found} vs. {wanted})"
+        message = f"{sizes} Incorrect length of history blobs."
+        message = f"Check failed: state.history_size() == history_.size() {message}"
+        raise CheckFailed(message, "sgd_solver.cpp", 334)
+    if not state.path.endswith(".h5"):
+        log.info("sgd_solver.cpp:336", "SGDSolver: restoring history")
+    for index, (blob, saved) in enumerate(zip(updater.history, state.history, strict=True)):
+        if saved.count != blob.numel():
+            sizes = f"({saved.count} vs. {blob.numel()})"
+            message = f"history blob {index} of {state.path} does not fit the net"
+            raise CheckFailed(f"Check failed: count_ == proto.data_size() {sizes} {message}", "blob.cpp", 480)
+        blob.copy_(torch.from_numpy(saved.read()).view(blob.shape))

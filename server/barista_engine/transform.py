@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
 from barista_engine.rng import Stream
-from barista_server.caffe.schema import TRAIN, BlobProto, Phase, TransformationParameter
-from barista_server.caffe.weights import WeightsError, blob_to_array
+from barista_server.caffe.errors import WeightsError
+from barista_server.caffe.model_file import read_blob_file
+from barista_server.caffe.schema import TRAIN, Phase, TransformationParameter
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 
@@ -22,13 +21,13 @@ Pixels = NDArray[np.uint8] | NDArray[np.float32]
 def read_mean(path: str) -> NDArray[np.float32]:
     """The mean image of a .binaryproto, (channels, height, width). CheckFailed if it cannot be read."""
     try:
-        image = blob_to_array(BlobProto.FromString(Path(path).read_bytes()))
+        image = read_blob_file(path)
     except OSError:
         raise CheckFailed(
             f"Check failed: fd != -1 (-1 vs. -1) File not found: {path}", "io.cpp", 52
         ) from None
-    except (DecodeError, WeightsError):
-        message = f"Check failed: ReadProtoFromBinaryFile(filename, proto) Not a mean file: {path}"
+    except WeightsError as error:
+        message = f"Check failed: ReadProtoFromBinaryFile(filename, proto) Not a mean file: {error}"
         raise CheckFailed(message, "io.cpp", 63) from None
     if image.ndim < 3 or any(dim != 1 for dim in image.shape[:-3]):
         raise CheckFailed(f"Check failed: mean file {path} has shape {image.shape}", "io.cpp", 63)

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
+from barista_server.caffe.model_file import read_blob_file
 from barista_server.caffe.net import filter_net, insert_splits, load_net
 from barista_server.caffe.schema import (
     TRAIN,
@@ -24,7 +25,6 @@ from barista_server.caffe.weights import (
     State,
     WeightsError,
     array_to_blob,
-    blob_to_array,
     read_state,
     read_weights,
     verify_snapshot,
@@ -135,28 +135,36 @@ def test_files_of_different_nets_do_not_verify(tmp_path: Path) -> None:
         verify_snapshot(MODELS[0], tmp_path / "other")
 
 
-@given(st_numpy.arrays(np.float32, st_numpy.array_shapes(min_dims=0, max_dims=5, max_side=4, min_side=0)))
-def test_blobs_hold_any_array(array: np.ndarray) -> None:
+def blob_to_array(blob: BlobProto, folder: Path) -> np.ndarray:
+    (folder / "blob").write_bytes(blob.SerializeToString())
+    return read_blob_file(folder / "blob")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    array=st_numpy.arrays(np.float32, st_numpy.array_shapes(min_dims=0, max_dims=5, max_side=4, min_side=0))
+)
+def test_blobs_hold_any_array(array: np.ndarray, tmp_path: Path) -> None:
     blob = array_to_blob(array)
     expected = BlobProto(data=array.ravel().tolist())
     if array.ndim:
         expected.shape.CopyFrom(BlobShape(dim=array.shape))
     assert blob.SerializeToString() == expected.SerializeToString()
-    np.testing.assert_array_equal(blob_to_array(blob), array)
+    np.testing.assert_array_equal(blob_to_array(blob, tmp_path), array)
 
 
-def test_old_four_axis_blobs_and_doubles_are_read() -> None:
+def test_old_four_axis_blobs_and_doubles_are_read(tmp_path: Path) -> None:
     blob = BlobProto(num=1, channels=1, height=2, width=3, data=range(6), shape=BlobShape(dim=[6]))
-    assert blob_to_array(blob).shape == (1, 1, 2, 3)
+    assert blob_to_array(blob, tmp_path).shape == (1, 1, 2, 3)
     blob = BlobProto(double_data=[0.5, 1.5], shape=BlobShape(dim=[2]))
-    array = blob_to_array(blob)
+    array = blob_to_array(blob, tmp_path)
     assert array.dtype == np.float32 and array.tolist() == [0.5, 1.5]
 
 
 @pytest.mark.parametrize("dims", [[7], [2, 2], [-2, -3], [2**62, 2**62], []])
-def test_a_blob_whose_shape_lies_is_refused(dims: list[int]) -> None:
-    with pytest.raises(WeightsError, match="holds 6 values"):
-        blob_to_array(BlobProto(data=range(6), shape=BlobShape(dim=dims)))
+def test_a_blob_whose_shape_lies_is_refused(dims: list[int], tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="blob: .* holds 6 values"):
+        blob_to_array(BlobProto(data=range(6), shape=BlobShape(dim=dims)), tmp_path)
 
 
 def test_old_layers_give_their_weights(tmp_path: Path) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from google.protobuf.message import DecodeError
 
 from barista_engine.errors import CheckFailed, check_equal
 from barista_engine.layers.registry import Built, Context, layer
-from barista_server.caffe.schema import BlobProto, LossParameter
-from barista_server.caffe.weights import blob_to_array
+from barista_server.caffe.errors import WeightsError
+from barista_server.caffe.model_file import read_blob_file
+from barista_server.caffe.schema import LossParameter
 
 _WORST = -math.log(torch.finfo(torch.float32).tiny)
 """87.3365: the loss of a probability of 0, which counts as the smallest normal float."""
@@ -236,15 +235,15 @@ def _matrix(ctx: Context) -> torch.Tensor:
         bool(source), "infogain_loss_param().has_source()", "Infogain matrix source must be specified.", 36
     )
     try:
-        values = blob_to_array(BlobProto.FromString(Path(source).read_bytes()))
+        values = read_blob_file(source)
     except OSError:
         raise CheckFailed(
             f"Check failed: fd != -1 (-1 vs. -1) File not found: {source}", "io.cpp", 52
         ) from None
-    except (DecodeError, ValueError) as error:
+    except WeightsError as error:
         message = f"Check failed: ReadProtoFromBinaryFile(filename, proto) {source}: {error}"
         raise CheckFailed(message, "io.cpp", 57) from None
-    return torch.from_numpy(values.copy()).to(ctx.device)
+    return torch.from_numpy(values).to(ctx.device)
 
 
 def _check_same_batch(ctx: Context) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -9,30 +10,144 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barista_server.caffe.atomic import replacing
+from barista_server.caffe.blobs import Array, Blob, checked_shape
+from barista_server.caffe.blobshape import Shape
 from barista_server.caffe.errors import WeightsError
+from barista_server.caffe.wire import WireFile
 
-Array = NDArray[np.float32]
+MOST_BLOBS = 1000
+"""Blobs of one layer."""
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_UNSTORED = 64 << 20
+"""Bytes that a dataset may claim whatever the file holds."""
+_DEFLATED = 1100
+"""How many times smaller than its content the best compression is."""
 
 
 def is_hdf5(path: str | Path) -> bool:
+    """Whether the file's content is HDF5. Raises OSError, WeightsError when it cannot be read."""
+    file = WireFile(path)
+    try:
+        return holds_hdf5(file)
+    finally:
+        file.close()
+
+
+def holds_hdf5(file: WireFile) -> bool:
     """Whether the file's content is HDF5. Raises OSError when it cannot be read."""
-    with Path(path).open("rb") as file:
-        # Without the library, which is slow to load. The format begins at 0, 512, 1024, 2048 ...
-        offset, size = 0, file.seek(0, 2)
-        while offset < size:
-            file.seek(offset)
-            if file.read(len(_SIGNATURE)) == _SIGNATURE:
-                return True
-            offset = max(512, 2 * offset)
-        return False
+    # Without the library, which is slow to load. The format begins at 0, 512, 1024, 2048 ...
+    offset = 0
+    while offset + len(_SIGNATURE) <= file.size:
+        if file.bytes(offset, offset + len(_SIGNATURE)) == _SIGNATURE:
+            return True
+        offset = max(512, 2 * offset)
+    return False
 
 
-def read_layers(path: str | Path) -> dict[str, list[Array]]:
-    """Blobs of every layer: /data/<layer>/<index>. Raises OSError, WeightsError."""
-    with _reading(path) as file:
-        return {str(name): _numbered(group) for name, group in file["data"].items()}
+class Hdf5File:
+    """An HDF5 file of Caffe's, open: what is asked for is read."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Raises WeightsError."""
+        import h5py
+
+        self.path = str(path)
+        self._blobs: list[Blob] = []
+        with guarded(path):
+            # No lock: a caffe that writes the file meanwhile would fail for it.
+            self._file = h5py.File(path, "r", locking=False)
+
+    def close(self) -> None:
+        """Give the file up; blobs can no longer be read."""
+        with guarded(self.path):
+            self._file.close()
+
+    def read_through(self) -> None:
+        """Read the values of all blobs found so far and keep none. Raises WeightsError."""
+        for blob in self._blobs:
+            for _ in blob.blocks():
+                pass
+
+    def layers(self) -> Iterator[tuple[str, list[Blob | None]]]:
+        """Name and blobs, /data/<layer>/<index>, of every layer; None for an index left out. WeightsError."""
+        with guarded(self.path):
+            for name, group in self._file["data"].items():
+                yield str(name), self._numbered(group)
+
+    def state(self) -> tuple[int, str, int, list[Blob]]:
+        """Iteration, learned_net, current_step and history. Raises WeightsError."""
+        with guarded(self.path):
+            learned_net = self._single("learned_net") if "learned_net" in self._file else b""
+            if not isinstance(learned_net, bytes):
+                raise WeightsError("learned_net is no text")
+            name = learned_net.rstrip(b"\0").decode("utf-8", "surrogateescape")
+            history = [blob for blob in self._numbered(self._file["history"]) if blob is not None]
+            if len(history) != len(self._file["history"]):
+                raise WeightsError("the history is not numbered from 0 on")
+            return int(self._single("iter")), name, int(self._single("current_step")), history
+
+    def _single(self, name: str) -> Any:
+        dataset = self._file[name]
+        if prod(dataset.shape) != 1:
+            raise WeightsError(f"{name} holds {prod(dataset.shape)} values instead of one")
+        return np.ravel(dataset[()])[0]
+
+    def _numbered(self, group: Any) -> list[Blob | None]:
+        """Datasets 0, 1, ... of the group."""
+        known = {str(index): index for index in range(MOST_BLOBS)}
+        found = {name: known.get(name) for name in group}
+        odd = [name for name, index in found.items() if index is None]
+        if odd:
+            raise WeightsError(f"{group.name} holds '{odd[0]}', which numbers no blob")
+        blobs: list[Blob | None] = [None] * (1 + max((known[name] for name in found), default=-1))
+        for name in found:
+            blob = blob_of(self.path, group[name])
+            blobs[known[name]] = blob
+            self._blobs.append(blob)
+        return blobs
+
+
+def blob_of(path: str | Path, dataset: Any) -> Blob:
+    """The dataset as a blob. Raises WeightsError, KeyError ... : use it within `guarded`."""
+    shape = checked_dataset(dataset)
+
+    def fill(out: Array, start: int) -> None:
+        with guarded(path), np.errstate(over="ignore"):
+            _fill(dataset, shape, (), out, start)
+
+    return Blob(shape, dataset.dtype.name, fill)
+
+
+def checked_dataset(dataset: Any) -> Shape:
+    """Shape of a dataset of numbers that the file can really hold. Raises WeightsError."""
+    name, kind = dataset.name, dataset.dtype
+    if kind.kind not in "fiu":
+        raise WeightsError(f"{name} holds {kind}, no numbers that Caffe reads")
+    shape = checked_shape(dataset.shape, prod(dataset.shape))
+    size, stored = prod(shape) * kind.itemsize, dataset.id.get_storage_size()
+    if size > max(_UNSTORED, _DEFLATED * stored):
+        raise WeightsError(f"{name} claims {size} bytes, the file holds {stored} of them")
+    return shape
+
+
+def _fill(dataset: Any, shape: Shape, at: tuple[int, ...], out: Array, start: int) -> None:
+    """Read the values from number `start` on of the part that the indices `at` name."""
+    left = shape[len(at) :]
+    if len(left) <= 1:
+        out[...] = dataset[(*at, slice(start, start + len(out)))] if left else dataset[at]
+        return
+    row = prod(left[1:])
+    while len(out):
+        index, inside = divmod(start, row)
+        if inside or len(out) < row:
+            piece = min(row - inside, len(out))
+            _fill(dataset, shape, (*at, index), out[:piece], inside)
+        else:
+            rows = len(out) // row
+            piece = rows * row
+            out[:piece] = dataset[(*at, slice(index, index + rows))].reshape(-1)
+        out, start = out[piece:], start + piece
 
 
 def write_layers(
@@ -57,15 +172,6 @@ def write_layers(
                 _write_numbered(group.create_group(name), blobs)
 
 
-def read_state(path: str | Path) -> tuple[int, str, list[Array], int]:
-    """Iteration, learned_net, history and current_step. Raises OSError, WeightsError."""
-    with _reading(path) as file:
-        learned_net = file["learned_net"][()] if "learned_net" in file else b""
-        step = int(np.ravel(file["current_step"][()])[0])
-        name = bytes(learned_net).rstrip(b"\0").decode("utf-8", "surrogateescape")
-        return int(np.ravel(file["iter"][()])[0]), name, _numbered(file["history"]), step
-
-
 def write_state(
     path: str | Path, iteration: int, learned_net: str, history: Iterable[NDArray[Any]], current_step: int
 ) -> None:
@@ -80,27 +186,27 @@ def write_state(
 
 
 @contextmanager
-def _reading(path: str | Path) -> Iterator[Any]:
-    """The open file; whatever the library raises about its content becomes a WeightsError."""
-    import h5py
-
+def guarded(path: str | Path) -> Iterator[None]:
+    """Whatever the library raises about a file's content becomes a WeightsError that names the file."""
     try:
-        with h5py.File(path, "r") as file:
-            yield file
+        yield
     except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from None
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, MemoryError) as error:
+        text = str(error)
+        raise WeightsError(text if text.startswith(f"{path}: ") else f"{path}: {text}") from None
+    except _RAISED as error:
         raise WeightsError(f"{path}: truncated or not a Caffe file ({error})") from None
 
 
-def _numbered(group: Any) -> list[Array]:
-    """Datasets 0, 1, ... of the group."""
-    arrays = []
-    for index in range(len(group)):
-        if str(index) not in group:
-            raise WeightsError(f"{group.name} has {len(group)} datasets but none named {index}")
-        arrays.append(np.asarray(group[str(index)][()], dtype=np.float32))
-    return arrays
+_RAISED = (
+    OSError,
+    LookupError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    MemoryError,
+    ArithmeticError,
+)
 
 
 def _write_numbered(group: Any, arrays: Iterable[NDArray[Any]]) -> None:

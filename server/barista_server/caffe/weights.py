@@ -1,27 +1,20 @@
 """Snapshots: .caffemodel and .solverstate, in Caffe's binary and HDF5 forms, as float32 arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
-from google.protobuf.message import DecodeError, EncodeError, Message
 from numpy.typing import NDArray
 
 from barista_server.caffe import hdf5
 from barista_server.caffe.atomic import replacing
-from barista_server.caffe.errors import NetError, WeightsError
-from barista_server.caffe.schema import (
-    BlobProto,
-    LayerParameter,
-    NetParameter,
-    SolverState,
-    V0LayerParameter,
-    V1LayerParameter,
-)
-from barista_server.caffe.upgrade import upgrade_net
+from barista_server.caffe.blobs import Array
+from barista_server.caffe.errors import WeightsError
+from barista_server.caffe.model_file import ModelFile, StateFile
+from barista_server.caffe.schema import BlobProto, LayerParameter, NetParameter, SolverState
+from barista_server.caffe.wire import BYTES, MOST_BYTES, encode_field, encode_varint
 
 __all__ = [
     "SnapshotInfo",
@@ -29,7 +22,6 @@ __all__ = [
     "Weights",
     "WeightsError",
     "array_to_blob",
-    "blob_to_array",
     "read_state",
     "read_weights",
     "verify_snapshot",
@@ -37,12 +29,12 @@ __all__ = [
     "write_weights",
 ]
 
-Array = NDArray[np.float32]
 Form = Literal["binary", "hdf5"]
-M = TypeVar("M", bound=Message)
+Piece = bytes | memoryview
 
-# length-delimited fields 5, 6 and 7; 1 within the shape
-_DATA_TAG, _DIFF_TAG, _SHAPE_TAG, _DIM_TAG = b"\x2a", b"\x32", b"\x3a", b"\x0a"
+_DATA, _DIFF, _SHAPE, _DIM = 5, 6, 7, 1
+_HISTORY, _LAYER, _BLOBS = 3, 100, 7
+_LEARNED_NET = 2
 
 
 @dataclass(slots=True)
@@ -78,53 +70,25 @@ class SnapshotInfo:
     bytes: int
 
 
-def blob_to_array(blob: BlobProto) -> Array:
-    """The blob's values in its shape; the four-axis form of old files is understood. Raises WeightsError."""
-    if any(blob.HasField(name) for name in ("num", "channels", "height", "width")):
-        shape = [blob.num, blob.channels, blob.height, blob.width]
-    else:
-        shape = list(blob.shape.dim)
-    values = np.array(blob.double_data or blob.data, dtype=np.float32)
-    if min(shape, default=0) < 0 or prod(shape) != values.size:
-        raise WeightsError(f"a blob of shape {tuple(shape)} holds {values.size} values")
-    return values.reshape(shape)
-
-
 def array_to_blob(array: NDArray[Any], diff: NDArray[Any] | None = None) -> BlobProto:
     """The array as Caffe writes it: float32 values, the diff if given, and shape; no shape for a scalar."""
-    wire = _floats(_DATA_TAG, array)
-    if diff is not None:
-        wire += _floats(_DIFF_TAG, diff)
-    if array.ndim:
-        dims = b"".join(_varint(dim) for dim in array.shape)
-        shape = _DIM_TAG + _varint(len(dims)) + dims
-        wire += _SHAPE_TAG + _varint(len(shape)) + shape
     # parsing bytes is some hundred times faster than appending numbers to the message
-    return BlobProto.FromString(wire)
+    return BlobProto.FromString(b"".join(_blob(array, diff)))
 
 
 def read_weights(path: str | Path) -> Weights:
-    """Read a .caffemodel, binary or HDF5 as its content tells. Raises OSError, WeightsError."""
-    if hdf5.is_hdf5(path):
-        return Weights("", hdf5.read_layers(path))
-    net = _read(path, NetParameter)
-    layers: dict[str, list[Array]] = {}
-    all_layers: list[V0LayerParameter | V1LayerParameter | LayerParameter] = [
-        *(layer.layer if layer.HasField("layer") else layer for layer in net.layers),
-        *net.layer,
-    ]
-    for layer in all_layers:
-        blobs = [_blob(path, blob, f"layer {layer.name}") for blob in layer.blobs]
-        if blobs or layer.name not in layers:
-            layers[layer.name] = blobs
-        layer.ClearField("blobs")  # what is left is small to bring up to date
-    if not layers:
-        raise WeightsError(f"{path}: holds no layers, so it is not a whole .caffemodel")
-    try:
-        notes = upgrade_net(net, str(path))
-    except NetError as error:
-        raise WeightsError(f"{path}: {error}") from None
-    return Weights(net.name, layers, list(net.layer), notes)
+    """Read a whole .caffemodel, binary or HDF5 as its content tells; ModelFile reads only what is asked for.
+
+    Raises OSError, WeightsError.
+    """
+    with ModelFile(path) as model:
+        layers: dict[str, list[Array]] = {}
+        for name, values in model.values().items():
+            layers[name] = [array for array in values if array is not None]
+            if len(layers[name]) != len(values):
+                raise WeightsError(f"{path}: layer {name} leaves out blobs that another one shares")
+        net, notes = model.upgraded()
+        return Weights(model.net_name, layers, list(net.layer), notes)
 
 
 def write_weights(
@@ -149,26 +113,21 @@ def write_weights(
             None if diffs is None else {name: diffs.get(name, ()) for name in names},
         )
         return
-    model = NetParameter(name=net.name)
+    pieces: list[Piece] = [NetParameter(name=net.name).SerializeToString()]
     for layer in net.layer:
-        copy = model.layer.add()
-        copy.CopyFrom(layer)
-        copy.ClearField("blobs")
         own = blobs.get(layer.name, ())
         steps = [None] * len(own) if diffs is None else diffs.get(layer.name, ())
-        copy.blobs.extend(array_to_blob(blob, diff) for blob, diff in zip(own, steps, strict=True))
-    _write(path, model)
+        before, after = _around_blobs(layer)
+        fields = [_field(_BLOBS, _blob(blob, diff)) for blob, diff in zip(own, steps, strict=True)]
+        pieces += _field(_LAYER, [before, *(piece for field in fields for piece in field), after])
+    _write(path, pieces)
 
 
 def read_state(path: str | Path) -> State:
     """Read a .solverstate, binary or HDF5 as its content tells. Raises OSError, WeightsError."""
-    if hdf5.is_hdf5(path):
-        return State(*hdf5.read_state(path))
-    state = _read(path, SolverState)
-    if not state.HasField("iter"):
-        raise WeightsError(f"{path}: holds no iteration, so it is not a whole .solverstate")
-    history = [_blob(path, blob, f"history {index}") for index, blob in enumerate(state.history)]
-    return State(state.iter, state.learned_net, history, state.current_step)
+    with StateFile(path) as state:
+        history = [blob.read() for blob in state.history]
+        return State(state.iter, state.learned_net, history, state.current_step)
 
 
 def write_state(path: str | Path, state: State, form: Form = "binary") -> None:
@@ -176,66 +135,82 @@ def write_state(path: str | Path, state: State, form: Form = "binary") -> None:
     if form == "hdf5":
         hdf5.write_state(path, state.iter, state.learned_net, state.history, state.current_step)
         return
-    message = SolverState(iter=state.iter, learned_net=state.learned_net, current_step=state.current_step)
-    message.history.extend(array_to_blob(blob) for blob in state.history)
-    _write(path, message)
+    pieces: list[Piece] = [
+        SolverState(iter=state.iter).SerializeToString(),
+        encode_field(_LEARNED_NET, state.learned_net.encode("utf-8", "surrogateescape")),
+    ]
+    for blob in state.history:
+        pieces += _field(_HISTORY, _blob(blob))
+    _write(path, [*pieces, SolverState(current_step=state.current_step).SerializeToString()])
 
 
 def verify_snapshot(model_path: str | Path, state_path: str | Path) -> SnapshotInfo:
-    """Read both files of a snapshot and check that they fit together.
+    """Read both files of a snapshot, keeping nothing of their values, and check that they fit together.
 
     Raises OSError, WeightsError with the reason.
     """
-    weights = read_weights(model_path)
-    state = read_state(state_path)
-    shapes = [blob.shape for blobs in weights.layers.values() for blob in blobs]
-    shared = any(spec.name for layer in weights.params for spec in layer.param)
-    foreign = {blob.shape for blob in state.history} - set(shapes)
-    if foreign:
-        raise WeightsError(f"{state_path}: history of shape {min(foreign)} fits no parameter in {model_path}")
-    if not shared and len(state.history) not in (len(shapes), 2 * len(shapes)):
-        raise WeightsError(
-            f"{state_path}: {len(state.history)} history blobs do not fit "
-            f"the {len(shapes)} parameters in {model_path}"
-        )
+    with ModelFile(model_path) as model, StateFile(state_path) as state:
+        blobs = model.blobs()
+        net, _ = model.upgraded()
+        shapes = {blob.shape for blob in blobs}
+        foreign = {blob.shape for blob in state.history} - shapes
+        if foreign:
+            text = f"history of shape {min(foreign)} fits no parameter in {model_path}"
+            raise WeightsError(f"{state_path}: {text}")
+        shared = any(spec.name for layer in net.layer for spec in layer.param)
+        if not shared and len(state.history) not in (len(blobs), 2 * len(blobs)):
+            raise WeightsError(
+                f"{state_path}: {len(state.history)} history blobs do not fit "
+                f"the {len(blobs)} parameters in {model_path}"
+            )
+        model.read_through()
+        state.read_through()
     size = Path(model_path).stat().st_size + Path(state_path).stat().st_size
-    return SnapshotInfo(state.iter, sum(map(prod, shapes)), size)
+    return SnapshotInfo(state.iter, sum(blob.count for blob in blobs), size)
 
 
-def _read(path: str | Path, cls: type[M]) -> M:
-    try:
-        return cls.FromString(Path(path).read_bytes())
-    except DecodeError as error:
-        raise WeightsError(f"{path}: truncated or not a Caffe file ({error})") from None
+def _around_blobs(layer: LayerParameter) -> tuple[bytes, bytes]:
+    """The layer's settings in binary, cut where its blobs belong: fields are written in number order."""
+    before, after = LayerParameter(), LayerParameter()
+    before.CopyFrom(layer)
+    after.CopyFrom(layer)
+    before.DiscardUnknownFields()  # they stand last
+    for one, _ in layer.ListFields():
+        if one.number >= _BLOBS:
+            before.ClearField(one.name)
+        if one.number <= _BLOBS:
+            after.ClearField(one.name)
+    return before.SerializeToString(), after.SerializeToString()
 
 
-def _write(path: str | Path, message: Message) -> None:
-    try:
-        data = message.SerializeToString()
-    except (EncodeError, ValueError) as error:
-        raise WeightsError(f"{path}: cannot be written: {error}") from None
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+def _field(number: int, pieces: Iterable[Piece]) -> list[Piece]:
+    """A length-delimited field, its value in pieces: arrays go to the disk from where they are."""
+    held = list(pieces)
+    head = encode_varint(number << 3 | BYTES) + encode_varint(sum(map(len, held)))
+    return [head, *held]
 
 
-def _blob(path: str | Path, blob: BlobProto, where: str) -> Array:
-    try:
-        return blob_to_array(blob)
-    except WeightsError as error:
-        raise WeightsError(f"{path}: {where}: {error}") from None
+def _blob(array: NDArray[Any], diff: NDArray[Any] | None = None) -> list[Piece]:
+    pieces = _floats(_DATA, array)
+    if diff is not None:
+        pieces += _floats(_DIFF, diff)
+    if array.ndim:
+        dims = b"".join(encode_varint(dim) for dim in array.shape)
+        pieces.append(encode_field(_SHAPE, encode_field(_DIM, dims)))
+    return pieces
 
 
-def _floats(tag: bytes, array: NDArray[Any]) -> bytes:
+def _floats(number: int, array: NDArray[Any]) -> list[Piece]:
     """A field of packed float32 values; nothing for no values."""
-    values = np.ascontiguousarray(array, dtype="<f4").tobytes()
-    return tag + _varint(len(values)) + values if values else b""
+    values = np.ascontiguousarray(array, dtype="<f4")
+    return _field(number, [memoryview(values).cast("B")]) if values.size else []
 
 
-def _varint(value: int) -> bytes:
-    """Protobuf's base-128 number."""
-    parts = bytearray()
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    parts.append(value)
-    return bytes(parts)
+def _write(path: str | Path, pieces: Sequence[Piece]) -> None:
+    size = sum(map(len, pieces))
+    if size > MOST_BYTES:
+        raise WeightsError(
+            f"{path}: cannot be written: {size} bytes, and no Caffe reads more than {MOST_BYTES}"
+        )
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.writelines(pieces)
