@@ -173,6 +173,15 @@ class Net:
             if layer.params
         }
 
+    def shared(self) -> set[tuple[str, int]]:
+        """(layer name, index) of each parameter blob that belongs to another layer."""
+        return {
+            (layer.name, index)
+            for layer in self.layers
+            for index, param in enumerate(layer.params)
+            if param.owner is not None
+        }
+
     def to_proto(self) -> NetParameter:
         """The net as a snapshot describes it: filtered, with splits, phases and loss weights; no blobs."""
         net = NetParameter(name=self.name)
@@ -184,8 +193,8 @@ class Net:
     def load_weights(self, weights: Weights | Mapping[str, Sequence[NDArray[np.float32] | None]]) -> None:
         """Take over the blobs (layer name -> blobs) of the layers that the net has, and say which it ignores.
 
-        A parameter shared with an earlier layer may be missing, or None. Blobs are asked for one by one. Raises
-        CheckFailed if number or shape differ.
+        A parameter shared with an earlier layer may be missing, or None. Blobs are asked for one by one.
+        Raises CheckFailed if number or shape differ.
         """
         layers: Mapping[str, Sequence[NDArray[np.float32] | None]] = (
             weights.layers if isinstance(weights, Weights) else weights
@@ -214,7 +223,7 @@ class Net:
                 759,
             )
         with torch.no_grad():
-            param().copy_(torch.from_numpy(np.require(blob, np.float32, "CW").reshape(param.shape)))
+            param().copy_(torch.from_numpy(np.require(blob, np.float32, ["C", "W"]).reshape(param.shape)))
 
     def share_weights(self, source: Net) -> None:
         """Use the memory of `source`'s parameters in layers of the same names; say which have none here."""

@@ -163,7 +163,7 @@ def test_old_four_axis_blobs_and_doubles_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dims", [[7], [2, 2], [-2, -3], [2**62, 2**62], []])
 def test_a_blob_whose_shape_lies_is_refused(dims: list[int], tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="blob: .* holds 6 values"):
+    with pytest.raises(WeightsError, match=r"blob: .* holds 6 values"):
         blob_to_array(BlobProto(data=range(6), shape=BlobShape(dim=dims)), tmp_path)
 
 

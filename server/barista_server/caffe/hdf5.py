@@ -1,6 +1,6 @@
 """Caffe's HDF5 forms of weights and solver states."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -19,6 +19,10 @@ MOST_BLOBS = 1000
 """Blobs of one layer."""
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_RAISED = (
+    OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError, MemoryError, ArithmeticError,
+)  # fmt: skip
+"""What h5py raises about damaged files."""
 _UNSTORED = 64 << 20
 """Bytes that a dataset may claim whatever the file holds."""
 _DEFLATED = 1100
@@ -39,7 +43,7 @@ def holds_hdf5(file: WireFile) -> bool:
     # Without the library, which is slow to load. The format begins at 0, 512, 1024, 2048 ...
     offset = 0
     while offset + len(_SIGNATURE) <= file.size:
-        if file.bytes(offset, offset + len(_SIGNATURE)) == _SIGNATURE:
+        if file.take(offset, offset + len(_SIGNATURE)) == _SIGNATURE:
             return True
         offset = max(512, 2 * offset)
     return False
@@ -154,22 +158,26 @@ def write_layers(
     path: str | Path,
     layers: Mapping[str, Sequence[NDArray[Any]]],
     diffs: Mapping[str, Sequence[NDArray[Any]]] | None = None,
+    shared: Collection[tuple[str, int]] = (),
 ) -> None:
     """Write /data/<layer>/<index>, a group for every layer; diffs, if given, as /diff/<layer>/<index>.
+
+    shared: (layer, index) of blobs that another layer owns; their values are left out.
 
     Raises OSError, WeightsError for a layer name with a slash.
     """
     import h5py
 
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        for top, blobs_of in (("data", layers), ("diff", diffs)):
+        for top, blobs_of, omitted in (("data", layers, shared), ("diff", diffs, ())):
             if blobs_of is None:
                 continue
             group = file.create_group(top)
             for name, blobs in blobs_of.items():
                 if "/" in name or not name:
                     raise WeightsError(f"{path}: layer name '{name}' cannot be a group of an HDF5 file")
-                _write_numbered(group.create_group(name), blobs)
+                own = {index: blob for index, blob in enumerate(blobs) if (name, index) not in omitted}
+                _write_numbered(group.create_group(name), own)
 
 
 def write_state(
@@ -182,7 +190,7 @@ def write_state(
         file["iter"] = np.array([iteration], dtype=np.int32)
         _write_string(file, "learned_net", learned_net.encode("utf-8", "surrogateescape"))
         file["current_step"] = np.array([current_step], dtype=np.int32)
-        _write_numbered(file.create_group("history"), history)
+        _write_numbered(file.create_group("history"), dict(enumerate(history)))
 
 
 @contextmanager
@@ -197,20 +205,8 @@ def guarded(path: str | Path) -> Iterator[None]:
         raise WeightsError(f"{path}: truncated or not a Caffe file ({error})") from None
 
 
-_RAISED = (
-    OSError,
-    LookupError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    MemoryError,
-    ArithmeticError,
-)
-
-
-def _write_numbered(group: Any, arrays: Iterable[NDArray[Any]]) -> None:
-    for index, array in enumerate(arrays):
+def _write_numbered(group: Any, arrays: Mapping[int, NDArray[Any]]) -> None:
+    for index, array in arrays.items():
         group.create_dataset(str(index), data=np.asarray(array, dtype="<f4"))
 
 

@@ -1,11 +1,12 @@
 """Snapshots: .caffemodel and .solverstate, in Caffe's binary and HDF5 forms, as float32 arrays."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from google.protobuf.message import Message
 from numpy.typing import NDArray
 
 from barista_server.caffe import hdf5
@@ -97,10 +98,12 @@ def write_weights(
     blobs: Mapping[str, Sequence[NDArray[Any]]],
     form: Form = "binary",
     diffs: Mapping[str, Sequence[NDArray[Any]]] | None = None,
+    shared: Collection[tuple[str, int]] = (),
 ) -> None:
     """Write a .caffemodel: the net's name and layers, each with its blobs from the mapping, if it has any.
 
-    diffs, if given, has a diff for every blob (Caffe's snapshot_diff).
+    diffs, if given, has a diff for every blob (Caffe's snapshot_diff). shared: (layer, index) of blobs that
+    another layer owns; as Caffe does, the binary form repeats them and HDF5 leaves them out.
 
     Layer settings are written as given, so net is the net as built: filtered, with
     Splits and phases. The file is there whole or not at all. Raises OSError, WeightsError.
@@ -111,6 +114,7 @@ def write_weights(
             path,
             {name: blobs.get(name, ()) for name in names},
             None if diffs is None else {name: diffs.get(name, ()) for name in names},
+            shared,
         )
         return
     pieces: list[Piece] = [NetParameter(name=net.name).SerializeToString()]
@@ -171,9 +175,10 @@ def verify_snapshot(model_path: str | Path, state_path: str | Path) -> SnapshotI
 
 def _around_blobs(layer: LayerParameter) -> tuple[bytes, bytes]:
     """The layer's settings in binary, cut where its blobs belong: fields are written in number order."""
-    before, after = LayerParameter(), LayerParameter()
-    before.CopyFrom(layer)
-    after.CopyFrom(layer)
+    before: Message = LayerParameter()
+    after: Message = LayerParameter()
+    before.MergeFrom(layer)
+    after.MergeFrom(layer)
     before.DiscardUnknownFields()  # they stand last
     for one, _ in layer.ListFields():
         if one.number >= _BLOBS:
@@ -203,7 +208,7 @@ def _blob(array: NDArray[Any], diff: NDArray[Any] | None = None) -> list[Piece]:
 def _floats(number: int, array: NDArray[Any]) -> list[Piece]:
     """A field of packed float32 values; nothing for no values."""
     values = np.ascontiguousarray(array, dtype="<f4")
-    return _field(number, [memoryview(values).cast("B")]) if values.size else []
+    return _field(number, [values.data.cast("B")]) if values.size else []
 
 
 def _write(path: str | Path, pieces: Sequence[Piece]) -> None:

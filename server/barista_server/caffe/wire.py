@@ -9,7 +9,6 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -78,7 +77,7 @@ class WireFile:
         """An error that names file, place and byte."""
         return WeightsError(f"{self.path}: {f'{where}: ' if where else ''}{text} (at byte {offset})")
 
-    def bytes(self, start: int, end: int) -> bytes:
+    def take(self, start: int, end: int) -> bytes:
         """The bytes start..end, all of them."""
         if self._at <= start and end <= self._at + len(self._window):
             return self._window[start - self._at : end - self._at]
@@ -166,7 +165,7 @@ class WireFile:
         while count < more:
             piece = min(ask, more - count)
             begin = at + count * stride
-            tags = np.frombuffer(self.bytes(begin, begin + piece * stride), np.uint8)[::stride]
+            tags = np.frombuffer(self.take(begin, begin + piece * stride), np.uint8)[::stride]
             others = np.flatnonzero(tags != tag)
             if len(others):
                 return count + int(others[0])
@@ -207,6 +206,6 @@ def encode_varint(value: int) -> bytes:
     return bytes(parts)
 
 
-def encode_field(number: int, body: Any) -> bytes:
+def encode_field(number: int, body: bytes) -> bytes:
     """A length-delimited field."""
     return encode_varint(number << 3 | BYTES) + encode_varint(len(body)) + body
