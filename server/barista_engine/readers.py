@@ -8,7 +8,7 @@ from typing import TypeVar
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
 from barista_engine.interfaces import Log
-from barista_server.caffe import prototxt
+from barista_server.caffe.forks import read_for_engine
 from barista_server.caffe.net import NetError, load_net
 from barista_server.caffe.prototxt import PrototxtError
 from barista_server.caffe.schema import NetParameter, Phase, SolverParameter
@@ -21,7 +21,9 @@ def read_solver(path: str, log: Glog) -> SolverParameter:
     """A solver file, old forms brought up to date. Raises CheckFailed."""
 
     def read() -> SolverParameter:
-        solver = prototxt.read(path, SolverParameter)
+        notes: list[str] = []
+        solver = read_for_engine(path, SolverParameter, notes)
+        log_upgrade(notes, log)
         for message in upgrade_solver(solver, path):
             log.info("upgrade_proto.cpp:1084", message)
             if "solver_type" in message and message.startswith("Successfully"):
@@ -38,7 +40,7 @@ def read_net(path: str, phase: Phase.ValueType, level: int, stages: list[str], l
 
     def read() -> NetParameter:
         notes: list[str] = []
-        net = load_net(path, notes)
+        net = load_net(path, notes, read_for_engine)
         log_upgrade(notes, log)
         net.state.phase = phase
         net.state.level = level
@@ -53,7 +55,7 @@ def solver_train_net(solver: SolverParameter, log: Glog) -> NetSource:
 
     def read() -> NetSource:
         try:
-            return train_net(solver)
+            return train_net(solver, read=read_for_engine)
         except (OSError, PrototxtError):
             kind, path = ("net", solver.net) if solver.net else ("train_net", solver.train_net)
             log.info("solver.cpp:102", f"Creating training net from {kind} file: {path}")
@@ -64,13 +66,13 @@ def solver_train_net(solver: SolverParameter, log: Glog) -> NetSource:
 
 def solver_test_nets(solver: SolverParameter, log: Glog) -> list[NetSource]:
     """The test nets of a solver. Raises CheckFailed."""
-    return _checked(lambda: test_nets(solver), "NetParameter", log)
+    return _checked(lambda: test_nets(solver, read=read_for_engine), "NetParameter", log)
 
 
 def log_upgrade(notes: Iterable[str], log: Log) -> None:
-    """What Caffe says while it brings old forms up to date."""
+    """What Caffe says while it brings old forms up to date, and which fields of forks are left out."""
     for note in notes:
-        if note.startswith("Note that"):
+        if note.startswith(("Note that", "Ignoring")):
             log.warning("upgrade_proto.cpp:51", note)
         elif note.startswith(("Attempting", "Successfully")):
             log.info("upgrade_proto.cpp:46", note)

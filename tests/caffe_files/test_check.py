@@ -342,3 +342,44 @@ def test_no_damage_makes_it_fail(session: Path, name: str, place: int, noise: by
         (session / file).write_bytes(data)
     for problem in check_session(session):
         assert problem.message and problem.file
+
+
+def test_fields_of_forks_are_warnings_with_their_fork(session: Path) -> None:
+    change(session / "solver.prototxt", "max_iter", "min_lr: 0.1\nstore_blobs_in_old_format: true\nmax_iter")
+    change(session / "net.prototxt", "batch_size: 2", "batch_size: 2\n threads: 4")
+    problems = check_session(session)
+    assert [(one.file, one.line, one.severity) for one in problems] == [
+        ("solver.prototxt", 6, "warning"),
+        ("solver.prototxt", 7, "warning"),
+        ("net.prototxt", 6, "warning"),
+    ]
+    harmful, harmless = (one.message for one in problems[:2])
+    assert harmful == "'min_lr' is of NVCaffe, DeepDetect: BVLC caffe and the embedded engine refuse it"
+    assert harmless.endswith("is of NVCaffe: BVLC caffe refuses it, the embedded engine ignores it")
+
+
+def test_a_layer_with_settings_of_an_own_fork_is_not_judged_by_caffes_rules(session: Path) -> None:
+    own = '"Pooling"\n  pooling_param { dilated_window: 3 }'
+    change(session / "net.prototxt", '"InnerProduct"', own)  # without kernel_size, as no caffe would take it
+    change(session / "net.prototxt", 'type: "SoftmaxWithLoss"', 'type: "SmoothL1Loss"')
+    problems = check_session(session)
+    assert [(one.line, one.severity) for one in problems] == [(12, "warning"), (17, "warning")]
+    assert problems[1].message == "layer 'loss': Unknown layer type: SmoothL1Loss"
+    assert problems[1].hint.startswith("it is of SSD, Fast R-CNN")
+
+
+def test_old_layers_of_forks_have_one_problem(session: Path) -> None:
+    (session / "net.prototxt").write_text(
+        'input: "x" input_dim: 1 input_dim: 1 input_dim: 9 input_dim: 9\n'
+        'layers { name: "a" type: SMOOTH_L1_LOSS bottom: "x"\n bottom: "x" top: "l" }\n'
+        'layers { name: "b" type: EUCLIDEAN_LOSS bottom: "x" bottom: "l" top: "m" }\n'
+    )
+    problem = only(check_session(session))
+    assert (problem.line, problem.severity) == (2, "warning")
+    assert problem.message.startswith("'type: SMOOTH_L1_LOSS' is of SSD, Fast R-CNN")
+
+
+def test_what_follows_from_a_typing_error_is_not_told(session: Path) -> None:
+    change(session / "net.prototxt", "num_output", "num_outputs: 3 larc")
+    problem = only(check_session(session))
+    assert (problem.line, problem.severity, problem.hint) == (14, "error", 'did you mean "num_output"?')

@@ -10,9 +10,9 @@ from barista_server.agent.compose import prepare_net, prepare_solver
 from barista_server.agent.datalists import adopt_lists
 from barista_server.agent.errors import CallError
 from barista_server.api.messages import NewSession, TemplateInfo
-from barista_server.caffe import prototxt
 from barista_server.caffe.prototxt import PrototxtError
 from barista_server.caffe.schema import NetParameter
+from barista_server.caffe.tolerant import parse_tolerant
 from barista_server.templates import TemplateError, instantiate, list_templates
 
 DIGITS = "digits"
@@ -75,6 +75,6 @@ def _from_template(call: NewSession, root: Path) -> tuple[str, str]:
 
 def _net_name(net: str) -> str:
     try:
-        return prototxt.parse(net, NetParameter).name or "session"
+        return parse_tolerant(net, NetParameter)[0].name or "session"
     except PrototxtError:
         return "session"

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import PurePath
 
 from barista_server.agent.compose import Value, absolute, edited, quote, unquote
-from barista_server.caffe import prototxt
 from barista_server.caffe.prototxt import PrototxtError
 from barista_server.caffe.schema import NetParameter
+from barista_server.caffe.tolerant import parse_tolerant
 
 FOLDER = "lists"
 """Within the session's folder."""
@@ -54,7 +54,7 @@ def adopt_lists(net: str, base: str, read: Read) -> tuple[str, dict[str, bytes]]
 
 def _lists_without_root(net: str) -> set[str]:
     try:
-        layers = prototxt.parse(net, NetParameter).layer
+        layers = parse_tolerant(net, NetParameter)[0].layer
     except PrototxtError:
         return set()
     images = [layer.image_data_param for layer in layers if layer.HasField("image_data_param")]

@@ -317,9 +317,9 @@ def _stamp(folder: Folder) -> tuple[int, ...]:
 def _inspect(folder: Folder) -> tuple[list[Problem], int]:
     """What is wrong with the files, and max_iter. Blocks."""
     # Imported here: these parse prototxt, which an agent of finished sessions hardly does.
-    from barista_server.caffe import prototxt
     from barista_server.caffe.check import check_session
     from barista_server.caffe.schema import SolverParameter
+    from barista_server.caffe.tolerant import read_tolerant
 
     found = [problem for problem in check_session(folder.path) if problem.severity == "error"]
     defects = [
@@ -327,7 +327,7 @@ def _inspect(folder: Folder) -> tuple[list[Problem], int]:
         for problem in found
     ]
     try:
-        return defects, prototxt.read(folder.solver, SolverParameter).max_iter
+        return defects, read_tolerant(folder.solver, SolverParameter)[0].max_iter
     except (OSError, ValueError):
         return defects, 0
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from barista_server.caffe import prototxt
 from barista_server.caffe.check_data import data_faults, ignored_fields
+from barista_server.caffe.forks import judge
 from barista_server.caffe.layer_types import may_have_loss
 from barista_server.caffe.net import NetError, layer_is_in
 from barista_server.caffe.prototxt import PrototxtError
-from barista_server.caffe.schema import TRAIN, LayerParameter, Phase, SolverParameter
+from barista_server.caffe.schema import TRAIN, LayerParameter, NetParameter, Phase, SolverParameter
 from barista_server.caffe.shapes import ShapeProblem, net_shapes
 from barista_server.caffe.solver import (
     NetSource,
@@ -23,6 +23,7 @@ from barista_server.caffe.solver import (
 )
 from barista_server.caffe.stored_shapes import stored_in
 from barista_server.caffe.tokens import LayerPlace, field_lines, layer_places
+from barista_server.caffe.tolerant import UnknownField, parse_tolerant, read_tolerant
 
 _SOLVER_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
 _WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
@@ -55,15 +56,17 @@ class Problem:
 def check_session(folder: Path, solver_name: str = "solver.prototxt") -> list[Problem]:
     """Check solver, nets and data of a session whose training runs in `folder`; no problems: an empty list.
 
-    Layer types that Caffe 1.0 lacks are warnings: a fork may have them. Never raises for what the files hold.
+    Fields and layer types that Caffe 1.0 lacks are warnings, as a fork may have them; what looks like a slip
+    of the keyboard is an error. Never raises for what the files hold.
     """
     try:
         text = (folder / solver_name).read_bytes()
-        solver = prototxt.parse(text, SolverParameter, solver_name)
+        solver, unknown = parse_tolerant(text, SolverParameter, solver_name)
     except (OSError, PrototxtError) as error:
         return [_reading_problem(error, solver_name)]
     lines = field_lines(text.decode("utf-8", "replace"))
     problems: dict[Problem, None] = {}  # an ordered set: train and test net often share a file
+    problems.update(dict.fromkeys(_fork_problems(solver_name, unknown)))
     try:
         upgrade_solver(solver, solver_name, folder)
         check_solver(solver)
@@ -73,14 +76,27 @@ def check_session(folder: Path, solver_name: str = "solver.prototxt") -> list[Pr
     for field, problem in _solver_problems(solver, folder):
         line = lines.get(field, [None])[0]
         problems[Problem(solver_name, line, problem.message, problem.hint, problem.severity)] = None
+    foreign: dict[str, list[UnknownField]] = {}
+
+    def read_net(path: str | Path, cls: type[NetParameter], notes: list[str]) -> NetParameter:
+        net, foreign[_within(folder, str(path))] = read_tolerant(path, cls)
+        return net
+
     readers: tuple[Callable[[], list[NetSource]], ...] = (
-        lambda: [train_net(solver, folder)],
-        lambda: test_nets(solver, folder),
+        lambda: [train_net(solver, folder, read_net)],
+        lambda: test_nets(solver, folder, read_net),
     )
     for read_nets in readers:
-        for problem in _net_problems(read_nets, folder, solver_name, lines):
+        for problem in _net_problems(read_nets, folder, solver_name, lines, foreign):
             problems[problem] = None
     return list(problems)
+
+
+def _fork_problems(file: str, unknown: list[UnknownField]) -> list[Problem]:
+    """What fields that Caffe 1.0 lacks are; only the typing errors if there are any."""
+    verdicts = [(field.line, judge(field)) for field in unknown]
+    problems = [Problem(file, line, one.message, one.hint, one.severity) for line, one in verdicts]
+    return [problem for problem in problems if problem.severity == "error"] or problems
 
 
 def _reading_problem(error: OSError | PrototxtError, file: str, line: int | None = None) -> Problem:
@@ -141,9 +157,13 @@ def _rate_faults(solver: SolverParameter) -> Iterator[tuple[str, str, str, bool]
 
 
 def _net_problems(
-    read_nets: Callable[[], list[NetSource]], folder: Path, solver_name: str, lines: dict[str, list[int]]
+    read_nets: Callable[[], list[NetSource]],
+    folder: Path,
+    solver_name: str,
+    lines: dict[str, list[int]],
+    foreign: dict[str, list[UnknownField]],
 ) -> Iterator[Problem]:
-    """Problems of the train net, or of the test nets."""
+    """Problems of the train net, or of the test nets. foreign: unknown fields of files read so far."""
     try:
         sources = read_nets()
     except SolverError:
@@ -152,7 +172,9 @@ def _net_problems(
         yield _reading_problem(error, _within(folder, error.path or solver_name))
         return
     except NetError as error:
-        yield Problem(_within(folder, error.path or solver_name), None, str(error), error.hint)
+        file = _within(folder, error.path or solver_name)
+        yield from _fork_problems(file, foreign.get(file, []))
+        yield Problem(file, None, str(error), error.hint)
         return
     except OSError as error:
         name = _within(folder, str(error.filename))
@@ -161,7 +183,11 @@ def _net_problems(
         yield Problem(solver_name, asked[0] if asked else None, message)
         return
     for source in sources:
-        yield from _layer_problems(source, folder, solver_name)
+        unknown = foreign.get(_within(folder, str(Path(folder, source.path or ""))), [])
+        found = _fork_problems(source.path or solver_name, unknown)
+        yield from found
+        if not any(problem.severity == "error" for problem in found):  # what follows from a slip is no news
+            yield from _layer_problems(source, folder, solver_name, unknown)
 
 
 def _within(folder: Path, path: str) -> str:
@@ -169,7 +195,9 @@ def _within(folder: Path, path: str) -> str:
     return str(Path(path).relative_to(folder)) if Path(path).is_relative_to(folder) else path
 
 
-def _layer_problems(source: NetSource, folder: Path, solver_name: str) -> Iterator[Problem]:
+def _layer_problems(
+    source: NetSource, folder: Path, solver_name: str, unknown: list[UnknownField]
+) -> Iterator[Problem]:
     """Problems of the layers that are in this net, in their order."""
     file = source.path or solver_name
     places: list[LayerPlace] = []
@@ -178,7 +206,9 @@ def _layer_problems(source: NetSource, folder: Path, solver_name: str) -> Iterat
         places = layer_places(text)
     ahead = len(source.param.layer) - len(places)  # an Input layer made from input fields stands in front
     names: set[str] = set()
-    misfits = _misfits(source, folder)
+    altered = {field.path.partition(".")[0] for field in unknown}
+    opaque = [index + ahead for index, place in enumerate(places) if place.path in altered]
+    misfits = _misfits(source, folder, opaque)
     for index, layer in enumerate(source.param.layer):
         place = places[index - ahead] if places and index >= ahead >= 0 else None
         try:
@@ -201,10 +231,10 @@ def _layer_problems(source: NetSource, folder: Path, solver_name: str) -> Iterat
     yield from _phase_problems(source, file)
 
 
-def _misfits(source: NetSource, folder: Path) -> dict[int, list[ShapeProblem]]:
+def _misfits(source: NetSource, folder: Path, opaque: list[int]) -> dict[int, list[ShapeProblem]]:
     """What keeps Caffe from building the net, by number of the layer."""
     try:
-        shapes = net_shapes(source.param, source.state, stored_in(folder))
+        shapes = net_shapes(source.param, source.state, stored_in(folder), opaque)
     except NetError:
         return {}  # told with the layer
     problems: dict[int, list[ShapeProblem]] = {}

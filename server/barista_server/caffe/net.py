@@ -1,7 +1,7 @@
 """Nets as Caffe understands them: old forms brought up to date, layers chosen by state, Splits put in."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from barista_server.caffe import prototxt
@@ -11,11 +11,13 @@ from barista_server.caffe.upgrade import upgrade_net
 
 __all__ = [
     "NetError",
+    "NetReader",
     "filter_net",
     "insert_splits",
     "layer_is_in",
     "load_net",
     "net_state",
+    "read_plain",
     "state_meets_rule",
     "upgrade_net",
 ]
@@ -23,19 +25,27 @@ __all__ = [
 _Top = tuple[int, int]
 
 
-def load_net(path: str | Path, notes: list[str] | None = None) -> NetParameter:
+NetReader = Callable[[str | Path, type[NetParameter], list[str]], NetParameter]
+"""Reads a net file, perhaps of a fork; may append to the notes. Raises OSError, PrototxtError."""
+
+
+def read_plain(path: str | Path, cls: type[NetParameter], notes: list[str]) -> NetParameter:
+    """A NetReader of Caffe's own files."""
+    return prototxt.read(path, cls)
+
+
+def load_net(path: str | Path, notes: list[str] | None = None, read: NetReader = read_plain) -> NetParameter:
     """Read a net file and bring old forms up to date; appends Caffe's messages about that to notes.
 
     Raises OSError, PrototxtError, NetError.
     """
-    net = prototxt.read(path, NetParameter)
+    said: list[str] = [] if notes is None else notes
+    net = read(path, NetParameter, said)
     try:
-        messages = upgrade_net(net, str(path))
+        said += upgrade_net(net, str(path))
     except NetError as error:
         error.path = str(path)
         raise
-    if notes is not None:
-        notes += messages
     return net
 
 

@@ -54,7 +54,7 @@ def parse(text: str | bytes, cls: type[M], path: str | None = None) -> M:
 
     Raises PrototxtError.
     """
-    source = _decode(text, path)
+    source = decode(text, path)
     message = cls()
     try:
         text_format.Parse(source, message)
@@ -83,7 +83,7 @@ def scalar_text(field: FieldDescriptor, value: Any) -> str:
     return str(value) if field.enum_type is not None and isinstance(value, str) else _scalar(field, value)
 
 
-def _decode(text: str | bytes, path: str | None) -> str:
+def decode(text: str | bytes, path: str | None) -> str:
     """Text without byte order mark. Foreign bytes are let through inside comments, as Caffe does."""
     source = text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
     source = source.removeprefix("\ufeff")

@@ -3,12 +3,13 @@
 Nothing is run or read: what data layers hold is asked of a function given by the caller.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Literal
 
 from barista_server.caffe.blobshape import Shape, ShapeError, check_blob, need, shape_text
+from barista_server.caffe.forks import forks_with_layer
 from barista_server.caffe.layer_types import LAYER_TYPES, Computed, Source, check_counts
 from barista_server.caffe.net import filter_net, insert_splits, layer_is_in
 from barista_server.caffe.prototxt import nearest
@@ -88,15 +89,21 @@ class NetShapes:
         return sum(layer.param_bytes for layer in self.layers)
 
 
-def net_shapes(net: NetParameter, state: NetState | None = None, stored: Stored = unknown) -> NetShapes:
+def net_shapes(
+    net: NetParameter,
+    state: NetState | None = None,
+    stored: Stored = unknown,
+    opaque: Collection[int] = (),
+) -> NetShapes:
     """Shapes of an upgraded net in a state (phase, level, stages; that of the net if None).
 
-    stored tells what data layers read. What Caffe would refuse is in the result's problems, except for rules
-    that contradict themselves: these raise NetError.
+    stored tells what data layers read; opaque: numbers of layers with settings that only a fork understands,
+    so that nothing is known of their shapes. What Caffe would refuse is in the result's problems, except for
+    rules that contradict themselves: these raise NetError.
     """
     state = net.state if state is None else state
     chosen = [index for index, layer in enumerate(net.layer) if layer_is_in(layer, state, [])]
-    builder = _Builder(net, state, stored)
+    builder = _Builder(net, state, stored, opaque)
     for index in chosen:
         builder.add(index)
     if builder.whole:
@@ -131,13 +138,14 @@ def _names(tops: Sequence[str], count: int) -> tuple[str, ...]:
 class _Builder:
     """Goes through the layers of a net in order and remembers the shape of each blob."""
 
-    def __init__(self, net: NetParameter, state: NetState, stored: Stored) -> None:
+    def __init__(self, net: NetParameter, state: NetState, stored: Stored, opaque: Collection[int]) -> None:
         self.layers: list[LayerShapes] = []
         self.problems: list[ShapeProblem] = []
         self.whole = True  # whether every bottom was found
         self._net = net
         self._state = state
         self._stored = stored
+        self._opaque = opaque
         self._blobs: dict[str, Shape | None] = {}
         self._shared: dict[str, tuple[str, Shape]] = {}
 
@@ -149,7 +157,7 @@ class _Builder:
         params: list[Shape] = []
         owned: list[Shape] = []
         try:
-            found = None if missing else self._shapes(layer)
+            found = None if missing or index in self._opaque else self._shapes(layer)
             if found is not None:
                 params = found[1]
                 owned = self._own(layer, params)
@@ -175,9 +183,11 @@ class _Builder:
                 tuple(owned),
             )
         )
-        if layer.type not in LAYER_TYPES and layer.type != "Python":
+        unnamed = not layer.type and index in self._opaque
+        if layer.type not in LAYER_TYPES and layer.type != "Python" and not unnamed:
             message = f"Unknown layer type: {layer.type}" if layer.type else "type is not set"
-            hint = nearest(layer.type, list(LAYER_TYPES))
+            forks = forks_with_layer(layer.type)
+            hint = f"it is of {forks}" if forks else nearest(layer.type, list(LAYER_TYPES))
             problem = ShapeProblem(index, layer.name, f"layer '{layer.name}': {message}", "type", 0, hint,
                                    "warning" if layer.type else "error")  # fmt: skip
             self.problems.append(problem)

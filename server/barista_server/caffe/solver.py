@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from barista_server.caffe import prototxt
-from barista_server.caffe.net import load_net, net_state
+from barista_server.caffe.net import NetReader, load_net, net_state, read_plain
 from barista_server.caffe.schema import TEST, TRAIN, NetParameter, NetState, SolverParameter
 
 _TYPE_NAMES = {0: "SGD", 1: "Nesterov", 2: "AdaGrad", 3: "RMSProp", 4: "AdaDelta", 5: "Adam"}
@@ -149,8 +149,8 @@ def _check_test_nets(solver: SolverParameter) -> None:
         )
 
 
-def train_net(solver: SolverParameter, base_dir: str | Path = "") -> NetSource:
-    """The training net. base_dir is where relative paths start.
+def train_net(solver: SolverParameter, base_dir: str | Path = "", read: NetReader = read_plain) -> NetSource:
+    """The training net. base_dir is where relative paths start, read reads its file.
 
     Raises OSError, PrototxtError, NetError, SolverError.
     """
@@ -161,15 +161,18 @@ def train_net(solver: SolverParameter, base_dir: str | Path = "") -> NetSource:
     elif solver.HasField("net_param"):
         net, origin = _copy(solver.net_param), "net_param"
     elif solver.HasField("train_net"):
-        net, origin = load_net(Path(base_dir, solver.train_net), notes), f"train_net file: {solver.train_net}"
+        net = load_net(Path(base_dir, solver.train_net), notes, read)
+        origin = f"train_net file: {solver.train_net}"
     else:
-        net, origin = load_net(Path(base_dir, solver.net), notes), f"net file: {solver.net}"
+        net, origin = load_net(Path(base_dir, solver.net), notes, read), f"net file: {solver.net}"
     how = f"from {origin}" if " file: " in origin else f"specified in {origin}."
     state = net_state(TRAIN, net.state, solver.train_state)
     return _with_state(net, origin, state, f"training net {how}", notes)
 
 
-def test_nets(solver: SolverParameter, base_dir: str | Path = "") -> list[NetSource]:
+def test_nets(
+    solver: SolverParameter, base_dir: str | Path = "", read: NetReader = read_plain
+) -> list[NetSource]:
     """The test nets in Caffe's order: test_net_param, test_net, then the net for each test_iter left.
 
     Raises OSError, PrototxtError, NetError, SolverError.
@@ -180,13 +183,13 @@ def test_nets(solver: SolverParameter, base_dir: str | Path = "") -> list[NetSou
     ]
     for path in solver.test_net:
         notes: list[str] = []
-        nets.append((load_net(Path(base_dir, path), notes), f"test_net file: {path}", notes))
+        nets.append((load_net(Path(base_dir, path), notes, read), f"test_net file: {path}", notes))
     for _ in range(len(solver.test_iter) - len(nets)):
         notes = []
         if solver.HasField("net_param"):
             nets.append((_copy(solver.net_param), "net_param", notes))
         else:
-            nets.append((load_net(Path(base_dir, solver.net), notes), f"net file: {solver.net}", notes))
+            nets.append((load_net(Path(base_dir, solver.net), notes, read), f"net file: {solver.net}", notes))
     states = list(solver.test_state) or [NetState()] * len(nets)
     return [
         _with_state(

@@ -36,8 +36,12 @@ def _database(layer: LayerParameter, folder: Path) -> Sequence[Shape] | None:
     path = folder / param.source
     if param.backend != param.LMDB or not (path / "data.mdb").exists():
         return None
+    from barista_server.data.lmdb_head import lmdb_head
     from barista_server.data.lmdb_io import DatumReader
 
+    head = lmdb_head(path)
+    if head is None or not head.whole:
+        return None
     reader = DatumReader(path)
     try:
         datum = reader.datum(0)

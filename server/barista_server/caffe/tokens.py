@@ -6,6 +6,7 @@ no longer knows.
 
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -29,9 +30,13 @@ class Token:
 
 @dataclass(slots=True)
 class LayerPlace:
-    """Lines (1-based) of one `layer {` block; fields: dotted field name -> line of each of its values."""
+    """Lines (1-based) of one `layer {` block; fields: dotted field name -> line of each of its values.
+
+    path: which block of the file it is, as in "layer[3]".
+    """
 
     line: int
+    path: str = ""
     fields: dict[str, list[int]] = field(default_factory=dict)
 
     def line_of(self, name: str, index: int = 0) -> int:
@@ -77,12 +82,14 @@ def layer_places(text: str) -> list[LayerPlace]:
     """
     places: list[LayerPlace] = []
     padding: list[LayerPlace] = []
+    counts: Counter[str] = Counter()
     for path, line, opens, value in _values(text):
         name, _, rest = path.partition(".")
         if name not in ("layer", "layers"):
             continue
         if not rest and opens:
-            places.append(LayerPlace(line))
+            places.append(LayerPlace(line, f"{name}[{counts[name]}]"))
+            counts[name] += 1
         elif rest and places:
             if rest == "layer.type" and value[1:-1] == "padding":
                 padding.append(places[-1])
