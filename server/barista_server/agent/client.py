@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from barista_server.agent.files import open_regular
 from barista_server.api.frames import FrameDecoder, FrameError, encode
 from barista_server.api.messages import (
     Call,
@@ -48,6 +49,12 @@ class Follow:
     history: int
     """Size of the log when following began: so much is always sent in full."""
     is_over: Callable[[], bool]
+    begin: int = 0
+    """Byte of the file at which the run's log begins: an imported file may hold several."""
+    end: Callable[[], int | None] = lambda: None
+    """Byte of the file before which it ends; None: it has all the rest."""
+    replaced: Callable[[], bool] = lambda: False
+    """Another file is in its place."""
 
 
 class Client:
@@ -195,14 +202,14 @@ class Client:
         """The next bytes of a log, or None when it has not grown."""
         # Asked before reading: what caffe wrote last is then in the file.
         over = follow.is_over()
+        data, gap = b"", 0
         try:
-            with follow.path.open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                gap = self._gap(follow, size)
-                file.seek(follow.offset + gap)
-                data = file.read(CHUNK)
+            if follow.replaced():
+                over = True
+            else:
+                data, gap = self._bytes(follow)
         except OSError:
-            data, gap, over = b"", 0, True
+            over = True
         if not data and not over:
             return None
         offset = follow.offset + gap
@@ -210,6 +217,17 @@ class Client:
         return LogBytes(
             session=follow.session, run=follow.run, offset=offset, data=data, gap=gap, ended=over and not data
         )
+
+    def _bytes(self, follow: Follow) -> tuple[bytes, int]:
+        """What comes next, and how many bytes before it are left out. Raises OSError."""
+        with open_regular(follow.path) as file:
+            stop = os.fstat(file.fileno()).st_size
+            end = follow.end()
+            size = (stop if end is None else min(stop, end)) - follow.begin
+            gap = self._gap(follow, size)
+            at = follow.offset + gap
+            file.seek(follow.begin + at)
+            return file.read(max(0, min(CHUNK, size - at))), gap
 
     @staticmethod
     def _gap(follow: Follow, size: int) -> int:

@@ -1,17 +1,26 @@
-"""Calls that read: lines, metrics and bytes of the logs of sessions."""
+"""Calls that read: lines, metrics and bytes of the logs of sessions, and of imported ones."""
 
 from __future__ import annotations
 
-from barista_server.agent import series
+from functools import partial
+from typing import Protocol
+
+from barista_server.agent import files, series
 from barista_server.agent.client import Client, Follow
 from barista_server.agent.errors import CallError
 from barista_server.agent.hub import Hub
+from barista_server.agent.imported import Imported
+from barista_server.agent.logfile import LogFile
 from barista_server.agent.runs import Run
 from barista_server.agent.session import Session
 from barista_server.api import messages as m
 
 MOST_LOGS = 8
-"""Logs of ended runs kept parsed for GetLines and GetSeries; live ones always are."""
+"""Logs nobody writes to that are kept parsed for GetLines and GetSeries; live ones always are."""
+
+
+class _Parsed(Protocol):
+    def release(self) -> None: ...
 
 
 class Reading:
@@ -19,41 +28,56 @@ class Reading:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._parsed: dict[tuple[str, int], Run] = {}
+        self._parsed: dict[tuple[str, int], _Parsed] = {}
 
-    async def lines(self, session: Session, call: m.GetLines) -> m.Result:
+    async def lines(self, one: Session | Imported, call: m.GetLines) -> m.Result:
         """Lines of a run's log. Raises CallError, OSError."""
-        run = _run(session, call.run)
-        await self._read(session, run)
+        _check(one, call.run)
+        count = min(call.count, m.MOST_LINES)
         try:
-            start, total, lines = run.log.lines(call.kinds, call.start, min(call.count, m.MOST_LINES))
+            if isinstance(one, Imported):
+                self._keep(one.id, 0, one)
+                found = await one.use(lambda file: _lines_of(file, call, count))
+            else:
+                run = one.runs[call.run]
+                await self._read(one, run)
+                found = run.log.lines(call.kinds, call.start, count)
         except KeyError as error:
             raise CallError("invalid", f"there is no kind of line called {error}") from None
-        return m.Lines(session=session.id, run=run.number, start=start, total=total, lines=lines)
+        start, total, lines = found
+        return m.Lines(session=one.id, run=call.run, start=start, total=total, lines=lines)
 
-    async def keys(self, session: Session) -> m.Result:
+    async def keys(self, one: Session | Imported) -> m.Result:
         """Every metric there is. Raises OSError."""
-        return m.SeriesList(keys=series.keys(await self._runs(session)))
+        if isinstance(one, Imported):
+            self._keep(one.id, 0, one)
+            return m.SeriesList(keys=await one.use(lambda file: series.keys(file.sources())))
+        return m.SeriesList(keys=series.keys(await self._runs(one)))
 
-    async def windows(self, session: Session, call: m.GetSeries) -> m.Result:
+    async def windows(self, one: Session | Imported, call: m.GetSeries) -> m.Result:
         """Windows of metrics. Raises OSError."""
-        found = series.windows(await self._runs(session), call)
-        return m.SeriesWindow(session=session.id, series=found)
+        if isinstance(one, Imported):
+            self._keep(one.id, 0, one)
+            found = await one.use(lambda file: series.windows(file.sources(), call))
+        else:
+            found = series.windows(await self._runs(one), call)
+        return m.SeriesWindow(session=one.id, series=found)
 
-    def follow(self, session: Session, call: m.FollowLog, client: Client) -> m.Result:
+    def follow(self, one: Session | Imported, call: m.FollowLog, client: Client) -> m.Result:
         """Have a log's bytes sent. Raises CallError, OSError."""
-        run = _run(session, call.run)
-        path = run.log.path
-        try:
-            size = path.stat().st_size
-        except FileNotFoundError:
-            size = 0
+        _check(one, call.run)
+        follow = _follow_import(one, call) if isinstance(one, Imported) else _follow_run(one, call)
+        size = follow.history
         if call.offset < 0 or call.offset > size:
-            text = f"has {size} bytes in the log of run {run.number}, so none at offset {call.offset}"
+            text = f"has {size} bytes in the log of run {call.run}, so none at offset {call.offset}"
             raise CallError("invalid", text, "Follow it from offset 0.")
-        client.follow(Follow(session.id, run.number, path, call.offset, size, run.over.is_set))
+        client.follow(follow)
         self._hub.listeners.add(client)
         return m.Done()
+
+    def imported(self, one: Imported) -> None:
+        """It is about to be looked at."""
+        self._keep(one.id, 0, one)
 
     async def _runs(self, session: Session) -> list[Run]:
         """All runs, oldest first, with their logs parsed."""
@@ -63,20 +87,56 @@ class Reading:
         return found
 
     async def _read(self, session: Session, run: Run) -> None:
-        """Have a log parsed; of ended runs only the last few stay so."""
         if run.verdict is None:
             return
         if run.log.read == 0:
             await run.read_log()
             run.log.parser.finish()
-        self._parsed.pop((session.id, run.number), None)
-        self._parsed[session.id, run.number] = run
+        self._keep(session.id, run.number, run)
+
+    def _keep(self, session: str, number: int, parsed: _Parsed) -> None:
+        self._parsed.pop((session, number), None)
+        self._parsed[session, number] = parsed
         while len(self._parsed) > MOST_LOGS:
             self._parsed.pop(next(iter(self._parsed))).release()
 
 
-def _run(session: Session, number: int) -> Run:
-    if number in session.runs:
-        return session.runs[number]
-    there = ", ".join(str(one) for one in sorted(session.runs)) or "none"
-    raise CallError("not-found", f"has no run {number}", f"Runs there are: {there}.")
+def _check(one: Session | Imported, number: int) -> None:
+    """Raises CallError for a run that is not there."""
+    if number not in one.runs and not (isinstance(one, Imported) and number == 0):
+        there = ", ".join(str(each) for each in sorted(one.runs)) or "none"
+        raise CallError("not-found", f"has no run {number}", f"Runs there are: {there}.")
+
+
+def _lines_of(file: LogFile, call: m.GetLines, count: int) -> tuple[int, int, list[m.LogLine]]:
+    within: tuple[int, int | None] = (0, None)
+    for source in file.sources():
+        if source.number == call.run:
+            within = (source.part.first, source.part.stop)
+    return file.lines(call.kinds, call.start, count, within)
+
+
+def _follow_run(session: Session, call: m.FollowLog) -> Follow:
+    run = session.runs[call.run]
+    try:
+        size = run.log.path.stat().st_size
+    except FileNotFoundError:
+        size = 0
+    return Follow(session.id, run.number, run.log.path, call.offset, size, run.over.is_set)
+
+
+def _follow_import(one: Imported, call: m.FollowLog) -> Follow:
+    files.stat_regular(one.path)
+    begin = one.runs[call.run].begin if call.run else 0
+    generation = one.generation
+    return Follow(
+        one.id,
+        call.run,
+        one.path,
+        call.offset,
+        one.end_of(call.run) - begin,
+        partial(one.over, call.run),
+        begin,
+        partial(one.end_of, call.run),
+        lambda: one.generation != generation,
+    )

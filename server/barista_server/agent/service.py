@@ -17,7 +17,9 @@ from barista_server.agent.caffes import Caffes
 from barista_server.agent.client import Client, shorten
 from barista_server.agent.errors import CallError
 from barista_server.agent.hub import Hub
-from barista_server.agent.names import valid_name
+from barista_server.agent.imported import Imported
+from barista_server.agent.imports import Imports
+from barista_server.agent.names import SOME, find_named, valid_name
 from barista_server.agent.reading import Reading
 from barista_server.agent.session import LIVE, Host, Session
 from barista_server.agent.states import Happening, Refused, next_state
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 
 EDITS = 2.0
 """Seconds between two looks whether somebody edited a prototxt."""
-SOME = 5
-"""Sessions or pieces of trash named to somebody who asked for one that is not there."""
 log = logging.getLogger("barista.agent")
 
 
@@ -45,11 +45,13 @@ class Service:
         self._host = Host(root, self.hub, Caffes(root), self._disk)
         self._sessions: dict[str, Session] = {}
         self._reading = Reading(self.hub)
+        self._imports = Imports(self.hub, self._store, self._disk)
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: dict[type, Callable[[Any, Client], Awaitable[m.Result]]] = {
             m.ListSessions: self._list_sessions,
             m.GetSession: self._get_session,
             m.NewSession: self._new_session,
+            m.ImportLog: self._import_log,
             m.StartSession: self._start,
             m.PauseSession: self._pause,
             m.SnapshotSession: self._snapshot,
@@ -81,6 +83,7 @@ class Service:
                 # One broken folder must not keep the others from loading.
                 log.exception("session %s cannot be loaded", folder.path)
                 self.hub.notice("Agent", f"session {folder.path.name} cannot be loaded: {error}", "error")
+        await self._imports.load()
         task = asyncio.create_task(self._watch_edits())
         self._tasks.add(task)
 
@@ -90,11 +93,12 @@ class Service:
             task.cancel()
         for session in self._sessions.values():
             await session.unload()
+        await self._imports.close()
         self._writer.shutdown()
 
     @property
     def busy(self) -> bool:
-        """Something trains, or is on its way to or from it."""
+        """Something trains, or is on its way to or from it; what others train is only watched."""
         return any(session.state in LIVE or session.busy for session in self._sessions.values())
 
     def forget(self, client: Client) -> None:
@@ -158,35 +162,33 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(self._writer, partial(function, *arguments))
 
     def _describe(self, session: str) -> m.SessionInfo | None:
-        found = self._sessions.get(session)
+        found = self._sessions.get(session) or self._imports.logs.get(session)
         return found.info() if found else None
+
+    def _all(self) -> list[Session | Imported]:
+        return [*self._sessions.values(), *self._imports.logs.values()]
 
     # ------------------------------------------------------------------------------------------- finding
 
-    def _find(self, call: Any) -> Session:
+    def _find(self, call: Any) -> Session | Imported:
         """By id, unique name, or unique id prefix. Raises CallError."""
         wanted = getattr(call, "session", None)
         if wanted is None:
             raise CallError("not-found", "this call is about no session")
-        if wanted in self._sessions:
-            return self._sessions[wanted]
-        found = [one for one in self._sessions.values() if one.meta.name == wanted]
-        found = found or [one for one in self._sessions.values() if wanted and one.id.startswith(wanted)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            ids = ", ".join(one.id for one in found)
-            text = f"'{wanted}' means several sessions: {ids}"
-            raise CallError("ambiguous", text, "Name it by its number.")
-        newest = sorted(self._sessions.values(), key=lambda one: one.meta.created)[: -SOME - 1 : -1]
-        there = ", ".join(f"{one.id} ({one.meta.name})" for one in newest)
-        hint = f"The newest are: {there}." if newest else "There are none yet."
-        raise CallError("not-found", f"there is no session '{wanted}'", hint)
+        return find_named(self._all(), wanted)
+
+    def _find_session(self, call: Any) -> Session:
+        """One that can be trained. Raises CallError."""
+        found = self._find(call)
+        if isinstance(found, Imported):
+            hint = "Make a session of its net and solver to train it here: barista new."
+            raise CallError("refused", "is an imported log: it is only watched", hint)
+        return found
 
     # --------------------------------------------------------------------------------------------- calls
 
     async def _list_sessions(self, call: m.ListSessions, client: Client) -> m.Result:
-        return m.SessionList(sessions=[session.info() for session in self._sessions.values()])
+        return m.SessionList(sessions=[one.info() for one in self._all()])
 
     async def _get_session(self, call: m.GetSession, client: Client) -> m.Result:
         return m.SessionReply(session=self._find(call).info())
@@ -200,7 +202,7 @@ class Service:
             raise CallError("not-found", text, f"There are: {there}.") from None
         draft = await asyncio.to_thread(_draft, call, self._host.root)
         name = valid_name(draft.name, "the session ")
-        taken = {session.meta.name for session in self._sessions.values()}
+        taken = {one.meta.name for one in self._all()}
         if not call.name:
             stem, number = name, 1
             while name in taken:
@@ -212,15 +214,20 @@ class Service:
         session.tell(f"created: {name}")
         return m.SessionReply(session=session.info())
 
+    async def _import_log(self, call: m.ImportLog, client: Client) -> m.Result:
+        one = await self._imports.take(call, {known.meta.name for known in self._all()})
+        self._reading.imported(one)
+        return m.SessionReply(session=one.info())
+
     async def _start(self, call: m.StartSession, client: Client) -> m.Result:
-        session = self._find(call)
+        session = self._find_session(call)
         async with session.lock:
             run = await session.start(call.snapshot)
             session.spawn(watch.follow(session, run))
         return m.SessionReply(session=session.info())
 
     async def _pause(self, call: m.PauseSession, client: Client) -> m.Result:
-        session = self._find(call)
+        session = self._find_session(call)
         async with session.lock:
             if call.force:
                 await signalling.force(session, signal.SIGTERM if call.force == "term" else signal.SIGKILL)
@@ -229,11 +236,11 @@ class Service:
         return m.SessionReply(session=session.info())
 
     async def _snapshot(self, call: m.SnapshotSession, client: Client) -> m.Result:
-        session = self._find(call)
+        session = self._find_session(call)
         return m.SnapshotReply(session=session.id, snapshot=await signalling.snapshot(session))
 
     async def _reset(self, call: m.ResetSession, client: Client) -> m.Result:
-        session = self._find(call)
+        session = self._find_session(call)
         async with session.lock:
             next_state(session.state, Happening.RESET)
             files = await asyncio.to_thread(session.shelf.all_files)
@@ -247,6 +254,8 @@ class Service:
 
     async def _delete(self, call: m.DeleteSession, client: Client) -> m.Result:
         session = self._find(call)
+        if isinstance(session, Imported):
+            return await self._imports.delete(session)
         async with session.lock:
             next_state(session.state, Happening.DELETE)
             gone = not await asyncio.to_thread(session.folder.path.exists)
@@ -269,6 +278,9 @@ class Service:
             there = (await self._disk(self._store.trashed))[-SOME:]
             hint = f"The newest things there are: {', '.join(there)}." if there else "The trash is empty."
             raise CallError("not-found", f"there is nothing in the trash as '{call.trash}'", hint) from None
+        if what == "delete" and await self._disk((path / "log.json").exists):
+            one = await self._imports.restore(path, number)
+            return m.SessionReply(session=one.info())
         if what == "delete":
             folder = await self._disk(self._store.restore_delete, path, number)
             session = await self._add(folder)
@@ -292,6 +304,9 @@ class Service:
 
     async def _rename(self, call: m.RenameSession, client: Client) -> m.Result:
         session = self._find(call)
+        if isinstance(session, Imported):
+            await self._imports.rename(session, call.name)
+            return m.SessionReply(session=session.info())
         name = valid_name(call.name)
         async with session.lock:
             before = session.meta.name
@@ -321,7 +336,7 @@ class Service:
         return await self._reading.windows(self._find(call), call)
 
     async def _get_files(self, call: m.GetFiles, client: Client) -> m.Result:
-        folder = self._find(call).folder
+        folder = self._find_session(call).folder
 
         def read() -> list[str]:
             return [path.read_text("utf-8", "replace") for path in (folder.solver, folder.net)]
@@ -337,7 +352,7 @@ class Service:
             for event in missed:
                 client.take(event)
             return m.Subscribed(complete=False, sequence=self.hub.sequence)
-        sessions = [session.info() for session in self._sessions.values()]
+        sessions = [one.info() for one in self._all()]
         return m.Subscribed(
             complete=True, sequence=self.hub.sequence, sessions=sessions, notices=self.hub.notices()
         )

@@ -29,6 +29,15 @@ class Meta(msgspec.Struct, omit_defaults=True):
     parent: str | None = None
 
 
+class LogMeta(msgspec.Struct, omit_defaults=True):
+    """``log.json``: a log file that is shown beside the sessions, wherever it is."""
+
+    id: str
+    name: str
+    created: float
+    path: str
+
+
 class Command(msgspec.Struct, omit_defaults=True):
     """``command.json``: what the runner executes, and what the agent wants to remember of it."""
 
@@ -155,11 +164,13 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.sessions = root / "sessions"
+        self.logs = root / "logs"
         self.trash = root / "trash"
 
     def open(self) -> list[Folder]:
         """Make what is missing; the sessions' folders in order of their numbers."""
         self.sessions.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(exist_ok=True)
         self.trash.mkdir(exist_ok=True)
         found = [path for path in self.sessions.iterdir() if path.name.isdecimal() and path.is_dir()]
         return [Folder(path) for path in sorted(found, key=lambda path: int(path.name))]
@@ -195,16 +206,50 @@ class Store:
             last = int(counter.read_text())
         except (FileNotFoundError, ValueError):
             last = 0
-        present = [int(path.name) for path in self.sessions.iterdir() if path.name.isdecimal()]
+        folders = [*self.sessions.iterdir(), *self.logs.iterdir()]
+        present = [int(path.name) for path in folders if path.name.isdecimal()]
         trashed = [int(match[1]) for path in self.trash.iterdir() if (match := _TRASH.fullmatch(path.name))]
         number = max([last, *present, *trashed]) + 1
         files.write(counter, f"{number}\n".encode())
         return str(number)
 
+    def open_logs(self) -> list[Path]:
+        """Folders of the imported logs, in order of their numbers."""
+        found = [path for path in self.logs.iterdir() if path.name.isdecimal() and path.is_dir()]
+        return sorted(found, key=lambda path: int(path.name))
+
+    def import_log(self, meta: LogMeta) -> Path:
+        """Keep where a log is; ``meta.id`` is set to its number. The folder of what is known of it."""
+        meta.id = self._next_id()
+        folder = self.logs / meta.id
+        folder.mkdir()
+        try:
+            files.write_json(folder / "log.json", meta)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        files.sync_folder(self.logs)
+        return folder
+
+    def delete_log(self, folder: Path) -> tuple[str, int, int]:
+        """Move what is known of an imported log to the trash, not the log: name there, files, bytes."""
+        count, size = Folder(folder).size()
+        target = self._trash_folder(folder, "delete")
+        folder.rename(target)
+        files.sync_folder(self.logs)
+        return target.name, count, size
+
+    def restore_log(self, path: Path, number: str) -> Path:
+        """Bring it back."""
+        target = self.logs / number
+        path.rename(target)
+        files.sync_folder(self.logs)
+        return target
+
     def delete(self, folder: Folder) -> tuple[str, int, int]:
         """Move a session to the trash: name there, files, bytes."""
         count, size = folder.size()
-        target = self._trash_folder(folder, "delete")
+        target = self._trash_folder(folder.path, "delete")
         folder.note_if_possible("deleted", trash=target.name)
         folder.path.rename(target)
         files.sync_folder(self.sessions)
@@ -212,7 +257,7 @@ class Store:
 
     def reset(self, folder: Folder, snapshots: list[Path]) -> tuple[str, int, int]:
         """Move runs and snapshots to the trash: name there, files, bytes."""
-        target = self._trash_folder(folder, "reset")
+        target = self._trash_folder(folder.path, "reset")
         target.mkdir()
         folder.note_if_possible("reset", trash=target.name)
         for path in [*snapshots, folder.path / "runs"]:
@@ -255,8 +300,8 @@ class Store:
         path.rmdir()
         folder.note_if_possible("restored", trash=path.name)
 
-    def _trash_folder(self, folder: Folder, what: str) -> Path:
-        stem = f"{time.strftime('%Y%m%dT%H%M%S')}-{folder.path.name}-{what}"
+    def _trash_folder(self, folder: Path, what: str) -> Path:
+        stem = f"{time.strftime('%Y%m%dT%H%M%S')}-{folder.name}-{what}"
         target = self.trash / stem
         number = 1
         while target.exists():

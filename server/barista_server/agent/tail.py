@@ -32,7 +32,7 @@ class Log:
 
     def __init__(self, path: Path, started: float) -> None:
         self.path = path
-        self._year = time.localtime(started).tm_year
+        self._year: int | None = time.localtime(started).tm_year
         self.forget()
 
     def forget(self) -> None:

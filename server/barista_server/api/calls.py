@@ -37,6 +37,17 @@ class NewSession(Message, frozen=True, tag="new-session"):
     device: str = "cpu"
 
 
+class ImportLog(Message, frozen=True, tag="import-log"):
+    """Show a log file beside the sessions. Answered by :class:`SessionReply`, at the latest after a second: a
+    long log is then still being read (``busy``).
+
+    ``path`` is absolute, on the agent's host. Without a ``name`` it is called after the file.
+    """
+
+    path: str
+    name: str = ""
+
+
 class StartSession(Message, frozen=True, tag="start"):
     """Start, or go on from ``snapshot`` (iteration; default: newest verified). Answered by
     :class:`SessionReply`.
@@ -97,7 +108,7 @@ class ListCaffes(Message, frozen=True, tag="list-caffes"):
 
 
 class GetLines(Message, frozen=True, tag="get-lines"):
-    """Lines of a run's log. Answered by :class:`Lines`.
+    """Lines of a run's log. Answered by :class:`Lines`. Run 0 of an imported log is the whole file.
 
     ``start`` counts filtered lines, 0-based; negative counts from the end. An empty ``kinds`` lets every kind
     pass. At most MOST_LINES come at a time.
@@ -152,7 +163,10 @@ class Subscribe(Message, frozen=True, tag="subscribe"):
 
 
 class FollowLog(Message, frozen=True, tag="follow-log"):
-    """Send the bytes of a run's log from ``offset`` on, then what is appended. Answered by :class:`Done`."""
+    """Send the bytes of a run's log from ``offset`` on, then what is appended. Answered by :class:`Done`.
+
+    Run 0 of an imported log is the whole file; when another file takes its place, following ends.
+    """
 
     session: str
     run: int
@@ -178,6 +192,7 @@ Call = (
     ListSessions
     | GetSession
     | NewSession
+    | ImportLog
     | StartSession
     | PauseSession
     | SnapshotSession

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from barista_server.api.things import (
     CaffeInfo,
     LogLine,
@@ -48,12 +50,15 @@ class SnapshotReply(Message, frozen=True, tag="snapshot-taken"):
 
 
 class TrashReply(Message, frozen=True, tag="trashed"):
-    """``trash`` is what :class:`Restore` takes; ``files`` and ``size`` say what went."""
+    """``trash`` is what :class:`Restore` takes; ``files`` and ``size`` say what went. Of an imported log that
+    is what the agent knew of it, never the log.
+    """
 
     trash: str
     session: str
     files: int
     size: int
+    kind: Literal["session", "log"] = "session"
 
 
 class TemplateList(Message, frozen=True, tag="template-list"):

@@ -49,6 +49,9 @@ class Snapshot(Message, frozen=True):
     time: float
 
 
+RunEnding = Literal["", "open", "finished", "stopped early", "failed"]
+
+
 class RunInfo(Message, frozen=True):
     """One start of the caffe executable within a session. Runs count from 1."""
 
@@ -61,10 +64,21 @@ class RunInfo(Message, frozen=True):
     signal: int | None = None
     log_size: int = 0
     lines: int = 0
+    ending: RunEnding = ""
+    """How a run of an imported log ended, as far as the log says; nobody knows its exit code."""
+
+
+class LogFile(Message, frozen=True):
+    """A log file that lies anywhere on the agent's host, and is only read."""
+
+    path: str
+    size: int = 0
+    """Bytes and lines read so far."""
+    lines: int = 0
 
 
 class SessionInfo(Message, frozen=True):
-    """All a list row needs to know of a session."""
+    """All a list row needs to know of a session, or of an imported log, which is shown as one."""
 
     id: str
     name: str
@@ -95,6 +109,11 @@ class SessionInfo(Message, frozen=True):
     """Oldest first."""
     busy: str | None = None
     """What the agent is doing to it just now: ``stopping at iteration 4200``."""
+    kind: Literal["session", "log"] = "session"
+    log: LogFile | None = None
+    """Of kind ``log``. Its runs are those found in the file; nothing can be done to them. ``folder`` is where
+    the file lies, and ``caffe`` is empty.
+    """
 
 
 class CaffeInfo(Message, frozen=True):
@@ -150,7 +169,7 @@ class LogLine(Message, frozen=True):
     """One cleaned line of a run's log."""
 
     number: int
-    """0-based line number within the run's log."""
+    """0-based line number within the run's log; within the file, where that holds several runs."""
     kind: Literal["plain", "metric", "test", "event", "warning", "error"]
     text: str
 

@@ -62,6 +62,11 @@ class LogParser:
         return self._tracker.runs
 
     @property
+    def runs_before(self) -> int:
+        """Runs found before the first of :attr:`runs`: only the newest are kept."""
+        return self._tracker.forgotten
+
+    @property
     def events(self) -> deque[Event]:
         """Rare lines that tell of a run's life, the newest :data:`~.runs.MAX_EVENTS` of them."""
         return self._tracker.events

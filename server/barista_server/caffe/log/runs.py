@@ -103,8 +103,8 @@ class Run:
         """Iteration it went on from: by the state's name, else the first printed; None without a resume."""
         if self.resumed_from is None:
             return None
-        named = _ITERATION_IN_NAME.search(self.resumed_from)
-        return int(named[1]) if named else self.first_iteration
+        named = iteration_in_name(self.resumed_from)
+        return self.first_iteration if named is None else named
 
     def number(self, name: str) -> int | None:
         """The whole number a solver field holds, such as ``max_iter``; None where unset."""
@@ -135,6 +135,13 @@ class Run:
 
 _ITERATION_IN_NAME = re.compile(r"_iter_(\d{1,18})\b")
 
+
+def iteration_in_name(file: str) -> int | None:
+    """Of a snapshot, by the name caffe gives it."""
+    found = _ITERATION_IN_NAME.search(file)
+    return int(found[1]) if found else None
+
+
 _EVENT_OF = {
     NoteKind.SOLVER_DUMP: EventKind.CONSTRUCTING,
     NoteKind.STARTED: EventKind.STARTED,
@@ -156,6 +163,8 @@ class RunTracker:
 
     def __init__(self) -> None:
         self.runs: list[Run] = []
+        self.forgotten = 0
+        """Runs before these that are no longer kept."""
         self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
         self.counts = dict.fromkeys(EventKind, 0)
         """Events seen of each kind, also those no longer kept."""
@@ -231,6 +240,7 @@ class RunTracker:
 
     def _new(self, line: int) -> None:
         self.runs.append(Run(line))
+        self.forgotten += max(0, len(self.runs) - MAX_RUNS)
         del self.runs[:-MAX_RUNS]
 
     def _end(self, run: Run, line: int, note: Note) -> None:
