@@ -24,6 +24,7 @@ HANDLERS = {
     "logs": "logs:logs",
     "export": "metrics:export",
     "plot": "metrics:plot",
+    "weights": "weights:weights",
     "rename": "keeping:rename",
     "reset": "keeping:reset",
     "rm": "keeping:rm",

@@ -43,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     _making(verbs)
     _running(verbs)
     _data(verbs)
+    _weights(verbs)
     _keeping(verbs)
     _rest(verbs)
     return parser
@@ -173,6 +174,22 @@ def _data(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     plot.add_argument("--width", type=_at_least(30), default=72, metavar="COLUMNS", help="default: 72")
     plot.add_argument("--height", type=_at_least(8), default=16, metavar="LINES", help="default: 16")
     _json(plot)
+
+
+def _weights(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "weights", "list a trained model's layers, their blobs and what the values are like")
+    verb.add_argument(
+        "session",
+        metavar="FILE|SESSION[@ITER]",
+        help="a .caffemodel[.h5], or a session's newest snapshot, or that of an iteration",
+    )
+    verb.add_argument(
+        "--layer", action="append", metavar="NAME", help="only this one, with --stats; may be repeated"
+    )
+    verb.add_argument(
+        "--stats", action="store_true", help="read the values: least, mean, greatest, deviation, NaN, zeros"
+    )
+    _json(verb)
 
 
 def _series(verb: argparse.ArgumentParser) -> None:

@@ -8,15 +8,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from barista_server.agent import apart
 from barista_server.api.messages import Snapshot
 
 _FILE = re.compile(
     r"(?P<prefix>.+)_iter_(?P<iteration>\d{1,18})\.(?P<what>caffemodel|solverstate)(?P<h5>\.h5)?"
 )
-
-SMALL = 4 << 20
-"""Bytes up to which a pair is read by the agent itself, in a thread. Larger ones would hold its memory and,
-while protobuf parses, its event loop: they go to a process of their own."""
 
 Stamp = tuple[int, int, int, int]
 """Size and modification time (ns) of both files."""
@@ -125,8 +122,7 @@ class Shelf:
         ]
 
     async def _verify(self, pair: Pair, stamp: Stamp) -> Snapshot | str:
-        check = _check_here if stamp[0] + stamp[2] <= SMALL else _check_apart
-        iteration, problem = await check(pair)
+        iteration, problem = await asyncio.to_thread(check, pair.model, pair.state)
         if problem:
             return problem
         if iteration != pair.iteration:
@@ -152,8 +148,28 @@ def _snapshot(pair: Pair, stamp: Stamp) -> Snapshot:
 
 
 def check(model: Path, state: Path) -> tuple[int, str]:
-    """Iteration and an empty text, or -1 and what is wrong. Blocks."""
+    """Iteration and an empty text, or -1 and what is wrong. Blocks, in bounded memory.
+
+    HDF5 files are read in a process of its own: on a damaged one libhdf5 may crash.
+    """
     # Imported here: an agent that never verifies a snapshot saves the memory.
+    from barista_server.caffe.hdf5 import is_hdf5
+    from barista_server.caffe.weights import WeightsError
+
+    try:
+        if not (is_hdf5(model) or is_hdf5(state)):
+            return check_here(model, state)
+    except (WeightsError, OSError) as error:
+        return -1, str(error)
+    out = apart.run(__name__, str(model), str(state)).decode(errors="replace")
+    iteration, _, problem = out.partition(" ")
+    if not iteration.lstrip("-").isdecimal():
+        return -1, f"reading {model.name} failed"
+    return int(iteration), problem
+
+
+def check_here(model: Path, state: Path) -> tuple[int, str]:
+    """The same, in this process."""
     from barista_server.caffe.weights import WeightsError, verify_snapshot
 
     try:
@@ -162,21 +178,6 @@ def check(model: Path, state: Path) -> tuple[int, str]:
         return -1, str(error)
 
 
-async def _check_here(pair: Pair) -> tuple[int, str]:
-    return await asyncio.to_thread(check, pair.model, pair.state)
-
-
-async def _check_apart(pair: Pair) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "barista_server.agent.snapshots", str(pair.model), str(pair.state),
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, _ = await process.communicate()
-    iteration, _, problem = out.decode(errors="replace").partition(" ")
-    if process.returncode != 0 or not iteration.lstrip("-").isdecimal():
-        return -1, f"reading {pair.model.name} failed with exit code {process.returncode}"
-    return int(iteration), problem
-
-
 if __name__ == "__main__":
-    print(*check(Path(sys.argv[1]), Path(sys.argv[2])), end="")
+    apart.limit()
+    print(*check_here(Path(sys.argv[1]), Path(sys.argv[2])), end="")

@@ -8,6 +8,8 @@ from barista_server.api.things import Message, SeriesKey
 
 MOST_LINES = 10_000
 """Lines in one answer, so that it fits a frame and holds up nobody."""
+MOST_VALUES = 2_000_000
+"""Values of a blob in one answer."""
 
 
 class ListSessions(Message, frozen=True, tag="list-sessions"):
@@ -150,6 +152,44 @@ class GetFiles(Message, frozen=True, tag="get-files"):
     session: str
 
 
+class ListWeights(Message, frozen=True, tag="list-weights"):
+    """Layers and blobs of a trained model, without their values. Answered by :class:`WeightsList`.
+
+    Which: of ``session`` the snapshot of ``iteration`` (default: the newest verified), or else the file at
+    ``path``, absolute, on the agent's machine.
+    """
+
+    session: str = ""
+    iteration: int | None = None
+    path: str = ""
+
+
+class GetBlob(Message, frozen=True, tag="get-blob"):
+    """Values of one blob. Answered by :class:`BlobValues`.
+
+    ``layer`` and ``blob`` count as :class:`WeightsList` does. ``start`` and ``stop`` bound the first axis
+    that is longer than 1 (old files have ones in front); at most MOST_VALUES come at a time, whole rows of
+    that axis.
+    """
+
+    layer: int
+    blob: int
+    start: int = 0
+    stop: int | None = None
+    session: str = ""
+    iteration: int | None = None
+    path: str = ""
+
+
+class GetBlobStats(Message, frozen=True, tag="get-blob-stats"):
+    """What the values of a layer's blobs are like. Answered by :class:`BlobStatsList`."""
+
+    layer: int
+    session: str = ""
+    iteration: int | None = None
+    path: str = ""
+
+
 class Subscribe(Message, frozen=True, tag="subscribe"):
     """Receive session and notice events from now on. Answered by :class:`Subscribed`.
 
@@ -206,6 +246,9 @@ Call = (
     | ListSeries
     | GetSeries
     | GetFiles
+    | ListWeights
+    | GetBlob
+    | GetBlobStats
     | Subscribe
     | FollowLog
     | UnfollowLog

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from barista_server.api.things import (
+    BlobStats,
     CaffeInfo,
+    LayerWeights,
     LogLine,
     Message,
     Notice,
@@ -93,6 +95,34 @@ class SessionFiles(Message, frozen=True, tag="session-files"):
     net: str
 
 
+class WeightsList(Message, frozen=True, tag="weights-list"):
+    """``path`` is the file's, on the agent's machine; ``iteration`` is None where no session's snapshot was
+    asked for; ``size`` in bytes.
+    """
+
+    path: str
+    net: str
+    size: int
+    layers: list[LayerWeights]
+    session: str = ""
+    iteration: int | None = None
+
+
+class BlobValues(Message, frozen=True, tag="blob-values"):
+    """``data`` are float32 values in C order, of ``shape``: the rows from ``start`` on of ``rows``."""
+
+    shape: list[int]
+    start: int
+    rows: int
+    data: bytes
+
+
+class BlobStatsList(Message, frozen=True, tag="blob-stats-list"):
+    """One for each blob of the layer; None for one kept with another layer."""
+
+    blobs: list[BlobStats | None]
+
+
 class Subscribed(Message, frozen=True, tag="subscribed"):
     """``complete``: ``sessions`` and ``notices`` replace all the client knows. ``sequence``: the last event's
     number.
@@ -117,6 +147,9 @@ Result = (
     | SeriesList
     | SeriesWindow
     | SessionFiles
+    | WeightsList
+    | BlobValues
+    | BlobStatsList
     | Subscribed
 )
 

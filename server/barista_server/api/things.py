@@ -174,6 +174,42 @@ class LogLine(Message, frozen=True):
     text: str
 
 
+class BlobInfo(Message, frozen=True):
+    """A blob of a model file."""
+
+    shape: list[int]
+    dtype: str = "float32"
+    """As the file holds it: ``float32``, ``float64``, ``float16`` ..."""
+    shared: bool = False
+    """Kept with another layer, whose parameter it is; nothing else is known of it here."""
+
+
+class LayerWeights(Message, frozen=True):
+    """A layer of a model file. Names may repeat, and be empty."""
+
+    name: str
+    type: str
+    """As the file has it: ``Convolution``, in older ones ``CONVOLUTION`` or ``conv``; empty in HDF5."""
+    form: Literal["current", "V1", "V0", "HDF5"]
+    blobs: list[BlobInfo] = []
+
+
+class BlobStats(Message, frozen=True):
+    """What the values of a blob are like. The numbers but for the counts are of the finite ones, None where
+    there are none.
+    """
+
+    count: int
+    nans: int = 0
+    infinite: int = 0
+    zeros: int = 0
+    least: float | None = None
+    mean: float | None = None
+    greatest: float | None = None
+    deviation: float | None = None
+    """Standard deviation, of all values as the population."""
+
+
 class Notice(Message, frozen=True):
     """A message for the console that is no log line: the agent, or a session's life."""
 

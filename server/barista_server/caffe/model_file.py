@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from google.protobuf.message import DecodeError
 
@@ -24,6 +24,7 @@ from barista_server.caffe.wire_blobs import wire_blob
 MOST_SETTINGS = 64 << 20
 """Bytes of a model beside its blobs that are parsed; real ones have some hundred thousand."""
 
+Form = Literal["current", "V1", "V0", "HDF5"]
 Span = tuple[int, int]
 """Bytes start..end of the file."""
 
@@ -42,7 +43,7 @@ class Layer:
 
     name: str
     type: str
-    form: str
+    form: Form
     blobs: Sequence[Blob | None] = ()
     settings: list[Span] = field(default_factory=list)
     old_settings: list[Span] = field(default_factory=list)
@@ -228,7 +229,7 @@ def _add(spans: list[Span], one: Field) -> None:
 
 def _layer(file: WireFile, one: Field) -> Layer:
     """A layer of either list; a V0 layer inside counts instead of the V1 layer around it."""
-    form = "current" if one.number == _LAYER else "V1"
+    form: Form = "current" if one.number == _LAYER else "V1"
     inner: list[Field] = []
     layer, blobs = _parts(file, form, [one], 2, inner)
     if inner:
@@ -246,7 +247,7 @@ def _layer(file: WireFile, one: Field) -> Layer:
 
 
 def _parts(
-    file: WireFile, form: str, pieces: Iterable[Field], depth: int, inner: list[Field]
+    file: WireFile, form: Form, pieces: Iterable[Field], depth: int, inner: list[Field]
 ) -> tuple[Layer, list[Field]]:
     """A layer, which protobuf may have in several pieces, and its blobs; a V0 layer in it goes to `inner`."""
     name, type_, blob = _NAME_TYPE_BLOBS[form]
