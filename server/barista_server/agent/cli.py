@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from barista_server import __version__
@@ -19,6 +19,7 @@ from barista_server.api.local import START_TIMEOUT, default_root
 from barista_server.api.messages import Done, ListSessions, SessionList, StopAgent
 from barista_server.runner import start_ticks
 
+DEFAULT_PORT = 4200
 STOP_TIMEOUT = 10.0
 MOST_LOG = 1 << 20
 """Bytes of agent.log beyond which it is begun anew (the old one is kept as agent.log.1)."""
@@ -36,30 +37,37 @@ def main(arguments: list[str] | None = None) -> int:
         "serve": "serve sessions to the local user, in the background",
         "stop": "end the agent; trainings go on",
         "status": "say whether an agent runs, and what it runs",
+        "stdio": "speak to the agent through standard input and output, as a program behind ssh does",
     }
     for verb, about in verbs.items():
         command = commands.add_parser(verb, help=about, description=about)
         command.add_argument("--root", type=Path, help="folder of the sessions (default: %(default)s)")
         command.set_defaults(root=default_root())
         if verb == "serve":
-            command.add_argument("--foreground", action="store_true", help="stay in this terminal")
+            _serve_options(command)
+        elif verb == "stdio":
             command.add_argument(
-                "--linger",
-                type=float,
-                metavar="SECONDS",
-                help="end when for so long nobody was connected and nothing trained (default: never)",
+                "--viewer", action="store_true", help="whoever comes this way may look, but not act"
             )
     options = parser.parse_args(arguments)
-    root = options.root.expanduser().absolute()
+    if problem := _listening_problem(options):
+        parser.error(problem)
+    root = (getattr(options, "dir", None) or options.root).expanduser().absolute()
     try:
         str(root).encode()
     except UnicodeEncodeError:
         print(f"the name of {str(root)!a} is not UTF-8: choose another folder", file=sys.stderr)
         return 2
     if options.command == "serve":
+        listen = (options.ip, options.port) if options.port is not None else None
         serve = _serve_here if options.foreground else _serve_detached
-        return serve(root, options.linger)
-    work = _stop(root) if options.command == "stop" else _status(root)
+        return serve(root, options.linger, listen)
+    if options.command == "stdio":
+        from barista_server.agent.gateway import stdio
+
+        work: Coroutine[None, None, int] = stdio(root, "viewer" if options.viewer else "owner")
+    else:
+        work = _stop(root) if options.command == "stop" else _status(root)
     try:
         return asyncio.run(work)
     except (LinkError, CallFailed) as error:
@@ -67,11 +75,47 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def _serve_here(root: Path, linger: float | None) -> int:
-    return _serve(root, linger, lambda: None, lambda text: print(text, file=sys.stderr))
+def _serve_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--foreground", action="store_true", help="stay in this terminal")
+    command.add_argument(
+        "--linger",
+        type=float,
+        metavar="SECONDS",
+        help="end when for so long nobody was connected and nothing trained (default: never)",
+    )
+    door = command.add_argument_group(
+        "a port for other machines", "SSH with the public keys in DIR/authorized_keys; see docs/remote.md"
+    )
+    door.add_argument("--port", type=int, metavar="N", help="listen there, usually 4200 (default: no port)")
+    door.add_argument("--ip", metavar="ADDRESS", help="listen on this address (default: 127.0.0.1)")
+    door.add_argument("--dir", type=Path, metavar="DIR", help="folder of the sessions; must exist")
 
 
-def _serve_detached(root: Path, linger: float | None) -> int:
+def _listening_problem(options: argparse.Namespace) -> str | None:
+    """What is wrong with the options of a port; fills in their defaults."""
+    if options.command != "serve":
+        return None
+    if options.ip is not None and options.port is None:
+        options.port = DEFAULT_PORT
+    options.ip = options.ip or "127.0.0.1"
+    if options.port is not None and not 0 <= options.port < 65536:
+        return f"--port {options.port}: ports go from 1 to 65535 (0: any free one)"
+    if options.port is not None and options.dir is None:
+        return "--dir is missing: name the folder whose sessions are to be served"
+    if options.dir is not None and not options.dir.expanduser().is_dir():
+        return f"--dir {options.dir}: there is no such folder"
+    return None
+
+
+Listen = tuple[str, int] | None
+"""Address and port for other machines."""
+
+
+def _serve_here(root: Path, linger: float | None, listen: Listen) -> int:
+    return _serve(root, linger, listen, lambda: None, lambda text: print(text, file=sys.stderr))
+
+
+def _serve_detached(root: Path, linger: float | None, listen: Listen) -> int:
     """Return once the agent in the background listens, or say why it does not."""
     told, tell = os.pipe()
     if os.fork() != 0:
@@ -94,7 +138,7 @@ def _serve_detached(root: Path, linger: float | None) -> int:
             os.write(tell, text.encode())
             os.close(tell)
 
-        code = _serve(root, linger, lambda: say("ready"), say)
+        code = _serve(root, linger, listen, lambda: say("ready"), say)
     except OSError as error:
         os.write(
             tell, f"{error.filename or root}: {error.strerror}. Choose a folder you may write to.".encode()
@@ -120,7 +164,13 @@ def _redirect(root: Path) -> None:
     os.chdir("/")
 
 
-def _serve(root: Path, linger: float | None, ready: Callable[[], None], fail: Callable[[str], None]) -> int:
+def _serve(
+    root: Path,
+    linger: float | None,
+    listen: Listen,
+    ready: Callable[[], None],
+    fail: Callable[[str], None],
+) -> int:
     # Here, not above: stop and status start faster without the agent's code.
     from barista_server.agent.serve import AlreadyServed, Server, lock_root
 
@@ -133,6 +183,10 @@ def _serve(root: Path, linger: float | None, ready: Callable[[], None], fail: Ca
         except AlreadyServed as error:
             # Started twice at once: that is fine as soon as the other one answers. Or it is just dying.
             if asyncio.run(_answers(root)):
+                if listen is not None:
+                    stop = f"barista-server stop --root {root}"
+                    fail(f"{error}, without that port: `{stop}` ends it (trainings go on), then try again")
+                    return 1
                 ready()
                 return 0
             if time.monotonic() > deadline:
@@ -144,7 +198,7 @@ def _serve(root: Path, linger: float | None, ready: Callable[[], None], fail: Ca
             return 1
 
     async def serve() -> None:
-        await Server(root, linger).run(ready)
+        await Server(root, linger, listen).run(ready)
 
     try:
         asyncio.run(serve())

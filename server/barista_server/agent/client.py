@@ -24,12 +24,16 @@ from barista_server.api.messages import (
     Reply,
     Request,
     Result,
+    Role,
     SessionChanged,
     SessionRemoved,
 )
+from barista_server.api.streams import Reader, Writer
 
 CHUNK = 128 * 1024
 """Log bytes in one event."""
+BUFFERED = 2 * CHUNK
+"""Bytes that a connection holds for a client that does not read, before writing waits."""
 MOST_BEHIND = 4 * 1024 * 1024
 """A follower further behind the end of a growing log is brought forward, with the gap marked."""
 MOST_NOTICES = 200
@@ -64,7 +68,13 @@ class Client:
     dropped, log bytes are read from the file when the client can take them.
     """
 
-    def __init__(self, writer: asyncio.StreamWriter, answer: Callable[[Client, Call], Awaitable[Result]]):
+    def __init__(
+        self,
+        writer: Writer,
+        answer: Callable[[Client, Call], Awaitable[Result]],
+        role: Role = "owner",
+    ) -> None:
+        self.role = role
         self._writer = writer
         self._answer = answer
         self._replies: deque[bytes] = deque()
@@ -76,7 +86,6 @@ class Client:
         self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(MOST_CALLS)
         self._tasks: set[asyncio.Task[None]] = set()
-        writer.transport.set_write_buffer_limits(high=2 * CHUNK)
 
     # ------------------------------------------------------------------------------------------ from the hub
 
@@ -114,9 +123,7 @@ class Client:
 
     # ------------------------------------------------------------------------------------------------ traffic
 
-    async def serve(
-        self, reader: asyncio.StreamReader, decoder: FrameDecoder[FromClient], early: list[FromClient]
-    ) -> None:
+    async def serve(self, reader: Reader, decoder: FrameDecoder[FromClient], early: list[FromClient]) -> None:
         """Answer requests until the client goes. Raises FrameError on bytes that are no frames."""
         pump = asyncio.create_task(self._pump())
         try:

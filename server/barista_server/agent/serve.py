@@ -14,15 +14,25 @@ from pathlib import Path
 
 from barista_server import __version__
 from barista_server.agent import files
-from barista_server.agent.client import Client
+from barista_server.agent.client import BUFFERED, Client
 from barista_server.agent.service import Service
 from barista_server.api.frames import FrameDecoder, FrameError, encode, from_client
 from barista_server.api.local import socket_path
-from barista_server.api.messages import PROTOCOL, FromClient, Hello, Refusal, Welcome
+from barista_server.api.messages import (
+    PROTOCOL,
+    FromClient,
+    Hello,
+    Introduction,
+    Refusal,
+    Role,
+    Welcome,
+)
+from barista_server.api.streams import Reader, Writer
 from barista_server.runner import start_ticks
 
 AGENT = f"barista-server {__version__}"
 HANDSHAKE_TIMEOUT = 10.0
+MOST_GATEWAYS = 4
 WATCH_ROOT = 2.0
 """Seconds between two looks whether the root is still there."""
 
@@ -48,9 +58,15 @@ def lock_root(root: Path) -> int:
 class Server:
     """Serves one root until told to stop. The caller holds the lock."""
 
-    def __init__(self, root: Path, linger: float | None = None) -> None:
-        """``linger``: seconds without a client and without a training after which it ends by itself."""
+    def __init__(
+        self, root: Path, linger: float | None = None, listen: tuple[str, int] | None = None
+    ) -> None:
+        """``linger``: seconds without a client and without a training after which it ends by itself.
+
+        ``listen``: address and port where clients of other machines may come in.
+        """
         self.root = root
+        self._listen = listen
         self._linger = linger
         self.stopping = asyncio.Event()
         self._service = Service(root, self.stopping.set)
@@ -70,6 +86,13 @@ class Server:
         finally:
             os.umask(before)
         about = {"pid": os.getpid(), "start_ticks": start_ticks(os.getpid()), "socket": str(path)}
+        acceptor = None
+        if self._listen is not None:
+            # Here: the library is slow to load, and only agents with a port need it.
+            from barista_server.agent.listener import listen
+
+            acceptor = await listen(self.root, *self._listen, self.attend)
+            about |= {"ip": self._listen[0], "port": acceptor.get_port()}
         try:
             files.write_json(self.root / "agent.json", about)
         except OSError as error:
@@ -81,6 +104,8 @@ class Server:
             await self._until_stopped(path)
         finally:
             server.close()
+            if acceptor is not None:
+                acceptor.close()
             for task in self._clients:
                 task.cancel()
             await asyncio.gather(*self._clients, return_exceptions=True)
@@ -108,19 +133,25 @@ class Server:
                     return
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.set_write_buffer_limits(high=BUFFERED)
+        await self.attend(reader, writer)
+
+    async def attend(self, reader: Reader, writer: Writer, role: Role = "owner", via: str = "") -> None:
+        """Serve one client, with the rights of ``role`` at most, until it goes."""
         task = asyncio.current_task()
         assert task is not None
         self._clients.add(task)
         try:
             decoder = from_client()
-            early = await self._shake_hands(reader, writer, decoder)
-            if early is not None:
-                client = Client(writer, self._service.answer)
+            found = await self._shake_hands(reader, writer, decoder, Introduction(role=role, via=via))
+            if found is not None:
+                role, early = found
+                client = Client(writer, self._service.answer, role)
                 try:
                     await client.serve(reader, decoder, early)
                 finally:
                     self._service.forget(client)
-        except (FrameError, TimeoutError, ConnectionError) as error:
+        except (FrameError, TimeoutError, OSError) as error:
             log.warning("a client was cut off: %s", error or type(error).__name__)
         except asyncio.CancelledError:
             # Ours, at the stop; the streams module would report it.
@@ -130,12 +161,22 @@ class Server:
             writer.close()
 
     async def _shake_hands(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, decoder: FrameDecoder[FromClient]
-    ) -> list[FromClient] | None:
-        """What the client sent right behind its Hello; None when it was refused or only looked in."""
+        self, reader: Reader, writer: Writer, decoder: FrameDecoder[FromClient], known: Introduction
+    ) -> tuple[Role, list[FromClient]] | None:
+        """The client's role, and what it sent right behind its Hello. None: refused, or it said nothing."""
         messages: list[FromClient] = []
+        role = known.role
+        via = [known.via] if known.via else []
         async with asyncio.timeout(HANDSHAKE_TIMEOUT):
-            while not messages:
+            while not messages or isinstance(messages[0], Introduction):
+                if messages:
+                    introduction = messages.pop(0)
+                    assert isinstance(introduction, Introduction)
+                    role = introduction.role if role == "owner" else role
+                    via.append(introduction.via)
+                    if len(via) > MOST_GATEWAYS:
+                        raise FrameError("introduced too often")
+                    continue
                 data = await reader.read(1 << 16)
                 if not data:
                     return None
@@ -159,7 +200,10 @@ class Server:
             pid=os.getpid(),
             root=str(self.root),
             epoch=self._service.hub.epoch,
+            role=role,
         )
         writer.write(encode(welcome))
         await writer.drain()
-        return messages
+        if via:
+            log.info("%s as %s: %s", hello.client, role, ", ".join(via))
+        return role, messages

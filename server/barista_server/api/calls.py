@@ -255,3 +255,21 @@ Call = (
     | Ping
     | StopAgent
 )
+
+LOOKS: frozenset[type[Message]] = frozenset(
+    {
+        ListSessions,
+        GetSession,
+        ListTemplates,
+        ListCaffes,
+        GetLines,
+        ListSeries,
+        GetSeries,
+        GetFiles,
+        Subscribe,
+        FollowLog,
+        UnfollowLog,
+        Ping,
+    }
+)
+"""Calls that change nothing: all that a viewer may make."""

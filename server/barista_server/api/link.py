@@ -32,6 +32,7 @@ from barista_server.api.messages import (
     SnapshotSession,
     Welcome,
 )
+from barista_server.api.streams import Reader, Writer
 
 __all__ = ["CallFailed", "Link", "LinkError"]
 
@@ -66,8 +67,8 @@ class Link:
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        reader: Reader,
+        writer: Writer,
         decoder: FrameDecoder[FromAgent],
         welcome: Welcome,
         early: list[FromAgent],
@@ -102,9 +103,7 @@ class Link:
         raise LinkError(f"no attempt was made to reach {root}")
 
     @classmethod
-    async def over(
-        cls, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: str = "barista 0.1.0"
-    ) -> Link:
+    async def over(cls, reader: Reader, writer: Writer, client: str = "barista 0.1.0") -> Link:
         """Shake hands over a pair of streams. Raises LinkError, then the streams are closed."""
         decoder = from_agent()
         try:

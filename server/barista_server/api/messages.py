@@ -10,6 +10,8 @@ Times are seconds since the epoch (float), sizes are bytes, arrays are raw littl
 
 from __future__ import annotations
 
+from typing import Literal
+
 from barista_server.api.calls import *  # noqa: F403
 from barista_server.api.calls import Call
 from barista_server.api.results import *  # noqa: F403
@@ -17,8 +19,22 @@ from barista_server.api.results import Occurrence, Result
 from barista_server.api.things import *  # noqa: F403
 from barista_server.api.things import Message
 
+Role = Literal["owner", "viewer"]
+"""An owner may do all; a viewer only look (calls in :data:`~barista_server.api.calls.LOOKS`)."""
+
 PROTOCOL = 1
 """Version of all that these modules mean. Agent and client must agree on it exactly."""
+
+
+class Introduction(Message, frozen=True, tag="introduction"):
+    """What a gateway says of the client behind it, ahead of the client's own first frame.
+
+    It can only take rights away: a client cannot get more of them by sending one itself.
+    """
+
+    role: Role = "owner"
+    via: str = ""
+    """Where the client comes from, for the agent's log: ``ssh from 192.0.2.7``."""
 
 
 class Hello(Message, frozen=True, tag="hello"):
@@ -41,6 +57,8 @@ class Welcome(Message, frozen=True, tag="welcome"):
     """Folder that holds ``sessions/``."""
     epoch: str
     """Changes with every start of the agent: event sequence numbers count within one epoch."""
+    role: Role = "owner"
+    """What the client may do."""
 
 
 class Refusal(Message, frozen=True, tag="refusal"):
@@ -68,5 +86,5 @@ class Event(Message, frozen=True, tag="event"):
     what: Occurrence
 
 
-FromClient = Hello | Request
+FromClient = Introduction | Hello | Request
 FromAgent = Welcome | Refusal | Reply | Event

@@ -1,0 +1,163 @@
+"""The agent's own door for other machines: an SSH server that knows nothing but this protocol.
+
+Public keys only, from ``<root>/authorized_keys``; one with ``barista-role="viewer"`` before it may only look.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from barista_server.agent.client import BUFFERED
+from barista_server.api.messages import Role
+from barista_server.api.streams import Reader, Writer
+
+SUBSYSTEM = "barista"
+KEEPALIVE = 15
+"""Seconds of silence after which a client is asked whether it is still there; three times."""
+LOGIN_TIMEOUT = 20
+
+Attend = Callable[[Reader, Writer, Role, str], Awaitable[None]]
+
+log = logging.getLogger("barista.agent")
+
+
+class ListenError(Exception):
+    """The listener cannot be opened. The text says why and what to do."""
+
+
+def authorized_keys(root: Path) -> Path:
+    """The file of the keys that may come in, in OpenSSH's form. It is read again for each client."""
+    return root / "authorized_keys"
+
+
+def host_key(root: Path) -> Path:
+    """The listener's own key, made on its first start."""
+    return root / "host_key"
+
+
+async def listen(root: Path, address: str, port: int, attend: Attend) -> asyncssh.SSHAcceptor:
+    """Open the listener. Raises ListenError."""
+    _check_keys(root, address)
+    try:
+        key = _own_key(host_key(root))
+        acceptor = await asyncssh.create_server(
+            lambda: _Door(root),
+            address,
+            port,
+            server_host_keys=[key],
+            process_factory=lambda process: _serve(process, attend),
+            encoding=None,
+            password_auth=False,
+            kbdint_auth=False,
+            host_based_auth=False,
+            gss_host=None,
+            allow_pty=False,
+            agent_forwarding=False,
+            x11_forwarding=False,
+            keepalive_interval=KEEPALIVE,
+            login_timeout=LOGIN_TIMEOUT,
+        )
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ListenError(f"cannot listen on {address} port {port}: {reason}") from None
+    fingerprint = key.get_fingerprint()
+    log.info("listening on %s port %d, host key %s", address, acceptor.get_port(), fingerprint)
+    return acceptor
+
+
+def _check_keys(root: Path, address: str) -> None:
+    """Nobody could come in without keys; on a public address that is hardly what was meant."""
+    path = authorized_keys(root)
+    try:
+        asyncssh.read_authorized_keys(str(path))
+    except (OSError, ValueError) as error:
+        if not _is_loopback(address):
+            reason = "has no key in it" if isinstance(error, ValueError) else "cannot be read"
+            raise ListenError(
+                f"{path} {reason}: put the public keys of those who may come in there, one a line, "
+                "before listening on an address that others reach"
+            ) from None
+        log.warning("%s holds no keys: nobody can come in yet", path)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def _own_key(path: Path) -> asyncssh.SSHKey:
+    try:
+        return asyncssh.read_private_key(str(path))
+    except FileNotFoundError:
+        pass
+    except (asyncssh.KeyImportError, ValueError) as error:
+        raise ListenError(f"{path} is no private key ({error}): move it away for a new one") from None
+    key = asyncssh.generate_private_key("ssh-ed25519", comment="barista-server")
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as file:  # noqa: PTH123 (a descriptor)
+        file.write(key.export_private_key())
+        file.flush()
+        os.fsync(descriptor)
+    temporary.rename(path)
+    path.with_suffix(".pub").write_bytes(key.export_public_key())
+    return key
+
+
+class _Door(asyncssh.SSHServer):
+    """Lets in whom authorized_keys names at this moment."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._connection: asyncssh.SSHServerConnection | None = None
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+
+    def begin_auth(self, username: str) -> bool:
+        assert self._connection is not None
+        try:
+            keys = asyncssh.read_authorized_keys(str(authorized_keys(self._root)))
+        except (OSError, ValueError) as error:
+            log.warning("nobody can come in: %s: %s", authorized_keys(self._root), error)
+        else:
+            self._connection.set_authorized_keys(keys)
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+
+async def _serve(process: asyncssh.SSHServerProcess[bytes], attend: Attend) -> None:
+    """One channel of one client."""
+    peer = process.get_extra_info("peername") or ("?",)
+    connection = process.get_extra_info("connection")
+    # A command that the key is tied to takes the place of whatever was asked for.
+    if process.subsystem != SUBSYSTEM and connection.get_key_option("command", None) is None:
+        process.stderr.write(b"this door leads to barista's agent only: no commands, no shell\n")
+        process.exit(1)
+        return
+    role = _role(connection)
+    process.channel.set_write_buffer_limits(high=BUFFERED)
+    try:
+        await attend(process.stdin, process.stdout, role, f"port from {peer[0]}")
+    finally:
+        process.exit(0)
+
+
+def _role(connection: Any) -> Role:
+    """What the key may do: only a role that is known gives rights beyond looking."""
+    roles = connection.get_key_option("barista-role", None)
+    if roles is None and connection.get_key_option("command", None) is None:
+        return "owner"
+    return "owner" if roles == ["owner"] else "viewer"

@@ -1,0 +1,1 @@
+"""The way from a client to agents on other machines: addresses, host keys, SSH."""
