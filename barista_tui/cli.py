@@ -30,6 +30,7 @@ HANDLERS = {
     "rm": "keeping:rm",
     "restore": "keeping:restore",
     "agent": "agent:agent",
+    "host": "hosts:host",
     "completion": "completion:completion",
 }
 """Module in barista_tui.verbs and coroutine function in it, of each verb that works without a screen."""
@@ -87,9 +88,9 @@ def _screen(args: argparse.Namespace) -> int:
             "the screen needs a terminal", "See the verbs that need none: barista --help", Exit.USAGE
         )
     from barista_tui.app import run
-    from barista_tui.verbs.agentlink import root_of
+    from barista_tui.verbs.agentlink import target_of
 
-    root = root_of(args)
+    root = target_of(args).root
     return run(root, root.name)
 
 

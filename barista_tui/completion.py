@@ -56,8 +56,15 @@ SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 _SAFE = re.compile(r"[\w.,+@/-]+")
 """Names a shell takes as one word without quotes; other sessions are offered by id."""
 
-ASKED = {"session": "sessions", "sessions": "sessions", "template": "templates", "caffe": "caffes"}
-"""Destinations in the parser whose values the agent knows."""
+ASKED = {
+    "session": "sessions",
+    "sessions": "sessions",
+    "template": "templates",
+    "caffe": "caffes",
+    "host": "hosts",
+    "known": "hosts",
+}
+"""Destinations in the parser whose values the agent, or the list of hosts, knows."""
 
 
 def script(shell: str) -> str:
@@ -92,6 +99,8 @@ def candidates(words: Sequence[str], ask: Callable[[Path | None, str], list[str]
             inner = _verbs(parser).get(word)
             if inner is None:
                 return []
+            parser = inner
+        elif (inner := _verbs(parser).get(word)) is not None:
             parser = inner
         else:
             places += 1
@@ -134,6 +143,13 @@ def _from_agent(root: Path | None, kind: str) -> list[str]:
     from barista_server.api.link import CallFailed, LinkError
     from barista_server.api.local import default_root
 
+    if kind == "hosts":
+        from barista_tui.hosts import Hosts, HostsError
+
+        try:
+            return [host.name for host in Hosts().all()]
+        except HostsError:
+            return []
     try:
         return asyncio.run(_names(root.expanduser().absolute() if root else default_root(), kind))
     except (CallFailed, LinkError):
@@ -149,9 +165,9 @@ async def _names(root: Path, kind: str) -> list[str]:
         SessionList,
         TemplateList,
     )
-    from barista_tui.verbs.agentlink import linked
+    from barista_tui.verbs.agentlink import Target, linked
 
-    async with linked(root, start_agent=False) as link:
+    async with linked(Target(root), start_agent=False) as link:
         if kind == "templates":
             return [template.name for template in (await link.call(ListTemplates(), TemplateList)).templates]
         if kind == "caffes":

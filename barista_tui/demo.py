@@ -28,7 +28,7 @@ from barista_server.api.messages import (
 from barista_tui import format
 from barista_tui.calling import command
 from barista_tui.verbs import output
-from barista_tui.verbs.agentlink import Watch, linked
+from barista_tui.verbs.agentlink import Target, Watch, linked
 from barista_tui.verbs.errors import Exit, VerbError
 
 TEMPLATE = NAME = "lenet-digits"
@@ -78,7 +78,7 @@ def check_engine() -> None:
 
 async def _shown(root: Path) -> SessionInfo:
     """The demo session; made and started if there is none."""
-    async with linked(root) as link:
+    async with linked(Target(root)) as link:
         found = await _existing(link)
         if not found:
             return await _fresh(link, NAME)
@@ -107,7 +107,7 @@ async def _fresh(link: Link, name: str) -> SessionInfo:
 
 async def _line_mode(root: Path, ascii_only: bool) -> int:
     output.say(f"Barista demo: LeNet learns handwritten digits. Sessions are kept in {root}")
-    async with linked(root) as link:
+    async with linked(Target(root)) as link:
         found = await _existing(link)
         session = next((one for one in reversed(found) if one.state in LIVE), None)
         if session is None:
@@ -137,7 +137,7 @@ async def _line_mode(root: Path, ascii_only: bool) -> int:
 async def _follow(root: Path, session: SessionInfo) -> SessionInfo:
     """Print a line every few seconds until the training ends; returns the session then."""
     said, last = time.monotonic() - EVERY, -1
-    async with Watch(root, session.id) as watch:
+    async with Watch(Target(root), session.id) as watch:
         while (session := await watch.next()).state in LIVE:
             news = session.loss is not None and session.iteration > last
             if news and time.monotonic() - said >= EVERY:
@@ -167,7 +167,7 @@ async def _conclude(root: Path, session: SessionInfo, ascii_only: bool) -> int:
             f"the demo's training is {session.state.value}{why}",
             f"See: {command(root, 'logs', '-n', '30', session.id)}",
         )
-    async with linked(root) as link:
+    async with linked(Target(root)) as link:
         loss = await window(link, session, [SeriesKey(phase="train", name="loss")], "iteration", buckets=144)
     run = session.runs[-1]
     took = f" in {format.duration(run.ended - run.started)}" if run.ended is not None else ""

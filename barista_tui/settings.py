@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from barista_tui.hosts import folder
+
 MAX_SIZE = 4096
 
 
@@ -25,9 +27,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
 
 def path() -> Path:
     """The file, in the user's folder for configuration."""
-    from platformdirs import user_config_path
-
-    return user_config_path("barista", appauthor=False) / "view.json"
+    return folder() / "view.json"
 
 
 def load() -> Settings:

@@ -8,21 +8,21 @@ from barista_server.api.link import Link, LinkError
 from barista_server.api.messages import Done, ListSessions, SessionList, State, StopAgent
 from barista_tui import format
 from barista_tui.verbs import output
-from barista_tui.verbs.agentlink import linked, root_of
+from barista_tui.verbs.agentlink import linked, target_of
 from barista_tui.verbs.errors import Exit
 
 
 async def agent(args: argparse.Namespace) -> Exit:
     """Tell whether an agent serves the root, or stop it. Never starts one."""
-    root = root_of(args)
+    target = target_of(args)
     try:
-        async with linked(root, start_agent=False) as link:
+        async with linked(target, start_agent=False) as link:
             return await (_stop(link, args.json) if args.what == "stop" else _status(link, args.json))
     except LinkError as error:
         if args.json:
-            output.print_json({"running": False, "root": root.as_posix(), "reason": str(error)})
+            output.print_json({"running": False, "root": str(target), "reason": str(error)})
         else:
-            output.say(f"no agent runs for {root}; the next verb or the screen starts one")
+            output.say(f"no agent runs for {target}; the next verb or the screen starts one")
         return Exit.OK if args.what == "stop" else Exit.UNREACHABLE
 
 

@@ -7,6 +7,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +25,7 @@ from barista_server.api.messages import (
     Subscribe,
     Subscribed,
 )
+from barista_tui.hosts import HostEntry, Hosts, HostsError, folder
 from barista_tui.verbs.errors import Exit, VerbError
 
 R = TypeVar("R", bound=Message)
@@ -32,25 +34,53 @@ RETRIES = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0)
 """Seconds between attempts to reach an agent that went away."""
 
 
-def root_of(args: argparse.Namespace) -> Path:
-    """The root folder the command line names, or the default one."""
+@dataclass(frozen=True)
+class Target:
+    """The agent that a verb speaks to: that of a root folder here, or a host's."""
+
+    root: Path
+    host: HostEntry | None = None
+
+    def __str__(self) -> str:
+        return str(self.root) if self.host is None else f"{self.host.name} ({self.host.address})"
+
+    async def open(self, start_agent: bool = True) -> Link:
+        """A link. Raises LinkError."""
+        if self.host is None:
+            return await Link.open(self.root, start_agent)
+        # Here: the library is slow to load, and local verbs do not need it.
+        from barista_server.remote.ssh import open_link, own_way
+
+        return await open_link(self.host.where(), own_way(folder(), self.host.via))
+
+
+def target_of(args: argparse.Namespace) -> Target:
+    """The host or root folder that the command line names, or the default root. Raises VerbError."""
     given: Path | None = args.root
-    return given.expanduser().absolute() if given else default_root()
+    if args.host is None:
+        return Target(given.expanduser().absolute() if given else default_root())
+    if given is not None:
+        hint = "A folder on the host is part of its address: ssh://HOST/DIR"
+        raise VerbError("--host and --root exclude each other", hint, Exit.USAGE)
+    try:
+        return Target(default_root(), Hosts().find(args.host))
+    except HostsError as error:
+        raise VerbError(str(error), "See: barista host ls", Exit.NOT_FOUND) from None
 
 
 @asynccontextmanager
-async def linked(root: Path, start_agent: bool = True) -> AsyncIterator[Link]:
+async def linked(target: Target, start_agent: bool = True) -> AsyncIterator[Link]:
     """A link that is closed in the end. Raises LinkError."""
-    link = await Link.open(root, start_agent)
+    link = await target.open(start_agent)
     try:
         yield link
     finally:
         await link.close()
 
 
-async def ask(root: Path, call: Call, result: type[R]) -> R:
+async def ask(target: Target, call: Call, result: type[R]) -> R:
     """Answer of the agent to one call. Raises CallFailed, LinkError."""
-    async with linked(root) as link:
+    async with linked(target) as link:
         return await link.call(call, result)
 
 
@@ -59,16 +89,16 @@ async def session_of(link: Link, name: str) -> SessionInfo:
     return (await link.call(GetSession(session=name), SessionReply)).session
 
 
-async def reopen(root: Path) -> Link:
+async def reopen(target: Target) -> Link:
     """A new link after one was lost, starting the agent if nobody else does. Raises the last LinkError."""
     for seconds in RETRIES[:-1]:
         await asyncio.sleep(seconds)
         try:
-            return await Link.open(root)
+            return await target.open()
         except LinkError as error:
             print(f"barista: {error}; trying again", file=sys.stderr, flush=True)
     await asyncio.sleep(RETRIES[-1])
-    return await Link.open(root)
+    return await target.open()
 
 
 class Watch:
@@ -77,14 +107,14 @@ class Watch:
     An agent that goes away and comes back is no end: the session's state after it is the next change.
     """
 
-    def __init__(self, root: Path, session: str) -> None:
-        self._root = root
+    def __init__(self, target: Target, session: str) -> None:
+        self._target = target
         self._name = session
         self._changes: asyncio.Queue[SessionInfo | None] = asyncio.Queue()
         self._link: Link | None = None
 
     async def __aenter__(self) -> Watch:
-        await self._subscribe(await Link.open(self._root))
+        await self._subscribe(await self._target.open())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -112,7 +142,7 @@ class Watch:
             finally:
                 change.cancel()
                 lost.cancel()
-            await self._subscribe(await reopen(self._root))
+            await self._subscribe(await reopen(self._target))
 
     async def _subscribe(self, link: Link) -> None:
         self._link = link

@@ -14,14 +14,14 @@ from barista_server.api.messages import (
 )
 from barista_tui import format
 from barista_tui.verbs import output
-from barista_tui.verbs.agentlink import ask, root_of
+from barista_tui.verbs.agentlink import ask, target_of
 from barista_tui.verbs.errors import Exit
 from barista_tui.verbs.running import print_session
 
 
 async def rename(args: argparse.Namespace) -> Exit:
     """Give a session another name."""
-    reply = await ask(root_of(args), RenameSession(session=args.session, name=args.name), SessionReply)
+    reply = await ask(target_of(args), RenameSession(session=args.session, name=args.name), SessionReply)
     print_session(reply.session, args.json)
     return Exit.OK
 
@@ -37,7 +37,7 @@ async def rm(args: argparse.Namespace) -> Exit:
 
 
 async def _trashed(args: argparse.Namespace, call: ResetSession | DeleteSession) -> Exit:
-    reply = await ask(root_of(args), call, TrashReply)
+    reply = await ask(target_of(args), call, TrashReply)
     if args.json:
         output.print_json(reply)
     else:
@@ -48,5 +48,5 @@ async def _trashed(args: argparse.Namespace, call: ResetSession | DeleteSession)
 
 async def restore(args: argparse.Namespace) -> Exit:
     """Undo a reset or rm."""
-    print_session((await ask(root_of(args), Restore(trash=args.trash), SessionReply)).session, args.json)
+    print_session((await ask(target_of(args), Restore(trash=args.trash), SessionReply)).session, args.json)
     return Exit.OK

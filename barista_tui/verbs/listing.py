@@ -18,7 +18,7 @@ from barista_server.api.messages import (
 )
 from barista_tui import format
 from barista_tui.verbs import output
-from barista_tui.verbs.agentlink import ask, linked, root_of, session_of
+from barista_tui.verbs.agentlink import ask, linked, session_of, target_of
 from barista_tui.verbs.errors import Exit
 
 ROOMY, SHORT = 120, 24
@@ -29,12 +29,12 @@ _REASONED = {State.FAILED, State.INVALID}
 
 async def ls(args: argparse.Namespace) -> Exit:
     """A row a session, newest first."""
-    root = root_of(args)
-    sessions = (await ask(root, ListSessions(), SessionList)).sessions
+    target = target_of(args)
+    sessions = (await ask(target, ListSessions(), SessionList)).sessions
     if args.json:
         output.print_json(sessions)
     elif not sessions:
-        output.say(f"No sessions in {root} yet. Make one with: barista new --template lenet-digits --start")
+        output.say(f"No sessions in {target} yet. Make one with: barista new --template lenet-digits --start")
     else:
         for line in session_table(sessions):
             output.say(line)
@@ -78,7 +78,7 @@ def _row(session: SessionInfo) -> list[str]:
 
 async def show(args: argparse.Namespace) -> Exit:
     """All about one session."""
-    async with linked(root_of(args)) as link:
+    async with linked(target_of(args)) as link:
         session = await session_of(link, args.session)
     if args.json:
         output.print_json(session)
@@ -151,7 +151,7 @@ def _when(at: float) -> str:
 
 async def templates(args: argparse.Namespace) -> Exit:
     """The ready-made networks."""
-    found = (await ask(root_of(args), ListTemplates(), TemplateList)).templates
+    found = (await ask(target_of(args), ListTemplates(), TemplateList)).templates
     if args.json:
         output.print_json(found)
         return Exit.OK
@@ -166,7 +166,7 @@ async def templates(args: argparse.Namespace) -> Exit:
 
 async def caffes(args: argparse.Namespace) -> Exit:
     """The caffe executables the agent found."""
-    found = (await ask(root_of(args), ListCaffes(), CaffeList)).caffes
+    found = (await ask(target_of(args), ListCaffes(), CaffeList)).caffes
     if args.json:
         output.print_json(found)
         return Exit.OK

@@ -14,7 +14,7 @@ from collections import deque
 from barista_server.api.link import Link, LinkError
 from barista_server.api.messages import Done, Event, FollowLog, LogBytes, RunInfo, SessionInfo, UnfollowLog
 from barista_server.api.text import clean
-from barista_tui.verbs.agentlink import reopen, root_of, session_of
+from barista_tui.verbs.agentlink import reopen, session_of, target_of
 from barista_tui.verbs.errors import Exit, VerbError
 
 FOLLOW_LINES = 20
@@ -74,7 +74,7 @@ class Follower:
     """Prints one run's log from an offset on."""
 
     def __init__(self, args: argparse.Namespace, session: SessionInfo, run: RunInfo) -> None:
-        self._root = root_of(args)
+        self._target = target_of(args)
         self._session = session.id
         self._run = run.number
         self._size = run.log_size
@@ -96,7 +96,7 @@ class Follower:
                 return
             except LinkError:
                 await link.close()
-                link = await reopen(self._root)
+                link = await reopen(self._target)
 
     async def _print_some(self, link: Link) -> None:
         self._events = asyncio.Queue()
@@ -148,7 +148,7 @@ class Follower:
 
 async def logs(args: argparse.Namespace) -> Exit:
     """Print the log of the last or the given run."""
-    link = await Link.open(root_of(args))
+    link = await target_of(args).open()
     try:
         session = await session_of(link, args.session)
         run = _chosen(session, args.run)

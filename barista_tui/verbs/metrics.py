@@ -21,7 +21,7 @@ from barista_server.api.messages import (
 )
 from barista_tui import export as csv
 from barista_tui.verbs import output
-from barista_tui.verbs.agentlink import linked, root_of, session_of
+from barista_tui.verbs.agentlink import linked, session_of, target_of
 from barista_tui.verbs.errors import Exit, VerbError
 
 MOST_POINTS = 100_000
@@ -31,7 +31,7 @@ MOST_POINTS = 100_000
 async def export(args: argparse.Namespace) -> Exit:
     """Write the chosen series of the sessions as CSV."""
     tables: list[csv.Table] = []
-    async with linked(root_of(args)) as link:
+    async with linked(target_of(args)) as link:
         for name in args.sessions:
             session = await session_of(link, name)
             keys = await chosen_keys(link, session, args.series or [])
@@ -51,7 +51,7 @@ async def export(args: argparse.Namespace) -> Exit:
 
 async def plot(args: argparse.Namespace) -> Exit:
     """Draw each chosen series, by default the training loss."""
-    async with linked(root_of(args)) as link:
+    async with linked(target_of(args)) as link:
         session = await session_of(link, args.session)
         keys = await chosen_keys(link, session, args.series or ["train.loss"])
         if not args.series:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from barista_server.api.messages import NewSession, SessionReply, StartSession
 from barista_tui.verbs import output
-from barista_tui.verbs.agentlink import linked, root_of
+from barista_tui.verbs.agentlink import linked, target_of
 from barista_tui.verbs.errors import Exit, VerbError
 
 _NET_FIELD = re.compile(r"""^[^#\n]*?\b(?:train_)?net\s*:\s*(["'])(.+?)\1""", re.MULTILINE)
@@ -46,7 +46,7 @@ async def new(args: argparse.Namespace) -> Exit:
             caffe=args.caffe,
             device=args.device,
         )
-    async with linked(root_of(args)) as link:
+    async with linked(target_of(args)) as link:
         session = (await link.call(call, SessionReply)).session
         if args.start:
             session = (await link.call(StartSession(session=session.id), SessionReply)).session

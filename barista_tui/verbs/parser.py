@@ -38,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"barista {__version__}")
     parser.add_argument("--root", type=Path, metavar="DIR", help="folder that holds the sessions")
+    parser.add_argument("--host", metavar="HOST", help="another machine, see: barista host")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     _looking(verbs)
     _making(verbs)
@@ -45,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     _data(verbs)
     _weights(verbs)
     _keeping(verbs)
+    _hosts(verbs)
     _rest(verbs)
     return parser
 
@@ -54,6 +56,7 @@ def _verb(verbs: _Verbs[argparse.ArgumentParser], name: str, help: str) -> argpa
     verb = verbs.add_parser(name, help=help, description=about, allow_abbrev=False)
     # Also after the verb; SUPPRESS keeps a value that was given before it.
     verb.add_argument("--root", type=Path, metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    verb.add_argument("--host", metavar="HOST", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return verb
 
 
@@ -216,6 +219,39 @@ def _keeping(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     restore = _verb(verbs, "restore", "bring back what reset or rm took away")
     restore.add_argument("trash", metavar="TRASH", help="as reset and rm print it")
     _json(restore)
+
+
+def _hosts(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    host = _verb(verbs, "host", "other machines: add, list, trust, remove")
+    whats = host.add_subparsers(dest="what", metavar="WHAT", required=True)
+
+    def what(name: str, help: str) -> argparse.ArgumentParser:
+        return whats.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+
+    def known(name: str, help: str) -> argparse.ArgumentParser:
+        parser = what(name, help)
+        parser.add_argument("known", metavar="NAME", help="the host's name in the list")
+        return parser
+
+    _json(what("ls", "list the hosts, and say of each whether it answers"))
+    add = what("add", "put a host on the list")
+    add.add_argument("name", metavar="NAME", help="what it is called here")
+    address = "gpu01, me@gpu01:22, ssh://gpu01/DIR, port://gpu01:4200 (default: NAME, as in ~/.ssh/config)"
+    add.add_argument("address", nargs="?", metavar="ADDRESS", help=address)
+    add.add_argument(
+        "--via",
+        choices=["asyncssh", "ssh"],
+        default="asyncssh",
+        help="the built-in SSH, or the system's ssh program (default: %(default)s)",
+    )
+    _json(add)
+    accept = known("accept", "show the host's key and trust it from now on")
+    accept.add_argument("--fingerprint", metavar="SHA256:...", help="accept just this one, without asking")
+    accept.add_argument("--yes", action="store_true", help="accept whatever it shows")
+    known("rm", "take a host off the list; nothing happens on the host")
+    known("rename", "give a host another name").add_argument("new", metavar="NEW")
+    move = known("move", "move a host up or down the list")
+    move.add_argument("places", type=int, metavar="PLACES", help="-1: one up, 1: one down")
 
 
 def _rest(verbs: _Verbs[argparse.ArgumentParser]) -> None:

@@ -17,7 +17,7 @@ from barista_server.api.messages import (
 )
 from barista_tui import format
 from barista_tui.verbs import output
-from barista_tui.verbs.agentlink import Watch, ask, linked, root_of
+from barista_tui.verbs.agentlink import Watch, ask, linked, target_of
 from barista_tui.verbs.errors import Exit, VerbError
 
 ACTIVE = {State.QUEUED, State.RUNNING, State.PAUSING}
@@ -36,13 +36,13 @@ def print_session(session: SessionInfo, as_json: bool) -> None:
 async def start(args: argparse.Namespace) -> Exit:
     """Start, or go on from the newest or the given snapshot."""
     call = StartSession(session=args.session, snapshot=args.snapshot)
-    print_session((await ask(root_of(args), call, SessionReply)).session, args.json)
+    print_session((await ask(target_of(args), call, SessionReply)).session, args.json)
     return Exit.OK
 
 
 async def snapshot(args: argparse.Namespace) -> Exit:
     """Print the snapshot once both of its files are verified."""
-    reply = await ask(root_of(args), SnapshotSession(session=args.session), SnapshotReply)
+    reply = await ask(target_of(args), SnapshotSession(session=args.session), SnapshotReply)
     taken = reply.snapshot
     if args.json:
         output.print_json(taken)
@@ -55,11 +55,11 @@ async def pause(args: argparse.Namespace) -> Exit:
     """Ask the run to stop with a snapshot, and wait until it is verified."""
     call = PauseSession(session=args.session, force=args.force)
     if not args.wait:
-        async with linked(root_of(args)) as link:
+        async with linked(target_of(args)) as link:
             print_session((await link.call(call, SessionReply)).session, args.json)
         return Exit.OK
     try:
-        async with Watch(root_of(args), args.session) as watch:
+        async with Watch(target_of(args), args.session) as watch:
             session = await watch.next()
             said = (
                 await watch.link.call(PauseSession(session=session.id, force=args.force), SessionReply)
@@ -90,7 +90,7 @@ async def wait(args: argparse.Namespace) -> Exit:
         raise VerbError(f"{args.state} is no state", f"States: {known}", Exit.USAGE) from None
     try:
         async with asyncio.timeout(args.timeout):
-            async with Watch(root_of(args), args.session) as watch:
+            async with Watch(target_of(args), args.session) as watch:
                 session = await watch.next()
                 while session.state not in wanted and session.state in ACTIVE:
                     session = await watch.next()

@@ -42,6 +42,14 @@ def test_sessions_are_offered_where_the_verb_takes_one() -> None:
     assert candidates(["rename", "one", ""], asked) == []
 
 
+def test_hosts_and_what_to_do_with_them() -> None:
+    assert candidates(["host", "a"], asked) == ["accept", "add"]
+    assert candidates(["host", "rm", "h"], asked) == ["hosts-1", "hosts-2"]
+    assert candidates(["--host", "h"], asked) == ["hosts-1", "hosts-2"]
+    assert candidates(["host", "add", ""], asked) == []
+    assert candidates(["host", "add", "--via", ""], asked) == ["asyncssh", "ssh"]
+
+
 def test_the_root_given_is_the_root_asked() -> None:
     assert candidates(["--root", "/x", "show", "of"], asked) == ["of:/x"]
     assert candidates(["show", "--root", "/x", "of"], asked) == ["of:/x"]

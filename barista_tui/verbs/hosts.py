@@ -1,0 +1,137 @@
+"""The verbs about hosts: which there are, whether they answer, and whose key is trusted."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from typing import NamedTuple
+
+import msgspec
+
+from barista_server.api.link import LinkError
+from barista_tui.hosts import HostEntry, Hosts, HostsError, folder
+from barista_tui.verbs import output
+from barista_tui.verbs.agentlink import Target
+from barista_tui.verbs.errors import Exit, VerbError
+
+STATES = {
+    "AuthFailed": "auth failed",
+    "HostKeyUnknown": "host key unknown",
+    "HostKeyChanged": "host key CHANGED",
+    "NoAgent": "no agent",
+}
+"""What a failure to connect means, in the words of the list; any other is "dead"."""
+
+_TONES = {"alive": output.GREEN, "offline": output.GREY}
+
+
+class Checked(NamedTuple):
+    """A host, what became of connecting to it, and the words about that."""
+
+    entry: HostEntry
+    state: str
+    detail: str
+
+
+async def host(args: argparse.Namespace) -> Exit:
+    """`barista host WHAT`. Raises VerbError."""
+    hosts = Hosts()
+    try:
+        match args.what:
+            case "ls":
+                return await _ls(hosts, args)
+            case "add":
+                return await _add(hosts, args)
+            case "accept":
+                return await _accept(hosts.find(args.known), args)
+            case "rm":
+                entry = hosts.remove(args.known)
+                output.say(f"{entry.name} is off the list; to bring it back: "
+                           f"barista host add {entry.name} {entry.address}")  # fmt: skip
+            case "rename":
+                hosts.replace(args.known, msgspec.structs.replace(hosts.find(args.known), name=args.new))
+                output.say(f"{args.known} is now {args.new}")
+            case "move":
+                hosts.move(args.known, args.places)
+    except HostsError as error:
+        raise VerbError(str(error), None, Exit.USAGE) from None
+    return Exit.OK
+
+
+async def check(entry: HostEntry) -> Checked:
+    """Connect, and say how it went."""
+    if entry.offline:
+        return Checked(entry, "offline", "told to stay so")
+    try:
+        link = await Target(folder(), entry).open()
+    except LinkError as error:
+        return Checked(entry, STATES.get(type(error).__name__, "dead"), str(error))
+    welcome = link.welcome
+    await link.close()
+    rights = "" if welcome.role == "owner" else f", as {welcome.role}"
+    return Checked(entry, "alive", f"{welcome.agent} on {welcome.host} serves {welcome.root}{rights}")
+
+
+async def _ls(hosts: Hosts, args: argparse.Namespace) -> Exit:
+    """All hosts at once: a slow one holds nobody up."""
+    checked = list(await asyncio.gather(*(check(entry) for entry in hosts.all())))
+    if args.json:
+        output.print_json(
+            [{**msgspec.to_builtins(one.entry), "state": one.state, "detail": one.detail} for one in checked]
+        )
+    elif not checked:
+        output.say("No hosts yet. Add one with: barista host add NAME ADDRESS (gpu01, me@gpu01:22)")
+    else:
+        rows = [["NAME", "ADDRESS", "STATE", ""]]
+        rows += [[one.entry.name, one.entry.address, one.state, one.detail] for one in checked]
+        for cells, each in zip(output.table(rows, right=(), wide=3), [None, *checked], strict=True):
+            if each is not None:
+                cells[2] = output.paint(cells[2], _TONES.get(each.state, output.RED))
+            output.say("  ".join(cells).rstrip())
+    return Exit.OK
+
+
+async def _add(hosts: Hosts, args: argparse.Namespace) -> Exit:
+    entry = HostEntry(args.name, args.address or args.name, args.via)
+    hosts.add(entry)
+    checked = await check(entry)
+    if args.json:
+        output.print_json({**msgspec.to_builtins(entry), "state": checked.state, "detail": checked.detail})
+    else:
+        output.say(f"{entry.name} is added: {checked.state} ({output.one_line(checked.detail)})")
+        if checked.state == STATES["HostKeyUnknown"]:
+            output.say(f"Look at the key and accept it once: barista host accept {entry.name}")
+    return Exit.OK
+
+
+async def _accept(entry: HostEntry, args: argparse.Namespace) -> Exit:
+    """Show the key that the host offers, and trust it if the person says so. Raises VerbError."""
+    from barista_server.remote.hostkeys import HostKeyUnknown
+    from barista_server.remote.ssh import connect, own_way
+
+    way = own_way(folder(), entry.via)
+    try:
+        connection = await connect(entry.where(), way)
+    except HostKeyUnknown as error:
+        offered = error.offered
+    else:
+        connection.close()
+        output.say(f"the key of {entry.name} is known already")
+        return Exit.OK
+    if args.fingerprint and args.fingerprint != offered.fingerprint:
+        text = f"{entry.name} shows {offered.fingerprint}, not {args.fingerprint}"
+        raise VerbError(text, "Nothing was accepted: ask the host's owner.", Exit.REFUSED)
+    if not (args.fingerprint or args.yes or _agreed(f"{offered.host}: {offered.kind} {offered.fingerprint}")):
+        raise VerbError("nothing was accepted", "Give --fingerprint SHA256:... or --yes", Exit.REFUSED)
+    way.known_hosts.accept(offered)
+    output.say(f"{offered.host}: {offered.kind} {offered.fingerprint} is accepted ({way.known_hosts.own})")
+    return Exit.OK
+
+
+def _agreed(shown: str) -> bool:
+    """Ask the person; nobody to ask is a no."""
+    output.say(shown)
+    if not sys.stdin.isatty():
+        return False
+    return input("Is that the key the host's owner told you? [y/N] ").strip().lower() in ("y", "yes")
