@@ -19,7 +19,7 @@ from barista_server.api.messages import (
 )
 from barista_tui import format
 from barista_tui.verbs import output
-from barista_tui.verbs.agentlink import linked, root_of
+from barista_tui.verbs.agentlink import linked, target_of
 from barista_tui.verbs.errors import Exit, VerbError
 
 _MODEL_ENDINGS = (".caffemodel", ".h5", ".hdf5", ".binaryproto")
@@ -33,7 +33,7 @@ Found = dict[int, list[BlobStats | None]]
 async def weights(args: argparse.Namespace) -> Exit:
     """A row a blob."""
     call = what(args.session)
-    async with linked(root_of(args)) as link:
+    async with linked(target_of(args)) as link:
         model = await link.call(call, WeightsList)
         chosen = _chosen(model, args.layer)
         stats = await _stats(link, call, chosen) if args.stats or args.layer else {}

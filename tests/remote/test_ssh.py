@@ -15,6 +15,7 @@ from barista_server.api.messages import (
     Done,
     FollowLog,
     ListSessions,
+    ListWeights,
     NewSession,
     SessionList,
     SessionReply,
@@ -70,7 +71,7 @@ async def test_a_viewer_by_forced_command_can_look_but_not_act(sshd: Sshd, root:
     root.links.append(link)
     assert link.welcome.role == "viewer"
     assert (await link.call(ListSessions(), SessionList)).sessions == []
-    for call in (NewSession(solver=solver(), net=NET), StopAgent()):
+    for call in (NewSession(solver=solver(), net=NET), StopAgent(), ListWeights(path="/etc/passwd")):
         with pytest.raises(CallFailed, match="may look, but not act") as refused:
             await link.call(call, SessionReply)
         assert refused.value.failure.code == "forbidden"

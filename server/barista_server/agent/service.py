@@ -108,7 +108,7 @@ class Service:
 
     async def answer(self, client: Client, call: m.Call) -> m.Result:
         """Carry out a call; what goes wrong becomes a Failure."""
-        if client.role != "owner" and type(call) not in m.LOOKS:
+        if client.role != "owner" and not m.only_looks(call):
             text = f"this key may look, but not act ({type(call).__name__})"
             return m.Failure(
                 code="forbidden", text=text, hint="Ask the host's owner for a key without a role."

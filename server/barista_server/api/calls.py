@@ -256,7 +256,7 @@ Call = (
     | StopAgent
 )
 
-LOOKS: frozenset[type[Message]] = frozenset(
+_LOOKS: frozenset[type[Message]] = frozenset(
     {
         ListSessions,
         GetSession,
@@ -266,10 +266,17 @@ LOOKS: frozenset[type[Message]] = frozenset(
         ListSeries,
         GetSeries,
         GetFiles,
+        ListWeights,
+        GetBlob,
+        GetBlobStats,
         Subscribe,
         FollowLog,
         UnfollowLog,
         Ping,
     }
 )
-"""Calls that change nothing: all that a viewer may make."""
+
+
+def only_looks(call: Message) -> bool:
+    """Whether a viewer may make this call: it changes nothing, and names no file outside of sessions."""
+    return type(call) in _LOOKS and not getattr(call, "path", "")

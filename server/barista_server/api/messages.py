@@ -20,7 +20,7 @@ from barista_server.api.things import *  # noqa: F403
 from barista_server.api.things import Message
 
 Role = Literal["owner", "viewer"]
-"""An owner may do all; a viewer only look (calls in :data:`~barista_server.api.calls.LOOKS`)."""
+"""An owner may do all; a viewer only look (see :func:`~barista_server.api.calls.only_looks`)."""
 
 PROTOCOL = 1
 """Version of all that these modules mean. Agent and client must agree on it exactly."""
