@@ -14,6 +14,7 @@ from barista_tui.verbs.errors import CODES, Exit, VerbError
 HANDLERS = {
     "ls": "listing:ls",
     "show": "listing:show",
+    "net": "net:net",
     "templates": "listing:templates",
     "caffes": "listing:caffes",
     "new": "new:new",

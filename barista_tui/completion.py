@@ -59,6 +59,7 @@ _SAFE = re.compile(r"[\w.,+@/-]+")
 ASKED = {
     "session": "sessions",
     "sessions": "sessions",
+    "source": "sessions",
     "template": "templates",
     "caffe": "caffes",
     "host": "hosts",

@@ -86,8 +86,41 @@ def _looking(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     show = _verb(verbs, "show", "show all about one session: problems, runs, snapshots")
     _session(show)
     _json(show)
+    _net(verbs)
     _json(_verb(verbs, "templates", "list the ready-made networks"))
     _json(_verb(verbs, "caffes", "list the caffe executables found"))
+
+
+def _net(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    net = _verb(verbs, "net", "show layers, shapes, parameters and memory of nets, without running them")
+    net.add_argument(
+        "source", metavar="SESSION|FILE", help="a session, or the .prototxt file of a solver or a net"
+    )
+    net.add_argument("--phase", choices=["train", "test"], default="", help="only nets of this phase")
+    net.add_argument(
+        "--stage",
+        action="append",
+        default=[],
+        metavar="S",
+        help="as caffe's --stage; several with commas or repeated (with a solver: of the train net)",
+    )
+    net.add_argument("--level", type=int, metavar="N", help="as caffe's --level (with a solver: likewise)")
+    net.add_argument(
+        "--records",
+        type=_records,
+        default=[],
+        metavar="CxHxW",
+        help="channels, height and width of the records where the data is not there, as in 3x256x256",
+    )
+    _json(net)
+
+
+def _records(text: str) -> list[int]:
+    """A type for sizes with an x between them."""
+    sizes = [int(size) for size in text.split("x")]
+    if len(sizes) != 3 or min(sizes) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not channels x height x width")
+    return sizes
 
 
 def _making(verbs: _Verbs[argparse.ArgumentParser]) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from barista_server.agent import signalling, watch, weights
+from barista_server.agent import nets, signalling, watch, weights
 from barista_server.agent.caffes import Caffes
 from barista_server.agent.client import Client, shorten
 from barista_server.agent.errors import CallError
@@ -66,6 +66,7 @@ class Service:
             m.GetSeries: self._get_series,
             m.GetFiles: self._get_files,
             **weights.calls(self._find_session),
+            **nets.calls(self._find_session),
             m.Subscribe: self._subscribe,
             m.FollowLog: self._follow_log,
             m.UnfollowLog: self._unfollow_log,

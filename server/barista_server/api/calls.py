@@ -190,6 +190,25 @@ class GetBlobStats(Message, frozen=True, tag="get-blob-stats"):
     path: str = ""
 
 
+class DescribeNet(Message, frozen=True, tag="describe-net"):
+    """What the nets of a session look like once built, or those of a solver's or net's file on the agent's
+    machine. Answered by :class:`NetReport`.
+
+    ``path`` is absolute and taken if ``session`` is empty; ``base`` is the folder in which relative paths are
+    looked for first (empty: the file's own). ``phase`` leaves out the nets of the other one; ``stages`` and
+    ``level`` are those of caffe's command line: with a solver they concern the train net only. ``records``:
+    channels, height and width of what data layers read, where that cannot be looked into.
+    """
+
+    session: str = ""
+    path: str = ""
+    base: str = ""
+    phase: Literal["", "train", "test"] = ""
+    stages: list[str] = []
+    level: int | None = None
+    records: list[int] = []
+
+
 class Subscribe(Message, frozen=True, tag="subscribe"):
     """Receive session and notice events from now on. Answered by :class:`Subscribed`.
 
@@ -249,6 +268,7 @@ Call = (
     | ListWeights
     | GetBlob
     | GetBlobStats
+    | DescribeNet
     | Subscribe
     | FollowLog
     | UnfollowLog
@@ -266,6 +286,7 @@ _LOOKS: frozenset[type[Message]] = frozenset(
         ListSeries,
         GetSeries,
         GetFiles,
+        DescribeNet,
         ListWeights,
         GetBlob,
         GetBlobStats,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from barista_server.api.nets import NetView, TrainingNeed
 from barista_server.api.things import (
     BlobStats,
     CaffeInfo,
@@ -123,6 +124,20 @@ class BlobStatsList(Message, frozen=True, tag="blob-stats-list"):
     blobs: list[BlobStats | None]
 
 
+class NetReport(Message, frozen=True, tag="net-report"):
+    """The train net, then the test nets. ``needs``: one per device, if a solver says how to train.
+
+    ``problems`` keep Caffe from building or training them, ``warnings`` do not.
+    """
+
+    file: str
+    """The file they were read from: the solver's, or the net's."""
+    nets: list[NetView]
+    needs: list[TrainingNeed] = []
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+
+
 class Subscribed(Message, frozen=True, tag="subscribed"):
     """``complete``: ``sessions`` and ``notices`` replace all the client knows. ``sequence``: the last event's
     number.
@@ -150,6 +165,7 @@ Result = (
     | WeightsList
     | BlobValues
     | BlobStatsList
+    | NetReport
     | Subscribed
 )
 

@@ -21,6 +21,7 @@ from barista_server.caffe.solver import (
     train_net,
     upgrade_solver,
 )
+from barista_server.caffe.source_rules import Stored
 from barista_server.caffe.stored_shapes import stored_in
 from barista_server.caffe.tokens import LayerPlace, field_lines, layer_places
 from barista_server.caffe.tolerant import UnknownField, parse_tolerant, read_tolerant
@@ -184,10 +185,7 @@ def _net_problems(
         return
     for source in sources:
         unknown = foreign.get(_within(folder, str(Path(folder, source.path or ""))), [])
-        found = _fork_problems(source.path or solver_name, unknown)
-        yield from found
-        if not any(problem.severity == "error" for problem in found):  # what follows from a slip is no news
-            yield from _layer_problems(source, folder, solver_name, unknown)
+        yield from net_problems(source, folder, solver_name, unknown, stored_in(folder))
 
 
 def _within(folder: Path, path: str) -> str:
@@ -195,22 +193,45 @@ def _within(folder: Path, path: str) -> str:
     return str(Path(path).relative_to(folder)) if Path(path).is_relative_to(folder) else path
 
 
+def net_problems(
+    source: NetSource, folder: Path, solver_name: str, unknown: list[UnknownField], stored: Stored
+) -> Iterator[Problem]:
+    """What is wrong with a net: fields of its file that Caffe lacks, then its layers, then all of it.
+
+    solver_name: the file of a net without one of its own; unknown: those fields; stored: what data layers
+    read.
+    """
+    found = _fork_problems(source.path or solver_name, unknown)
+    yield from found
+    if not any(problem.severity == "error" for problem in found):  # what follows from a slip is no news
+        yield from _layer_problems(source, folder, solver_name, unknown, stored)
+
+
+def places_in(source: NetSource, folder: Path) -> list[LayerPlace | None]:
+    """Where each layer of the net stands in its file; None where it does not. Raises OSError."""
+    count = len(source.param.layer)
+    if not source.path:
+        return [None] * count
+    places = layer_places(Path(folder, source.path).read_text("utf-8", "replace"))
+    ahead = count - len(places)  # an Input layer made from input fields stands in front
+    return [*[None] * ahead, *places] if ahead >= 0 else [None] * count
+
+
+def opaque_layers(places: list[LayerPlace | None], unknown: list[UnknownField]) -> list[int]:
+    """Numbers of the layers with settings that only a fork understands."""
+    altered = {field.path.partition(".")[0] for field in unknown}
+    return [index for index, place in enumerate(places) if place is not None and place.path in altered]
+
+
 def _layer_problems(
-    source: NetSource, folder: Path, solver_name: str, unknown: list[UnknownField]
+    source: NetSource, folder: Path, solver_name: str, unknown: list[UnknownField], stored: Stored
 ) -> Iterator[Problem]:
     """Problems of the layers that are in this net, in their order."""
     file = source.path or solver_name
-    places: list[LayerPlace] = []
-    if source.path:
-        text = Path(folder, source.path).read_text("utf-8", "replace")
-        places = layer_places(text)
-    ahead = len(source.param.layer) - len(places)  # an Input layer made from input fields stands in front
+    places = places_in(source, folder)
     names: set[str] = set()
-    altered = {field.path.partition(".")[0] for field in unknown}
-    opaque = [index + ahead for index, place in enumerate(places) if place.path in altered]
-    misfits = _misfits(source, folder, opaque)
-    for index, layer in enumerate(source.param.layer):
-        place = places[index - ahead] if places and index >= ahead >= 0 else None
+    misfits = _misfits(source, stored, opaque_layers(places, unknown))
+    for index, (layer, place) in enumerate(zip(source.param.layer, places, strict=True)):
         try:
             if not layer_is_in(layer, source.state, []):
                 continue
@@ -231,10 +252,10 @@ def _layer_problems(
     yield from _phase_problems(source, file)
 
 
-def _misfits(source: NetSource, folder: Path, opaque: list[int]) -> dict[int, list[ShapeProblem]]:
+def _misfits(source: NetSource, stored: Stored, opaque: list[int]) -> dict[int, list[ShapeProblem]]:
     """What keeps Caffe from building the net, by number of the layer."""
     try:
-        shapes = net_shapes(source.param, source.state, stored_in(folder), opaque)
+        shapes = net_shapes(source.param, source.state, stored, opaque)
     except NetError:
         return {}  # told with the layer
     problems: dict[int, list[ShapeProblem]] = {}
