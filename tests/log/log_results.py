@@ -52,6 +52,8 @@ def everything(parser: LogParser) -> dict[str, Any]:
             for name in ("iteration", "begin", "end", "net", "line")
         ],
         "runs": [asdict(run) for run in parser.runs],
+        "dumps": [asdict(dump) for dump in parser.dumps],
+        "counts": dict(parser.event_counts),
         "events": [str(event) for event in parser.events],
         "life": (parser.life, parser.iteration, parser.test_iteration, repr(parser.seconds), parser.epoch),
     }

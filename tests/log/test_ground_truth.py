@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from barista_server.caffe.log import LEARNING_RATE, LOSS, Ending, EventKind, Life, LogParser, Series
+from barista_server.caffe.log import LEARNING_RATE, LOSS, Ending, EventKind, Life, LogParser, Run, Series
 
 from .log_results import FIXTURES, OWN, PUBLIC, parse
 
@@ -26,8 +27,8 @@ COUNTS = {
     "bvlc1.0-sigint": (19, 19, 8, 16, 19, 2, Ending.STOPPED_EARLY),
     "bvlc1.0-sigkill": (9, 9, 4, 8, 9, 3, Ending.OPEN),
     "bvlc1.0-sigterm": (9, 9, 4, 8, 9, 0, Ending.FAILED),
-    "bvlc1.0-test": (0, 0, 0, 0, 0, 0, Ending.OPEN),
-    "bvlc1.0-time": (0, 0, 0, 0, 0, 0, Ending.OPEN),
+    "bvlc1.0-test": (0, 0, 0, 6, 0, 0, Ending.FINISHED),
+    "bvlc1.0-time": (0, 0, 0, 0, 0, 0, Ending.FINISHED),
     "bvlc1.0-typo": (0, 0, 0, 0, 0, 0, Ending.FAILED),
     "bvlc1.0-unknown_bottom": (0, 0, 0, 0, 0, 0, Ending.FAILED),
     "local2026-glog06-year": (6, 5, 6, 12, 5, 2, Ending.FINISHED),
@@ -101,63 +102,166 @@ TRUTH: dict[str, Any] = (
     json.loads((PUBLIC / "ground-truth.json").read_text()) if (PUBLIC / "ground-truth.json").exists() else {}
 )
 
+needs_truth = pytest.mark.skipif(not TRUTH, reason="other people's logs are not here")
+public = pytest.mark.parametrize("name", TRUTH or ["absent"])
+
 # An excerpt may begin with outputs whose iteration stands above it: they have no place in a series.
-BEFORE_ANY_ITERATION = {"issue-bvlc4449-minus-nan", "issue-pyfrcnn261-speed", "issue-win210-ssd-windows"}
-# The list of runs there holds trainings only; and an exception ends a run there only in words.
-OTHER_RUNS = {
-    "caffetest2017-dsd-alexnet",
-    "caffetime2016-googlenet",
-    "glogfile2016-caffetest",
-    "issue-fastrcnn90-traceback",
+BEFORE_ANY_ITERATION = {
+    "issue-bvlc4449-minus-nan": "Iteration 0, Testing net (#0)",
+    "issue-pyfrcnn261-speed": "Iteration 4180, loss = 0",
+    "issue-win210-ssd-windows": "Iteration 11980, loss = 0",
 }
-ENDINGS = {"cut": Ending.OPEN, "killed SIGTERM": Ending.FAILED}
 
 
-@pytest.mark.skipif(not TRUTH, reason="other people's logs are not here")
-@pytest.mark.parametrize("name", TRUTH or ["absent"])
-def test_public_logs(name: str) -> None:
-    truth = TRUTH[name]
-    parser = parse((PUBLIC / f"{name}.log").read_bytes())
+def load(name: str) -> tuple[dict[str, Any], bytes]:
+    return TRUTH[name], (PUBLIC / f"{name}.log").read_bytes()
+
+
+@needs_truth
+@public
+def test_displays(name: str) -> None:
+    truth, data = load(name)
+    parser = parse(data)
     assert (parser.lines, parser.index.size) == (truth["lines"], truth["bytes"])
     loss = parser.series.get(LOSS, Series())
     assert len(loss) == truth["train_points"]
-    if len(loss):
-        ends = [(int(loss.iteration[row]), str(float(loss.value[row]))) for row in (0, -1)]
-        assert ends == [(at, str(float(value))) for at, value in (truth["train_first"], truth["train_last"])]
-        assert (~np.isfinite(loss.value)).sum() == truth["train_nonfinite"]
-        seconds = loss.seconds[~np.isnan(loss.seconds)]
-        assert (np.diff(seconds) >= 0).all()
-    assert len(parser.series.get(LEARNING_RATE, Series())) == truth["lr_points"]
-    assert len(parser.tests) == truth["test_begin_lines"]
-    if name not in BEFORE_ANY_ITERATION:
-        assert outputs(parser, "train") == listed(truth["train_outputs"])
-        assert outputs(parser, "test") == listed(truth["test_outputs"])
+    assert len(set(loss.iteration.tolist())) == truth["train_distinct_iters"]
+    assert int((np.diff(loss.iteration) < 0).sum()) == truth["train_jumps_back"]
+    assert first_and_last(loss) == [point(truth["train_first"]), point(truth["train_last"])]
+    assert (~np.isfinite(loss.value)).sum() == truth["train_nonfinite"]
+    text = data.split(b"\n")
+    shown = [re.search(rb"Iteration \d+ \(", text[line]) for line in loss.line.tolist()]
+    assert sum(map(bool, shown)) == truth["points_with_rate"]
+    rate = parser.series.get(LEARNING_RATE, Series())
+    assert len(rate) == truth["lr_points"]
+    assert first_and_last(rate) == [point(truth["lr_first"]), point(truth["lr_last"])]
+    for series in parser.series.values():
+        assert (np.diff(series.seconds[~np.isnan(series.seconds)]) >= 0).all()
+
+
+@needs_truth
+@public
+def test_outputs(name: str) -> None:
+    truth, data = load(name)
+    data = BEFORE_ANY_ITERATION.get(name, "").encode() + b"\n" + data
+    parser = parse(data)
+    before = name == "issue-bvlc4449-minus-nan"
+    assert len(parser.tests) == truth["test_begin_lines"] + before
+    assert outputs(parser, "train") == listed(truth["train_outputs"])
+    if "caffe_test" not in truth:
+        expected = (
+            [each | {"last_iter": 0} for each in truth["test_outputs"]] if before else truth["test_outputs"]
+        )
+        assert outputs(parser, "test") == listed(expected)
+
+
+@needs_truth
+@public
+def test_events(name: str) -> None:
+    truth, data = load(name)
+    parser = parse(data)
     counts = parser.event_counts
     assert counts[EventKind.SNAPSHOT_MODEL] == truth["snapshot_models"]
     assert counts[EventKind.SNAPSHOT_STATE] == truth["snapshot_states"]
+    models = [event.text for event in parser.events if event.kind is EventKind.SNAPSHOT_MODEL]
+    assert (models or [None])[-1] == truth["last_snapshot"]
     assert counts[EventKind.RESUMED] == truth["resume_lines"]
     assert counts[EventKind.FINETUNED] == truth["finetune_lines"]
     assert counts[EventKind.DONE] == truth["done_lines"]
     assert counts[EventKind.STOPPED_EARLY] == truth["stopped_early_lines"]
     assert counts[EventKind.TEST_INTERRUPTED] == truth["test_interrupted"]
+    assert counts[EventKind.MULTISTEP] == truth["multistep_lines"]
+    assert counts[EventKind.CLIPPING] == truth["clipping_lines"]
     assert lines_of(parser, EventKind.FATAL) == truth["fatal_lines"]
     assert lines_of(parser, EventKind.SIGNAL) == truth["signal_lines"]
-    if name not in OTHER_RUNS:
-        runs = [(run.resumed_from, run.ending) for run in parser.runs]
-        assert runs == [(run["resume"], ENDINGS.get(run["end"], run["end"])) for run in truth["runs"]]
 
 
-def outputs(parser: LogParser, phase: str) -> list[tuple[int, int, str, int, str]]:
+@needs_truth
+@public
+def test_runs(name: str) -> None:
+    truth, data = load(name)
+    parser = parse(data)
+    trainings = [run for run in parser.runs if run.kind == "train"]
+    found = []
+    for run in trainings:
+        stop = next(
+            (other.first_line for other in parser.runs if other.first_line > run.first_line), parser.lines
+        )
+        loss = parser.series.get(LOSS, Series())
+        mine = np.flatnonzero((loss.line >= run.first_line) & (loss.line < stop))
+        ends = (
+            [(int(loss.iteration[row]), repr(float(loss.value[row]))) for row in mine[[0, -1]]]
+            if len(mine)
+            else [None] * 2
+        )
+        # There a run begins where its solver is told.
+        dumps = [dump.first_line for dump in parser.dumps if dump.kind == "solver"]
+        otherwise = run.first_line + 1 if b"<<<<<<<" in data[:10] else 1
+        line = next((line for line in dumps if run.first_line < line <= stop), otherwise)
+        found.append((line, len(mine), *ends, run.resumed_from, word(run)))
+    expected = [
+        (run["line"], run["points"], point(run["first"]), point(run["last"]), run["resume"], run["end"])
+        for run in truth["runs"]
+    ]
+    if name == "issue-fastrcnn90-traceback":  # there in words only: "failed (Traceback)"
+        expected = [(*run[:-1], "failed") for run in expected]
+    assert found == expected
+    assert (" / ".join(word(run) for run in parser.runs) or "cut") == END_WORDS.get(
+        truth["end"], truth["end"]
+    )
+
+
+END_WORDS = {
+    "excerpt": "cut",
+    "failed (Traceback)": "failed",
+    "finished (caffe test)": "finished",
+    "finished (caffe time)": "finished",
+    "caffe test: third final value missing": "cut",
+}
+
+
+def word(run: Run) -> str:
+    """The ending in the words of the truth."""
+    if run.ending is Ending.FAILED and run.error.startswith("SIG"):
+        return f"killed {run.error}"
+    return "cut" if run.ending is Ending.OPEN else str(run.ending)
+
+
+def point(truth: list[Any] | None) -> tuple[int, str] | None:
+    return (truth[0], repr(float(truth[1]))) if truth and truth[1] is not None else None
+
+
+def first_and_last(series: Series) -> list[tuple[int, str] | None]:
+    if not len(series):
+        return [None, None]
+    return [(int(series.iteration[row]), repr(float(series.value[row]))) for row in (0, -1)]
+
+
+def outputs(parser: LogParser, phase: str) -> list[tuple[int, int, str, int, str, int | None]]:
     return sorted(
-        (key.net, key.output, key.name, len(series), str(float(series.value[-1])))
+        (
+            key.net,
+            key.output,
+            key.name,
+            len(series),
+            str(float(series.value[-1])),
+            int(series.iteration[-1]) if phase == "test" else None,
+        )
         for key, series in parser.series.items()
         if key.phase == phase and key.output >= 0
     )
 
 
-def listed(truth: list[dict[str, Any]]) -> list[tuple[int, int, str, int, str]]:
+def listed(truth: list[dict[str, Any]]) -> list[tuple[int, int, str, int, str, int | None]]:
     return sorted(
-        (each.get("net", 0), each["index"], each["name"], each["count"], str(float(each["last"])))
+        (
+            each.get("net", 0),
+            each["index"],
+            each["name"],
+            each["count"],
+            str(float(each["last"])),
+            each.get("last_iter"),
+        )
         for each in truth
     )
 

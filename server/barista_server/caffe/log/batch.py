@@ -1,4 +1,4 @@
-"""What the two line readers hand over: one row per line of a block of the log."""
+"""What the two line readers hand over: one row per message of a block of the log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from barista_server.api.text import clean
 
@@ -25,6 +26,12 @@ class Action(IntEnum):
     """``Test net output #i: name = V``: label, value."""
     TEST_BEGIN = 5
     """``Iteration N, Testing net (#k)``: iteration (-1 where the line has none), net."""
+    BATCH = 6
+    """``Batch i, name = V`` of ``caffe test``: batch as iteration, label, value."""
+    PASS = 7
+    """``Iteration: i forward-backward time: V ms.`` of ``caffe time``: iteration, value."""
+    CLIPPING = 8
+    """``Gradient clipping: ...``: counted only, it may come with every iteration."""
 
 
 class NoteKind(IntEnum):
@@ -46,18 +53,44 @@ class NoteKind(IntEnum):
     FATAL = 13
     SIGNAL = 14
     TRACEBACK = 15
+    EXCEPTION = 16
+    """Last line of a traceback, and before it, as another line, its innermost frame."""
+    TERMINATE = 17
+    WHAT = 18
+    """What the C++ exception just told says."""
+    PROTOBUF = 19
+    """A complaint of protobuf's, which gives the place that the F line after it lacks."""
+    USAGE = 32
+    """A complaint about the command line."""
+    VERDICT = 20
+    """How the shell says that the process ended."""
+    TRAIN_NET = 21
+    TEST_NET = 22
+    """``text`` is its number."""
+    NET_DUMP = 23
+    MULTISTEP = 24
+    TEST_TOOL = 25
+    """``caffe test`` begins; ``text`` is the number of batches."""
+    TIME_TOOL = 26
+    """``caffe time`` begins."""
+    TOTAL_LOSS = 27
+    FINAL = 28
+    """``name = value`` at the end of ``caffe test``."""
+    LAYER_TIME = 29
+    AVERAGE_TIME = 30
+    TIME_DONE = 31
 
 
 class Note(NamedTuple):
     row: int
-    """Line within the block."""
+    """Message within the block."""
     kind: NoteKind
     text: str
 
     @classmethod
-    def of(cls, row: int, kind: NoteKind, text: bytes) -> Note:
-        """With ``text`` made fit to be shown."""
-        return cls(row, kind, clean(text[:MAX_TEXT]))
+    def of(cls, row: int, kind: NoteKind, *parts: bytes) -> Note:
+        """With the ``parts`` of the text made fit to be shown, a line each."""
+        return cls(row, kind, "\n".join(clean(part[:MAX_TEXT]) for part in parts))
 
 
 MAX_LABELS = 10_000
@@ -70,8 +103,8 @@ class Labels(dict[bytes, int]):
     """Numbers for the ``i: name`` labels of net outputs as they turn up; -1 for what is no label."""
 
     def __init__(self) -> None:
-        self.outputs: list[tuple[int, str]] = []
-        """Output number and name of each label."""
+        self.outputs: list[tuple[int, str]] = [(-1, "loss")]
+        """Output number and name of each label; the first is that of ``Test loss: V``."""
 
     def __missing__(self, label: bytes) -> int:
         if len(self) >= MAX_LABELS:
@@ -79,19 +112,28 @@ class Labels(dict[bytes, int]):
         found = _LABEL.fullmatch(label)
         if found:
             self[label] = len(self.outputs)
-            self.outputs.append((int(found[1]), clean(found[2])))
+            self.outputs.append((int(found[1] or -1), clean(found[2])))
         else:
             self[label] = -1
         return self[label]
 
+    def named(self, name: bytes) -> int:
+        """Label of a value that has a name but no number, as ``class3: V`` and ``Batch i, name = V``."""
+        return self[b"\0" + name]
 
-_LABEL = re.compile(rb"(\d{1,9}): ((?!.* \(\* ).*[^\0])", re.DOTALL)
+
+TEST_LOSS = 0
+"""Label of ``Test loss: V``."""
+_LABEL = re.compile(rb"(?:(\d{1,9}): |\0)((?!.* \(\* ).*[^\0])", re.DOTALL)
 
 
 class Batch:
-    """Columns over the lines of a block; all have one entry per line."""
+    """Columns over the messages of a block; all have one entry per message, nearly always one per line."""
 
-    def __init__(self, lines: int) -> None:
+    def __init__(self, number: NDArray[np.int64]) -> None:
+        lines = len(number)
+        self.number = number
+        """Line each row is of: a torn line holds two messages."""
         self.kind = np.zeros(lines, np.uint8)
         self.action = np.zeros(lines, np.uint8)
         self.iteration = np.zeros(lines, np.int64)
@@ -102,5 +144,14 @@ class Batch:
         """yyyymmdd, mmdd, or 0 for a line without a stamp."""
         self.microsecond = np.zeros(lines, np.int64)
         """Of the day."""
+        self.prefixed = np.zeros(lines, bool)
+        """Whether a log prefix was found."""
+        self.rank = np.full(lines, -1, np.int32)
+        """Process that speaks, where a launcher says so before every line (``[5] ``, ``5: ``)."""
         self.notes: list[Note] = []
         """By row."""
+
+    def clear(self, row: int) -> None:
+        """Forget what was read from a row."""
+        for column in (self.kind, self.action, self.iteration, self.value, self.label):
+            column[row] = 0

@@ -15,6 +15,9 @@ _JITTER = 60_000_000
 _UNKNOWN_YEAR = 2000
 """Stands in where no year is known; a leap year, so that 29 February is a date."""
 
+TIME_ONLY = -1
+"""Date of a stamp that tells the time of the day only."""
+
 
 class Clock:
     """Turns stamps into seconds since the first one. Any split of the stamps gives the same seconds.
@@ -29,6 +32,7 @@ class Clock:
         self.first: int | None = None
         """Microseconds of the first stamp since 0001-01-01, local time; see :attr:`epoch`."""
         self._dated = False
+        self._dateless = False
         self._day = 0
         self._last = 0
         self._shift = 0
@@ -46,14 +50,15 @@ class Clock:
 
         None where no stamp was seen or the year is not known.
         """
-        if self.first is None or not (self._dated or self.year is not None):
+        if self.first is None or not (self._dated or (self.year is not None and not self._dateless)):
             return None
         return (datetime.min + timedelta(microseconds=self.first - _DAY)).timestamp()
 
     def resolve(self, dates: NDArray[np.int32], microseconds: NDArray[np.int64]) -> NDArray[np.float64]:
         """Seconds since the first stamp for each line.
 
-        ``dates``: yyyymmdd or mmdd, 0 where the line has no stamp (it gets the seconds of the line before).
+        ``dates``: yyyymmdd or mmdd, ``TIME_ONLY`` where the stamp has no date, 0 where the line has no stamp
+        (it gets the seconds of the line before).
         ``microseconds``: of the day.
         """
         stamped = np.flatnonzero(dates)
@@ -81,6 +86,10 @@ class Clock:
         return np.repeat(np.array(ordinals, np.int64), np.diff(edges))
 
     def _ordinal(self, stamp: int) -> int:
+        if stamp == TIME_ONLY:
+            self._dateless = self._dateless or not self._day
+            self._day = self._day or date(_UNKNOWN_YEAR, 1, 1).toordinal()
+            return self._day
         year, month, day = stamp // 10000, stamp // 100 % 100, stamp % 100
         try:
             if year:
@@ -121,7 +130,9 @@ class Clock:
         shifts[0] = self._shift
         for row in np.flatnonzero(np.abs(steps) > _JITTER).tolist():
             step = int(steps[row])
-            if step < 0:
+            if step < -_DAY // 2 and self._dateless:
+                shifts[row] += _DAY
+            elif step < 0:
                 saving = abs(step + _HOUR) < 10 * _JITTER
                 shifts[row] += _HOUR if saving else -step
                 self._undo = 0 if saving else -step

@@ -20,13 +20,18 @@ class SeriesKey(NamedTuple):
     net: int
     """Number of the test net; 0 for the train net."""
     output: int
-    """Number of the net output (``#0``); -1 for ``loss`` and ``lr``, which are no outputs."""
+    """Number of the net output (``#0``); -1 for what has none, as ``loss``, ``lr`` and ``class3``.
+
+    The values of ``caffe test`` are counted within their batch, which stands in for the iteration.
+    """
     name: str
 
 
 LOSS = SeriesKey("train", 0, -1, "loss")
 """The smoothed loss of the ``Iteration N, loss = V`` line."""
 LEARNING_RATE = SeriesKey("train", 0, -1, "lr")
+PASS_TIME = SeriesKey("train", 0, -1, "forward-backward ms")
+"""Milliseconds of each pass of ``caffe time``."""
 
 
 class Table:

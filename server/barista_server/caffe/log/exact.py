@@ -1,4 +1,4 @@
-"""Reads one line at a time: every wording known, at about 4 µs a line.
+"""Reads one message at a time: every wording known, at about 4 µs each.
 
 What the fast reader (:mod:`.fast`) settles must come out here in just the same way; a test runs both.
 """
@@ -6,20 +6,15 @@ What the fast reader (:mod:`.fast`) settles must come out here in just the same 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from enum import Enum
 
-from .batch import Action, Batch, Labels, Note, NoteKind
+from .batch import TEST_LOSS, Action, Batch, Labels, Note, NoteKind
+from .dumps import is_dump_line
 from .index import LineKind
+from .prefix import rank_of, read_prefix
 
-# The prefix is looked for near the start of the line: mpirun, mail quotes and torn prints stand before it.
-_GLOG = re.compile(
-    rb"(?:|.{0,63}?[^0-9A-Za-z]|.{0,63}?(?=[IWEF]\d{4}))"
-    rb"([IWEF]?)(\d{8}|\d{4}) (\d\d):(\d\d):(\d\d)\.(\d{6}) [^\]]*\] ?",
-    re.DOTALL,
-)
-_EPOCH = re.compile(rb"(\d{9,10}) +(INFO|WARNING|ERROR|FATAL): .*? : line \d+ : ")
-_SPDLOG = re.compile(rb"(INFO|WARNING|ERROR|FATAL) - (\d\d):(\d\d):(\d\d) - ")
-_TAG = re.compile(rb" *(?:[\[(]\d+\.\d+[\])] *)?")
+_TAG = re.compile(rb" *(?:[\[(]\d{1,9}\.\d{1,9}[\])] *)?")
+"""NVCaffe's device (``[0.0] ``) and the blanks around it."""
 
 _ITERATION = re.compile(
     rb"Iteration (\d{1,18})(?:"
@@ -30,9 +25,17 @@ _ITERATION = re.compile(
 )
 _OUTPUT = re.compile(rb"(Train|Test) net output(?: mAP)? #(\d{1,9}: .*)", re.DOTALL)
 _SCORE = re.compile(rb"Test score #(\d{1,9}): (\S+)")
+_TEST_LOSS = re.compile(rb"Test loss: (\S+)\s*$")
+_CLASS = re.compile(rb"(class ?(?:AP )?\d{1,9}): (\S+)\s*$")
+_BATCH = re.compile(rb"Batch (\d{1,18}), (.+) = (\S+)\s*$", re.DOTALL)
+_PASS = re.compile(rb"Iteration: (\d{1,18}) forward-backward time: (\S+) ms\.$")
+_LAYER_TIME = re.compile(rb"(.+)\t(forward|backward): (\S+) ms\.$", re.DOTALL)
 _RARE: list[tuple[NoteKind, re.Pattern[bytes]]] = [
     (NoteKind.DEVICE, re.compile(rb"(Use CPU\.|Using GPUs? .*|Use GPU with device.*)")),
     (NoteKind.SOLVER_DUMP, re.compile(rb"Initializing solver from parameters()")),
+    (NoteKind.NET_DUMP, re.compile(rb"Initializing net from parameters()")),
+    (NoteKind.TRAIN_NET, re.compile(rb"Creating training net()")),
+    (NoteKind.TEST_NET, re.compile(rb"Creating test net(?: \(#(\d{1,9})\))?")),
     (NoteKind.SOLVING, re.compile(rb"Solving (.*?)(?: Learning Rate Policy: .*)?$")),
     (NoteKind.STARTED, re.compile(rb"Starting (?:Multi-node )?Optimization()")),
     (NoteKind.RESUMED, re.compile(rb"(?:Resuming from|Restoring previous solver status from) (.+)")),
@@ -45,30 +48,63 @@ _RARE: list[tuple[NoteKind, re.Pattern[bytes]]] = [
     (NoteKind.TEST_INTERRUPTED, re.compile(rb"Test interrupted\.()")),
     (NoteKind.STOPPED_EARLY, re.compile(rb"Optimization stopped early\.()")),
     (NoteKind.DONE, re.compile(rb"Optimization Done\b(.*)")),
+    (NoteKind.MULTISTEP, re.compile(rb"(?:MultiStep|Plateau) Status: (Iteration \d+, step = \d+)")),
+    (NoteKind.TEST_TOOL, re.compile(rb"Running for (\d{1,18}) iterations")),
+    (NoteKind.TIME_TOOL, re.compile(rb"\*\*\* Benchmark begins()|Average time per layer()")),
+    (NoteKind.TOTAL_LOSS, re.compile(rb"Loss: (\S+)\s*$")),
+    (NoteKind.AVERAGE_TIME, re.compile(rb"(?:Average|Total) ([A-Z][\w -]{0,40}: \S+) ms\.")),
+    (NoteKind.TIME_DONE, re.compile(rb"\*\*\* Benchmark ends()")),
 ]
 _HARMLESS = (b"[Backward]", b"[Forward]", b"[Update]")
 """debug_info prints its sums at level E."""
 
 SPOKEN = (
-    b"Iteratio", b"Test sco", b"Testing ", b"Train ne", b"Test net", b"Use CPU.",
+    b"Iteratio", b"Test sco", b"Test los", b"Testing ", b"Train ne", b"Test net", b"Use CPU.",
     b"Using GP", b"Use GPU ", b"Initiali", b"Solving ", b"Starting", b"Resuming", b"Restorin",
-    b"Finetuni", b"Snapshot", b"Test int", b"Optimiza",
+    b"Finetuni", b"Snapshot", b"Test int", b"Optimiza", b"MultiSte", b"Plateau ", b"Gradient",
+    b"Running ", b"*** Benc", b"Average ", b"Total Ti",
 )  # fmt: skip
 """First eight bytes of every message that means something here."""
+CREATING = (b"Creating training", b"Creating test net")
+"""Of the many messages that begin in this way, those that mean something."""
+SPOKEN_SHORT = (b"Batch ", b"Loss: ", b"class")
+"""First bytes of those whose eighth byte varies."""
 
-_BARE = re.compile(
-    rb"(?P<error>\*\*\* (?:Check failure|Aborted at)|    @ +0x|terminate called|  what\(\):"
-    rb"|\[libprotobuf (?:ERROR|FATAL)|ERROR: |Aborted|Killed|Segmentation fault"
-    rb"|Bus error|Floating point exception)"
-    rb"|\*\*\* (?P<signal>SIG[A-Z]+) \(@"
-    rb"|(?P<traceback>Traceback \(most recent call last\))"
-    rb"|Log file created at: (?P<year>\d{4})/"
+BARE = (
+    b"*** ", b"    @ ", b"terminate called", b"  what():", b"[libprotobuf ", b"ERROR: ", b"Traceback (",
+    b"Log file created", b"Aborted", b"Killed", b"Terminated", b"Segmentation", b"Bus error",
+    b"Floating point", b"Illegal instr",
+)  # fmt: skip
+"""First bytes of the lines without a prefix that mean something."""
+_DEATH = (
+    rb"(Aborted|Killed|Terminated|Segmentation fault|Bus error|Floating point exception|Illegal instruction)"
 )
+_BARE = re.compile(
+    rb"\*\*\* (?P<signal>SIG[A-Z]{2,8}) \(@"
+    rb"|(?P<traceback>Traceback \(most recent call last\))"
+    rb"|terminate called (?P<terminate>.*)"
+    rb"|  what\(\): *(?P<what>.*)"
+    rb"|(?P<usage>ERROR: (?:unknown command line flag|illegal value|flag ').*)"
+    rb"|\[libprotobuf (?:ERROR|FATAL) [^\]]{0,200}\] (?P<protobuf>.*)"
+    rb"|Log file created at: (?P<year>\d{4})/"
+    rb"|(?P<verdict>" + _DEATH + rb")(?: \(core dumped\))?\s*$"
+    rb"|(?P<error>\*\*\* (?:Check failure|Aborted at)|    @ +0x|ERROR: )",
+    re.DOTALL,
+)
+SHELL = re.compile(rb".{1,200}: line \d{1,9}: +\d{1,9} +" + _DEATH + rb"\b")
+"""The verdict of a shell that runs a script."""
+_PROTOBUF = b"] Error parsing text-format "
+"""Said by way of Abseil's log since 2022, with a stamp that is none of glog's."""
+_MARGIN = re.compile(rb"[ \t]|$")
+_FRAME = re.compile(rb"  File \"")
+_CHAINED = (b"During handling of the above", b"The above exception was")
 _SIGNED_MICROSOFT = re.compile(rb"[+-]?1\.#(QNAN|SNAN|IND|INF)\d*", re.IGNORECASE)
 
 
 def number(token: bytes) -> float | None:
     """The value of a number as any C++ stream prints it (``-nan``, ``1.#QNAN``), None for anything else."""
+    if len(token) > 64:
+        return None
     try:
         return float(token)
     except ValueError:
@@ -80,75 +116,156 @@ def number(token: bytes) -> float | None:
     return float("-inf") if token.startswith(b"-") else float("inf")
 
 
+class _Listening(Enum):
+    """What the next lines are part of."""
+
+    SOLVER = 1
+    FINALS = 2
+    LAYERS = 3
+    TRACEBACK = 4
+
+
 class ExactReader:
-    """Reads single lines into a :class:`Batch`."""
+    """Reads single messages into a :class:`Batch`."""
 
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
-        self._dump: int | None = None
-        """Number of the line on which the solver's text goes on."""
+        self._part: _Listening | None = None
+        self._rank = -1
+        """Process whose lines are listened to."""
         self._depth = 0
+        self._frame = b""
 
-    def read(self, batch: Batch, row: int, line: bytes, number_in_log: int) -> None:
+    @property
+    def listening(self) -> bool:
+        """Whether the meaning of the next line hangs on those before it, so that it must be read here."""
+        return self._part is not None
+
+    def read(self, batch: Batch, row: int, line: bytes) -> None:
         """Fill row ``row`` of ``batch`` from ``line`` (without its LF)."""
         line = line.removesuffix(b"\r")
-        level, message = self._prefix(batch, row, line)
-        if level is None and self._dump == number_in_log:
-            self._solver_field(batch, row, message)
+        prefix = read_prefix(line)
+        level, message = prefix.level, line[prefix.begin :]
+        batch.date[row], batch.microsecond[row] = prefix.date, prefix.microsecond
+        batch.prefixed[row] = level is not None
+        batch.rank[row] = rank = rank_of(line)
+        if self._part is not None and rank == self._rank and self._continued(batch, row, level, message):
             return
+        bare = message
         message = message[_TAG.match(message).end() :]  # type: ignore[union-attr]
         if level == b"F":
             batch.kind[row] = LineKind.ERROR
             batch.notes.append(Note.of(row, NoteKind.FATAL, message))
-            return
-        if message[:8] in _SPOKEN_SET and self._spoken(batch, row, message, number_in_log):
-            return
-        if level == b"E" and not message.startswith(_HARMLESS):
+        elif _may_speak(message) and self._spoken(batch, row, message):
+            pass
+        elif level == b"E" and not message.startswith(_HARMLESS):
             batch.kind[row] = LineKind.ERROR
         elif level == b"W":
             batch.kind[row] = LineKind.WARNING
         elif level is None:
-            self._bare(batch, row, line)
+            self._bare(batch, row, bare)
 
-    def _prefix(self, batch: Batch, row: int, line: bytes) -> tuple[bytes | None, bytes]:
-        """Store the stamp; return the level (None without a prefix) and what follows the prefix."""
-        if b"]" in line:
-            found = _GLOG.match(line)
-            if found:
-                level, day, hour, minute, second, fraction = found.groups()
-                batch.date[row] = int(day)
-                batch.microsecond[row] = (
-                    int(hour) * 3600 + int(minute) * 60 + int(second)
-                ) * 1_000_000 + int(fraction)
-                return level or b"I", line[found.end() :]
-        elif (
-            b"INFO" in line[:40] or b"WARNING" in line[:40] or b"ERROR" in line[:40] or b"FATAL" in line[:40]
-        ):
-            if found := _EPOCH.match(line):
-                moment = datetime.fromtimestamp(int(found[1]), UTC)
-                batch.date[row] = moment.year * 10000 + moment.month * 100 + moment.day
-                batch.microsecond[row] = (int(found[1]) % 86400) * 1_000_000
-                return found[2][:1], line[found.end() :]
-            if found := _SPDLOG.match(line):
-                return found[1][:1], line[found.end() :]
-        return None, line
+    # ---- lines whose meaning hangs on those before
 
-    def _spoken(self, batch: Batch, row: int, message: bytes, number_in_log: int) -> bool:
+    def _listen(self, batch: Batch, row: int, part: _Listening) -> None:
+        self._part, self._rank, self._depth, self._frame = part, int(batch.rank[row]), 0, b""
+
+    def _continued(self, batch: Batch, row: int, level: bytes | None, message: bytes) -> bool:
+        """Read a line as what the last ones led to expect. False if it is something else."""
+        if self._part is _Listening.TRACEBACK:
+            return level is None and self._traceback(batch, row, message)
+        if self._part is _Listening.SOLVER:
+            return level is None and self._solver_field(batch, row, message)
+        message = message.strip()
+        if level is not None and not _may_speak(message):
+            read = self._final if self._part is _Listening.FINALS else self._layer_time
+            if read(batch, row, message):
+                return True
+        self._part = None
+        return False
+
+    def _final(self, batch: Batch, row: int, message: bytes) -> bool:
+        name, token = _named_value(message)
+        if not name or number(token) is None:
+            return False
+        batch.kind[row] = LineKind.TEST
+        batch.notes.append(Note.of(row, NoteKind.FINAL, name, token))
+        return True
+
+    def _layer_time(self, batch: Batch, row: int, message: bytes) -> bool:
+        found = _LAYER_TIME.match(message)
+        if not found or number(found[3]) is None:
+            return False
+        batch.kind[row] = LineKind.METRIC
+        batch.notes.append(Note.of(row, NoteKind.LAYER_TIME, *found.groups()))
+        return True
+
+    def _solver_field(self, batch: Batch, row: int, line: bytes) -> bool:
+        """A line of the solver's text. Only its own fields count, not those of messages within."""
+        if not is_dump_line(line):
+            # A print of some other thread's may come in between.
+            if self._depth <= 0 or _may_speak(line):
+                self._part = None
+            return False
+        text = line.strip()
+        if self._depth == 0 and b": " in text:
+            batch.notes.append(Note.of(row, NoteKind.SOLVER_FIELD, text))
+        self._depth += text.endswith(b"{") - (text == b"}")
+        return True
+
+    def _traceback(self, batch: Batch, row: int, line: bytes) -> bool:
+        batch.kind[row] = LineKind.ERROR
+        if _MARGIN.match(line):
+            if _FRAME.match(line):
+                self._frame = line.strip()
+            return True
+        if line.startswith(b"Traceback ("):
+            self._frame = b""
+            return True
+        self._part = None
+        batch.notes.append(Note.of(row, NoteKind.EXCEPTION, line, self._frame))
+        return True
+
+    # ---- single lines
+
+    def _spoken(self, batch: Batch, row: int, message: bytes) -> bool:
         if message.startswith(b"Iteration "):
             return self._iteration(batch, row, message)
         if found := _OUTPUT.match(message):
             return self._output(batch, row, found)
         if found := _SCORE.match(message):
-            return self._score(batch, row, found)
+            return self._put(
+                batch, row, Action.TEST_OUTPUT, self._labels[found[1] + b": score" + found[1]], found[2]
+            )
+        if found := _TEST_LOSS.match(message):
+            return self._put(batch, row, Action.TEST_OUTPUT, TEST_LOSS, found[1])
+        if found := _CLASS.match(message):
+            return self._put(batch, row, Action.TEST_OUTPUT, self._labels.named(found[1]), found[2])
+        if found := _BATCH.match(message):
+            batch.iteration[row] = int(found[1])
+            return self._put(batch, row, Action.BATCH, self._labels.named(found[2]), found[3])
+        if found := _PASS.match(message):
+            batch.iteration[row] = int(found[1])
+            return self._put(batch, row, Action.PASS, 0, found[2])
         if message.startswith(b"Testing net"):
             batch.kind[row], batch.action[row], batch.iteration[row] = LineKind.TEST, Action.TEST_BEGIN, -1
             return True
+        if message.startswith(b"Gradient clipping"):
+            batch.kind[row], batch.action[row] = LineKind.METRIC, Action.CLIPPING
+            return True
+        return self._rare(batch, row, message)
+
+    def _rare(self, batch: Batch, row: int, message: bytes) -> bool:
         for kind, pattern in _RARE:
             if found := pattern.match(message):
                 batch.kind[row] = LineKind.EVENT
-                batch.notes.append(Note.of(row, kind, found[1]))
-                if kind == NoteKind.SOLVER_DUMP:
-                    self._dump, self._depth = number_in_log + 1, 0
+                batch.notes.append(Note.of(row, kind, found[1] or b""))
+                if kind is NoteKind.SOLVER_DUMP:
+                    self._listen(batch, row, _Listening.SOLVER)
+                elif kind is NoteKind.TOTAL_LOSS:
+                    self._listen(batch, row, _Listening.FINALS)
+                elif kind is NoteKind.TIME_TOOL:
+                    self._listen(batch, row, _Listening.LAYERS)
                 return True
         return False
 
@@ -171,49 +288,55 @@ class ExactReader:
         return True
 
     def _output(self, batch: Batch, row: int, found: re.Match[bytes]) -> bool:
-        head = found[2].split(b" (* ", 1)[0]
-        label, _, token = head.rpartition(b" = ")
-        value = number(token.rstrip())
-        if value is None:
-            return False
-        return self._put_output(batch, row, found[1] == b"Train", label, value)
+        label, token = _named_value(found[2])
+        action = Action.TRAIN_OUTPUT if found[1] == b"Train" else Action.TEST_OUTPUT
+        return self._put(batch, row, action, self._labels[label], token)
 
-    def _score(self, batch: Batch, row: int, found: re.Match[bytes]) -> bool:
-        value = number(found[2])
-        if value is None:
+    def _put(self, batch: Batch, row: int, action: Action, label: int, token: bytes) -> bool:
+        value = number(token)
+        if value is None or label < 0:
+            batch.iteration[row] = 0
             return False
-        return self._put_output(batch, row, False, found[1] + b": score" + found[1], value)
-
-    def _put_output(self, batch: Batch, row: int, train: bool, label: bytes, value: float) -> bool:
-        known = self._labels[label]
-        if known < 0:
-            return False
-        batch.kind[row] = LineKind.METRIC if train else LineKind.TEST
-        batch.action[row] = Action.TRAIN_OUTPUT if train else Action.TEST_OUTPUT
-        batch.label[row], batch.value[row] = known, value
+        tested = action in (Action.TEST_OUTPUT, Action.BATCH)
+        batch.kind[row] = LineKind.TEST if tested else LineKind.METRIC
+        batch.action[row], batch.label[row], batch.value[row] = action, label, value
         return True
-
-    def _solver_field(self, batch: Batch, row: int, line: bytes) -> None:
-        """A line of the solver's text. Only its own fields count, not those of messages within."""
-        text = line.strip()
-        if self._depth == 0 and b": " in text:
-            batch.notes.append(Note.of(row, NoteKind.SOLVER_FIELD, text))
-        self._depth += text.endswith(b"{") - (text == b"}")
-        if self._dump is not None:
-            self._dump += 1
 
     def _bare(self, batch: Batch, row: int, line: bytes) -> None:
         found = _BARE.match(line)
         if not found:
+            self._told(batch, row, line)
             return
-        if found["year"]:
-            batch.notes.append(Note(row, NoteKind.YEAR, found["year"].decode()))
-            return
-        batch.kind[row] = LineKind.ERROR
-        if found["signal"]:
-            batch.notes.append(Note(row, NoteKind.SIGNAL, found["signal"].decode()))
-        elif found["traceback"]:
-            batch.notes.append(Note.of(row, NoteKind.TRACEBACK, line))
+        kind = (found.lastgroup or "error").upper()
+        batch.kind[row] = LineKind.ERROR if kind != "YEAR" else LineKind.PLAIN
+        if kind != "ERROR":
+            batch.notes.append(Note.of(row, NoteKind[kind], found[found.lastgroup or 0]))
+        if kind == "TRACEBACK":
+            batch.notes[-1] = Note.of(row, NoteKind.TRACEBACK, line)
+            self._listen(batch, row, _Listening.TRACEBACK)
+
+    def _told(self, batch: Batch, row: int, line: bytes) -> None:
+        """What a shell or a newer protobuf tells."""
+        if found := SHELL.match(line):
+            batch.kind[row] = LineKind.ERROR
+            batch.notes.append(Note.of(row, NoteKind.VERDICT, found[1]))
+        elif (at := line.find(_PROTOBUF)) >= 0:
+            batch.kind[row] = LineKind.ERROR
+            batch.notes.append(Note.of(row, NoteKind.PROTOBUF, line[at + 2 :]))
+
+
+def _named_value(text: bytes) -> tuple[bytes, bytes]:
+    """Name and value of ``name = value (* weight = contribution loss)``."""
+    name, _, token = text.split(b" (* ", 1)[0].rpartition(b" = ")
+    return name, token.rstrip()
+
+
+def _may_speak(message: bytes) -> bool:
+    return (
+        message[:8] in _SPOKEN_SET
+        or message.startswith(SPOKEN_SHORT)
+        or (message.startswith(b"Creating t") and message.startswith(CREATING))
+    )
 
 
 _SPOKEN_SET = frozenset(SPOKEN)

@@ -9,16 +9,23 @@ from numpy.typing import NDArray
 
 from .batch import Action, Batch, Labels, NoteKind
 from .clock import Clock
-from .columns import LEARNING_RATE, LOSS, Phase, Series, SeriesKey, Tests
+from .columns import LEARNING_RATE, LOSS, PASS_TIME, Phase, Series, SeriesKey, Tests
+from .dumps import Dump, DumpTracker
 from .exact import ExactReader
-from .fast import PADDING, scan
+from .fast import scan
 from .index import LineIndex
+from .nearby import Nearby
+from .ordinals import Ordinals
 from .runs import Ending, Event, EventKind, Life, Run, RunTracker
+from .torn import split_torn
+from .words import PADDING
 
 BLOCK = 1 << 20
 """Bytes read in one go: bounds the memory beside the results."""
 MAX_LINE = 1 << 16
 """A longer line is plain, whatever it holds: binary junk must not pile up in memory."""
+MAX_SERIES = 20_000
+"""Metrics told apart: nets, outputs and names that never repeat must not fill the memory."""
 _WORTH = 48
 """Lines from which on the vectorised reader pays."""
 
@@ -45,12 +52,14 @@ class LogParser:
         self._labels = Labels()
         self._reader = ExactReader(self._labels)
         self._tracker = RunTracker()
+        self._dumps = DumpTracker()
+        self._nearby = Nearby()
+        self._ordinals = Ordinals()
         self._exact = exact
         self._pending = bytearray()
         self._dropped = 0
         self._loss_iteration = -1
         self._last_iteration = -1
-        self._test_net = 0
         self._testing = False
         self._stamped = False
 
@@ -74,6 +83,11 @@ class LogParser:
     @property
     def event_counts(self) -> dict[EventKind, int]:
         return self._tracker.counts
+
+    @property
+    def dumps(self) -> deque[Dump]:
+        """Where the log echoes solvers and nets, the newest :data:`~.dumps.MAX_DUMPS` of them."""
+        return self._dumps.dumps
 
     @property
     def lines(self) -> int:
@@ -151,23 +165,52 @@ class LogParser:
         feeds = np.flatnonzero(data[: len(block)] == ord("\n"))
         starts = np.concatenate((np.zeros(1, np.intp), feeds[:-1] + 1))
         ends = feeds - ((feeds > starts) & (data[feeds - 1] == ord("\r")))
-        batch = Batch(len(starts))
-        todo = ends - starts <= MAX_LINE
-        if len(starts) >= _WORTH and not self._exact:
-            todo &= ~scan(padded, starts, ends, batch, self._labels)
         first = self.index.lines
-        rows = np.flatnonzero(todo)
-        for row, start, end in zip(rows.tolist(), starts[rows].tolist(), ends[rows].tolist(), strict=True):
-            self._reader.read(batch, row, block[start:end], first + row)
+        brackets = np.flatnonzero(data == ord("]"))
+        begins, stops, number = split_torn(padded, starts, ends, brackets)
+        batch = Batch(number + first)
+        todo = stops - begins <= MAX_LINE
+        if len(begins) >= _WORTH and not self._exact:
+            todo &= ~scan(padded, begins, stops, brackets, batch, self._labels)
+        self._read_exactly(batch, block, begins, stops, todo)
+        self._nearby.enter(block, begins, stops)
         base = self.index.size
-        starts += base
-        starts[1:] += dropped
-        self._commit(batch, first)
-        self.index.extend(starts, batch.kind, base + dropped + size)
+        kinds = batch.kind if len(number) == len(starts) else _strongest(batch.kind, number)
+        self._commit(batch)
+        offsets = starts + base
+        offsets[1:] += dropped
+        self.index.extend(offsets, kinds, base + dropped + size)
+
+    def _read_exactly(
+        self, batch: Batch, block: bytes, begins: NDArray[np.intp], stops: NDArray[np.intp],
+        todo: NDArray[np.bool_],
+    ) -> None:  # fmt: skip
+        """Read the messages marked ``todo``, and those whose meaning hangs on one of them."""
+        reader = self._reader
+        rows = np.flatnonzero(todo)
+        bounds = zip(rows.tolist(), begins[rows].tolist(), stops[rows].tolist(), strict=True)
+        done = self._listen(batch, block, begins, stops, 0) if reader.listening else 0
+        for row, begin, stop in bounds:
+            if row >= done:
+                reader.read(batch, row, block[begin:stop])
+                if reader.listening:
+                    done = self._listen(batch, block, begins, stops, row + 1)
+
+    def _listen(
+        self, batch: Batch, block: bytes, begins: NDArray[np.intp], stops: NDArray[np.intp], row: int
+    ) -> int:
+        """Read on from ``row`` for as long as that is needed; return where it ended."""
+        while row < len(begins) and self._reader.listening:
+            begin, stop = int(begins[row]), int(stops[row])
+            if stop - begin <= MAX_LINE:
+                batch.clear(row)
+                self._reader.read(batch, row, block[begin:stop])
+            row += 1
+        return row
 
     # ---- commit
 
-    def _commit(self, batch: Batch, first: int) -> None:
+    def _commit(self, batch: Batch) -> None:
         for note in batch.notes:
             if note.kind is NoteKind.YEAR and not (self._stamped or batch.date[: note.row].any()):
                 self._clock.year = int(note.text)
@@ -180,16 +223,18 @@ class LogParser:
         named = np.sort(np.concatenate((rows[Action.LOSS], rows[Action.RATE], dated)))
         # Tests before 2014-02 do not print their iteration: it is the last one that was printed.
         batch.iteration[bare] = _last_before(named, batch.iteration[named], bare, self._last_iteration)
-        self._tracker.advance(
-            first, batch.notes, named, batch.iteration[named], lambda row: float(seconds[row])
-        )
+        ordinals = self._ordinals.count(batch, rows[Action.BATCH])
+        self._tracker.advance(batch, named, seconds, self._ordinals.values, self._nearby.layer)
+        self._tracker.counts[EventKind.CLIPPING] += len(rows[Action.CLIPPING])
+        self._dumps.advance(batch)
         if len(named):
             self._last_iteration = int(batch.iteration[named[-1]])
         known = len(self.series)
-        for action, key in ((Action.LOSS, LOSS), (Action.RATE, LEARNING_RATE)):
-            self._append(key, batch, rows[action], batch.iteration[rows[action]], seconds, first)
-        self._train_outputs(batch, rows, seconds, first)
-        self._test_outputs(batch, rows, seconds, first)
+        for action, key in ((Action.LOSS, LOSS), (Action.RATE, LEARNING_RATE), (Action.PASS, PASS_TIME)):
+            self._append(key, batch, rows[action], batch.iteration[rows[action]], seconds)
+        self._train_outputs(batch, rows, seconds)
+        self._test_outputs(batch, rows, seconds)
+        self._outputs("test", batch, rows[Action.BATCH], ordinals, seconds, numbered=True)
         if len(self.series) > known:
             ordered = sorted(self.series.items(), key=lambda item: int(item[1].line[0]))
             self.series.clear()
@@ -202,45 +247,53 @@ class LogParser:
 
     def _append(
         self, key: SeriesKey, batch: Batch, rows: NDArray[np.intp], iteration: NDArray[np.int64],
-        seconds: NDArray[np.float64], first: int,
+        seconds: NDArray[np.float64],
     ) -> None:  # fmt: skip
-        if len(rows):
-            series = self.series.get(key)
-            if series is None:
-                series = self.series[key] = Series()
-            series.extend(iteration, seconds[rows], batch.value[rows], rows + first)
+        if not len(rows):
+            return
+        series = self.series.get(key)
+        if series is None:
+            if len(self.series) >= MAX_SERIES:
+                return
+            series = self.series[key] = Series()
+        series.extend(iteration, seconds[rows], batch.value[rows], batch.number[rows])
 
     def _train_outputs(
-        self, batch: Batch, rows: dict[Action, NDArray[np.intp]], seconds: NDArray[np.float64], first: int
+        self, batch: Batch, rows: dict[Action, NDArray[np.intp]], seconds: NDArray[np.float64]
     ) -> None:
         losses, outputs = rows[Action.LOSS], rows[Action.TRAIN_OUTPUT]
-        iteration = _last_before(losses, batch.iteration[losses], outputs, self._loss_iteration)
+        batch.iteration[outputs] = _last_before(
+            losses, batch.iteration[losses], outputs, self._loss_iteration
+        )
         if len(losses):
             self._loss_iteration = int(batch.iteration[losses[-1]])
-        self._outputs("train", batch, outputs, iteration, np.zeros(len(outputs), np.int64), seconds, first)
+        self._outputs("train", batch, outputs, np.zeros(len(outputs), np.int64), seconds)
 
     def _test_outputs(
-        self, batch: Batch, rows: dict[Action, NDArray[np.intp]], seconds: NDArray[np.float64], first: int
+        self, batch: Batch, rows: dict[Action, NDArray[np.intp]], seconds: NDArray[np.float64]
     ) -> None:
         begins, outputs = rows[Action.TEST_BEGIN], rows[Action.TEST_OUTPUT]
         known = len(self.tests)
-        self.tests.extend(batch.iteration[begins], seconds[begins], batch.label[begins], begins + first)
+        self.tests.extend(batch.iteration[begins], seconds[begins], batch.label[begins], batch.number[begins])
         owner = np.searchsorted(begins, outputs) - 1 + known
         outputs, owner = outputs[owner >= 0], owner[owner >= 0]
         if not len(outputs):
             return
         last = np.append(np.flatnonzero(np.diff(owner)), len(owner) - 1)
         self.tests.set_end(owner[last], seconds[outputs[last]])
-        iteration, net = self.tests.iteration[owner], self.tests.net[owner]
-        self._outputs("test", batch, outputs, iteration, net, seconds, first)
+        batch.iteration[outputs] = self.tests.iteration[owner]
+        self._outputs("test", batch, outputs, self.tests.net[owner], seconds)
 
     def _outputs(
-        self, phase: Phase, batch: Batch, rows: NDArray[np.intp], iteration: NDArray[np.int64],
-        net: NDArray[np.int64], seconds: NDArray[np.float64], first: int,
+        self, phase: Phase, batch: Batch, rows: NDArray[np.intp], net: NDArray[np.int64],
+        seconds: NDArray[np.float64], *, numbered: bool = False,
     ) -> None:  # fmt: skip
-        """Append net outputs to their series. One whose iteration is not known (-1) has no place in any."""
-        placed = iteration >= 0
-        rows, iteration, net = rows[placed], iteration[placed], net[placed]
+        """Append net outputs to their series. One whose iteration is not known (-1) has no place in any.
+
+        ``numbered``: ``net`` holds the numbers of the outputs; their net is 0.
+        """
+        placed = (batch.iteration[rows] >= 0) & (net >= 0)
+        rows, net = rows[placed], net[placed]
         if not len(rows):
             return
         wanted = net * len(self._labels.outputs) + batch.label[rows]
@@ -248,8 +301,15 @@ class LogParser:
         edges = np.flatnonzero(np.diff(wanted[order])) + 1
         for group in np.split(order, edges):
             output, name = self._labels.outputs[int(batch.label[rows[group[0]]])]
-            key = SeriesKey(phase, int(net[group[0]]), output, name)
-            self._append(key, batch, rows[group], iteration[group], seconds, first)
+            number = int(net[group[0]])
+            key = SeriesKey(phase, 0, number, name) if numbered else SeriesKey(phase, number, output, name)
+            self._append(key, batch, rows[group], batch.iteration[rows[group]], seconds)
+
+
+def _strongest(kinds: NDArray[np.uint8], number: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The kind of each line of which a torn one holds several messages."""
+    strongest: NDArray[np.uint8] = np.maximum.reduceat(kinds, np.flatnonzero(np.diff(number, prepend=-1)))
+    return strongest
 
 
 def _last_before(

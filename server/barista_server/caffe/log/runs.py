@@ -7,11 +7,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .batch import Note, NoteKind
+from .batch import Batch, Note, NoteKind
+from .exact import number
+from .reasons import Reason, decode
 
 MAX_EVENTS = 20_000
 """Only so many events are kept, the newest: a log that is all events must not fill the memory."""
@@ -42,7 +45,19 @@ class EventKind(StrEnum):
     SIGNAL = "signal"
     """The process died of a signal; ``text`` is its name."""
     TRACEBACK = "traceback"
-    """A Python exception."""
+    """A Python exception begins to be told."""
+    EXCEPTION = "exception"
+    """What an exception of Python or C++ says."""
+    PROTOBUF = "protobuf"
+    """What protobuf has against a file, with line and column; the F line follows."""
+    USAGE = "usage"
+    """A complaint about the command line."""
+    VERDICT = "verdict"
+    """How the shell says that the process ended."""
+    MULTISTEP = "multistep"
+    """The learning rate takes its next step."""
+    CLIPPING = "clipping"
+    """Gradients were scaled down. Only counted, never kept: it may come with every iteration."""
 
 
 class Ending(StrEnum):
@@ -78,6 +93,21 @@ class Event:
 
 
 @dataclass(slots=True)
+class Results:
+    """What ``caffe test`` and ``caffe time`` print at their end."""
+
+    batches: int | None = None
+    """Batches the test was told to run."""
+    loss: float | None = None
+    final: list[tuple[str, float]] = field(default_factory=list)
+    """Name and mean of each output of a test."""
+    average: dict[str, float] = field(default_factory=dict)
+    """Milliseconds: ``Forward pass``, ``Backward pass``, ``Forward-Backward``, and ``Time`` in total."""
+    layers: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Milliseconds by layer, ``forward`` and ``backward``."""
+
+
+@dataclass(slots=True)
 class Run:
     """One life of a caffe process within a log."""
 
@@ -86,7 +116,16 @@ class Run:
     end_line: int | None = None
     """Line that told the ending."""
     error: str = ""
-    """Message of the F line, name of the signal, or the traceback's first line, of a failed run."""
+    """Message of the F line or of the exception, or name of the signal, of a failed run."""
+    clue: str = ""
+    """What was said beside ``error`` of the place: protobuf's complaint, a traceback's last frame."""
+    layer: str = ""
+    """Layer that was being set up when it failed, where it was one."""
+    kind: Literal["train", "test", "time"] = "train"
+    """Which of caffe's commands ran."""
+    results: Results = field(default_factory=Results)
+    rank: int = -1
+    """Process whose lines were followed, where several print into one log and a launcher names them."""
     resumed_from: str | None = None
     """Solver state file."""
     first_iteration: int | None = None
@@ -110,6 +149,11 @@ class Run:
         """The whole number a solver field holds, such as ``max_iter``; None where unset."""
         text = self.solver.get(name, [""])[0]
         return int(text) if text.isdecimal() else None
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it failed, taken apart; None for a run that did not."""
+        return decode(self.error, self.clue, self.layer) if self.ending is Ending.FAILED else None
 
     @property
     def max_iter(self) -> int | None:
@@ -155,7 +199,34 @@ _EVENT_OF = {
     NoteKind.FATAL: EventKind.FATAL,
     NoteKind.SIGNAL: EventKind.SIGNAL,
     NoteKind.TRACEBACK: EventKind.TRACEBACK,
+    NoteKind.EXCEPTION: EventKind.EXCEPTION,
+    NoteKind.TERMINATE: EventKind.EXCEPTION,
+    NoteKind.PROTOBUF: EventKind.PROTOBUF,
+    NoteKind.USAGE: EventKind.USAGE,
+    NoteKind.VERDICT: EventKind.VERDICT,
+    NoteKind.MULTISTEP: EventKind.MULTISTEP,
 }
+_BEGINS = {NoteKind.DEVICE, NoteKind.SOLVER_DUMP, NoteKind.STARTED, NoteKind.TEST_TOOL, NoteKind.TIME_TOOL}
+_FAILS = {
+    NoteKind.FATAL,
+    NoteKind.SIGNAL,
+    NoteKind.TRACEBACK,
+    NoteKind.EXCEPTION,
+    NoteKind.TERMINATE,
+    NoteKind.USAGE,
+    NoteKind.VERDICT,
+}
+_SIGNALS = {
+    "Aborted": "SIGABRT",
+    "Killed": "SIGKILL",
+    "Terminated": "SIGTERM",
+    "Segmentation fault": "SIGSEGV",
+    "Bus error": "SIGBUS",
+    "Floating point exception": "SIGFPE",
+    "Illegal instruction": "SIGILL",
+}
+"""Signals by the words of a shell."""
+_MAX_RESULTS = 10_000
 
 
 class RunTracker:
@@ -170,88 +241,145 @@ class RunTracker:
         """Events seen of each kind, also those no longer kept."""
 
     def advance(
-        self, first: int, notes: list[Note], rows: NDArray[np.intp], iterations: NDArray[np.int64],
-        seconds: Callable[[int], float],
+        self, batch: Batch, rows: NDArray[np.intp], seconds: NDArray[np.float64],
+        values: Callable[[int], int], layer: Callable[[int], str],
     ) -> None:  # fmt: skip
-        """Take in a block of lines.
+        """Take in a block of messages.
 
-        ``first``: number of the block's first line. ``rows``/``iterations``: lines that name an iteration.
-        ``seconds``: of a row's stamp.
+        ``rows``: those that name an iteration. ``seconds``: of each message. ``values``: how many the last
+        batch of ``caffe test`` before a row has. ``layer``: the one that was created just before a row.
         """
+        self._values, self._layer = values, layer
         done = 0
-        for note in notes:
+        for note in batch.notes:
             upto = int(np.searchsorted(rows, note.row))
-            self._iterate(first, rows[done:upto], iterations[done:upto])
+            self._iterate(batch, rows[done:upto])
             done = upto
-            self._note(first + note.row, note, seconds(note.row))
-        self._iterate(first, rows[done:], iterations[done:])
+            self._note(batch, note, float(seconds[note.row]))
+        self._iterate(batch, rows[done:])
 
-    def _iterate(self, first: int, rows: NDArray[np.intp], iterations: NDArray[np.int64]) -> None:
+    def _iterate(self, batch: Batch, rows: NDArray[np.intp]) -> None:
         if not len(rows):
             return
-        line = first + int(rows[0])
-        if not self.runs or self.runs[-1].ending in (Ending.FINISHED, Ending.STOPPED_EARLY):
-            self._new(line)
+        if not self.runs:
+            self._new(batch, int(rows[0]))
+        if self.runs[-1].rank >= 0:
+            ranks = batch.rank[rows]
+            rows = rows[(ranks == self.runs[-1].rank) | (ranks < 0)]
+            if not len(rows):
+                return
+        if self.runs[-1].ending in (Ending.FINISHED, Ending.STOPPED_EARLY):
+            self._new(batch, int(rows[0]))
         run = self.runs[-1]
         if run.ending is Ending.FAILED:
-            # It goes on, so the F line was another process's.
-            run.ending, run.end_line, run.error = Ending.OPEN, None, ""
+            # It goes on, so what was fatal was another process's, or caught.
+            run.ending, run.end_line = Ending.OPEN, None
+            run.error = run.clue = run.layer = ""
         if run.first_iteration is None:
-            run.first_iteration = int(iterations[0])
-        run.last_iteration = int(iterations[-1])
+            run.first_iteration = int(batch.iteration[rows[0]])
+        run.last_iteration = int(batch.iteration[rows[-1]])
 
-    def _note(self, line: int, note: Note, seconds: float) -> None:
-        if note.kind in (NoteKind.DEVICE, NoteKind.SOLVER_DUMP, NoteKind.STARTED):
-            self._begin(line, note.kind)
-        elif note.kind is NoteKind.YEAR:
+    def _note(self, batch: Batch, note: Note, seconds: float) -> None:
+        if note.kind is NoteKind.YEAR:
             return
+        line, rank = int(batch.number[note.row]), int(batch.rank[note.row])
+        own = not self.runs or min(rank, self.runs[-1].rank) < 0 or rank == self.runs[-1].rank
+        if own and note.kind in _BEGINS:
+            self._begin(batch, note)
         if not self.runs:
-            self._new(line)
+            self._new(batch, note.row)
         run = self.runs[-1]
-        if note.kind is NoteKind.SOLVER_FIELD:
-            name, _, value = note.text.partition(": ")
-            if sum(map(len, run.solver.values())) < _MAX_FIELDS:
-                run.solver.setdefault(name, []).append(value.strip('"'))
-            return
-        if note.kind is NoteKind.SOLVING:
-            run.net_name = note.text
-            return
-        self._end(run, line, note)
+        if run.rank < 0:
+            run.rank = rank
+        if own:
+            self._tell(run, note)
+        if own or note.kind in _FAILS:
+            self._end(run, line, note)
         if note.kind is NoteKind.STARTED and run.started_line is None:
             run.started_line = line
-        elif note.kind is NoteKind.RESUMED:
-            run.resumed_from = note.text
         if note.kind in _EVENT_OF:
             kind = _EVENT_OF[note.kind]
             last = -1 if run.last_iteration is None else run.last_iteration
             self.events.append(Event(kind, line, last, seconds, note.text))
             self.counts[kind] += 1
 
-    def _begin(self, line: int, kind: NoteKind) -> None:
+    def _begin(self, batch: Batch, note: Note) -> None:
         """A line that only a process in its beginning prints."""
         run = self.runs[-1] if self.runs else None
+        timing = note.kind is NoteKind.TIME_TOOL and run is not None and run.kind == "time"
         if (
             run is None
             or run.ending is not Ending.OPEN
             or run.first_iteration is not None
-            or (kind is NoteKind.SOLVER_DUMP and run.solver)
+            or (run.kind != "train" and not timing)
+            or (note.kind is NoteKind.SOLVER_DUMP and run.solver)
         ):
-            self._new(line)
+            self._new(batch, note.row)
 
-    def _new(self, line: int) -> None:
-        self.runs.append(Run(line))
+    def _new(self, batch: Batch, row: int) -> None:
+        self.runs.append(Run(int(batch.number[row]), rank=int(batch.rank[row])))
         self.forgotten += max(0, len(self.runs) - MAX_RUNS)
         del self.runs[:-MAX_RUNS]
 
+    def _tell(self, run: Run, note: Note) -> None:
+        """Facts about a run."""
+        if note.kind is NoteKind.SOLVER_FIELD:
+            name, _, value = note.text.partition(": ")
+            if sum(map(len, run.solver.values())) < _MAX_FIELDS:
+                run.solver.setdefault(name, []).append(value.strip('"'))
+        elif note.kind is NoteKind.SOLVING:
+            run.net_name = note.text
+        elif note.kind is NoteKind.RESUMED:
+            run.resumed_from = note.text
+        elif note.kind is NoteKind.TEST_TOOL:
+            run.kind, run.results.batches = "test", int(note.text)
+        elif note.kind is NoteKind.TIME_TOOL:
+            run.kind = "time"
+        elif note.kind is NoteKind.TOTAL_LOSS:
+            run.results.loss = number(note.text.encode())
+        elif note.kind in (NoteKind.FINAL, NoteKind.LAYER_TIME, NoteKind.AVERAGE_TIME):
+            _result(run.results, note)
+        elif note.kind is NoteKind.PROTOBUF:
+            run.clue = note.text
+        elif note.kind is NoteKind.WHAT and run.ending is Ending.FAILED:
+            run.error = f"{run.error}: {note.text}"
+
     def _end(self, run: Run, line: int, note: Note) -> None:
-        if run.ending is not Ending.OPEN:
+        # Of exceptions that led to each other the last one told is what ended it.
+        told = note.kind is NoteKind.EXCEPTION and (
+            run.error.startswith("Traceback (") or run.clue.startswith("File ")
+        )
+        if run.ending is not Ending.OPEN and not told:
             return
         if note.kind is NoteKind.STOPPED_EARLY:
             run.ending = Ending.STOPPED_EARLY
-        elif note.kind is NoteKind.DONE:
+        elif note.kind in (NoteKind.DONE, NoteKind.TIME_DONE) or (
+            note.kind is NoteKind.FINAL and len(run.results.final) >= max(1, self._values(note.row))
+        ):
             run.ending = Ending.FINISHED
-        elif note.kind in (NoteKind.FATAL, NoteKind.SIGNAL, NoteKind.TRACEBACK):
-            run.ending, run.error = Ending.FAILED, note.text
+        elif note.kind is NoteKind.EXCEPTION:
+            run.ending = Ending.FAILED
+            run.error, _, run.clue = note.text.partition("\n")
+        elif note.kind in _FAILS:
+            run.ending, run.error = Ending.FAILED, _SIGNALS.get(note.text, note.text)
+            run.layer = self._layer(note.row)
         else:
             return
         run.end_line = line
+
+
+def _result(results: Results, note: Note) -> None:
+    if note.kind is NoteKind.AVERAGE_TIME:
+        name, _, token = note.text.partition(": ")
+    else:
+        name, *rest = note.text.split("\n")
+        token = rest[-1]
+    value = number(token.encode())
+    if value is None or max(len(results.final), len(results.layers), len(results.average)) >= _MAX_RESULTS:
+        return
+    if note.kind is NoteKind.FINAL:
+        results.final.append((name, value))
+    elif note.kind is NoteKind.AVERAGE_TIME:
+        results.average[name] = value
+    else:
+        results.layers.setdefault(name, {})[rest[0]] = value

@@ -1,0 +1,67 @@
+"""Lines that hold two messages, because what was printed between them lacked its end."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .prefix import TORN
+
+Positions = NDArray[np.intp]
+_LONGEST = 160
+"""Bytes a complete prefix takes at most."""
+
+
+def split_torn(
+    block: bytes, starts: Positions, ends: Positions, brackets: Positions
+) -> tuple[Positions, Positions, NDArray[np.int64]]:
+    """Bounds of the messages in the lines from ``starts`` to ``ends``, and the number of the line of each.
+
+    Almost always these are the lines themselves. ``brackets``: where there is a ``]``.
+    """
+    number = np.arange(len(starts))
+    cuts = _cuts(block, starts, ends, brackets)
+    if not cuts:
+        return starts, ends, number
+    at = np.array(cuts)
+    owner = np.searchsorted(starts, at, "right") - 1
+    place = owner + 1
+    begins = np.insert(starts, place, at)
+    stops = np.insert(ends, owner, at)
+    return begins, stops, np.insert(number, place, owner)
+
+
+def _cuts(block: bytes, starts: Positions, ends: Positions, brackets: Positions) -> list[int]:
+    """Where a message begins within a line that had begun with another one."""
+    data = np.frombuffer(block, np.uint8)
+    before = data[brackets - 1]
+    # A prefix ends with the number of a source line.
+    near = brackets[(before - ord("0") <= 9) & _after_colon(data, brackets)]
+    if len(near) < 2:
+        return []
+    owner = np.searchsorted(starts, near, "right") - 1
+    candidates = near[1:][owner[1:] == owner[:-1]]
+    cuts: list[int] = []
+    for bracket in candidates.tolist():
+        row = int(np.searchsorted(starts, bracket, "right")) - 1
+        begin = max(int(starts[row]) + 1, bracket - _LONGEST, cuts[-1] + 1 if cuts else 0)
+        text = block[begin : bracket + 2]
+        if bracket + 2 <= ends[row] and (found := _last(text)) is not None:
+            cuts.append(begin + found)
+    return cuts
+
+
+def _after_colon(data: NDArray[np.uint8], brackets: Positions) -> NDArray[np.bool_]:
+    """Whether a colon and up to five digits stand before each bracket."""
+    digits = np.ones(len(brackets), bool)
+    found = np.zeros(len(brackets), bool)
+    for back in range(1, 8):
+        byte = data[brackets - back]
+        found |= digits & (byte == ord(":")) & (back > 1)
+        digits &= byte - ord("0") <= 9
+    return found
+
+
+def _last(text: bytes) -> int | None:
+    """Where the prefix that ends the text begins."""
+    return next((found.start() for found in TORN.finditer(text) if found.end() == len(text)), None)
