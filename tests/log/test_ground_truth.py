@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from barista_server.caffe.log import LEARNING_RATE, LOSS, Ending, EventKind, Life, LogParser, Run, Series
+from barista_server.caffe.log import (
+    LEARNING_RATE,
+    LOSS,
+    PASS_TIME,
+    Ending,
+    EventKind,
+    Life,
+    LogParser,
+    Run,
+    Series,
+)
 
 from .log_results import FIXTURES, OWN, PUBLIC, parse
 
@@ -268,3 +278,57 @@ def listed(truth: list[dict[str, Any]]) -> list[tuple[int, int, str, int, str, i
 
 def lines_of(parser: LogParser, kind: EventKind) -> list[int]:
     return [event.line + 1 for event in parser.events if event.kind is kind]
+
+
+@needs_truth
+@pytest.mark.parametrize(
+    "name", [name for name, truth in TRUTH.items() if "caffe_test" in truth] or ["absent"]
+)
+def test_caffe_test(name: str) -> None:
+    truth, data = load(name)
+    parser = parse(data)
+    [run] = parser.runs
+    assert run.kind == "test"
+    batches = [(key, series) for key, series in parser.series.items() if key.phase == "test"]
+    assert sum(len(series) for _, series in batches) == truth["caffe_test"]["batch_lines"]
+    # Each output has a value of every batch, whatever the others are called.
+    assert [key.output for key, _ in batches] == [0, 1, 2]
+    for _, series in batches:
+        assert series.iteration.tolist() == list(range(run.results.batches or 0))
+    assert run.results.loss == float(truth["caffe_test"]["loss"])
+    final = [
+        (name, value) for name, _, value in (each.partition(" = ") for each in truth["caffe_test"]["final"])
+    ]
+    assert run.results.final == [(name, float(value.split(" (* ")[0])) for name, value in final]
+
+
+@needs_truth
+@pytest.mark.parametrize(
+    "name", [name for name, truth in TRUTH.items() if "caffe_time" in truth] or ["absent"]
+)
+def test_caffe_time(name: str) -> None:
+    truth, data = load(name)
+    parser = parse(data)
+    [run] = parser.runs
+    assert (run.kind, run.ending) == ("time", Ending.FINISHED)
+    assert len(parser.series[PASS_TIME]) == truth["caffe_time"]["iteration_lines"]
+    average = run.results.average
+    keys = {"avg_fwd": "Forward pass", "avg_bwd": "Backward pass", "avg_fb": "Forward-Backward"}
+    for key, label in keys.items():
+        assert f"{average[label]:g} ms." == truth["caffe_time"][key]
+    # The layers' times add up to the pass.
+    for way, label in (("forward", "Forward pass"), ("backward", "Backward pass")):
+        assert sum(each[way] for each in run.results.layers.values()) == pytest.approx(
+            average[label], rel=0.02
+        )
+
+
+def test_own_tools() -> None:
+    run = read("bvlc1.0-test").runs[0]
+    assert (run.kind, run.results.batches, run.results.loss) == ("test", 3, 0.0236219)
+    assert run.results.final == [("accuracy", 0.989899), ("loss", 0.0236219)]
+    parser = read("bvlc1.0-time")
+    run = parser.runs[0]
+    assert parser.series[PASS_TIME].value.tolist() == [15, 16, 16, 15, 15]
+    assert run.results.layers["conv1"] == {"forward": 0.959, "backward": 1.509}
+    assert run.results.average["Time"] == 79

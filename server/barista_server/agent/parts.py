@@ -33,6 +33,8 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     error: str | None = None
     error_line: int | None = None
     """0-based."""
+    reason: caffe_log.Reason | None = None
+    """``error`` taken apart."""
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -93,6 +95,7 @@ class Part:
             stopped_early=run.ending is Ending.STOPPED_EARLY,
             error=run.error if failed else None,
             error_line=run.end_line if failed else None,
+            reason=run.reason,
         )
 
     def _tests(self) -> dict[str, float]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from barista_server.agent.logfile import Content, Told
-from barista_server.agent.verdict import hint_for
+from barista_server.agent.verdict import explained
 from barista_server.api.messages import Problem, State
 
 LEAST = 60.0
@@ -59,7 +58,7 @@ def standing(content: Content, name: str, quiet: float, growth: float = 0.0) -> 
     if facts.stopped_early:
         return Standing(State.PAUSED)
     if facts.error is not None:
-        return Standing(State.FAILED, False, [_failure(facts.error.strip(), facts.error_line, name)])
+        return Standing(State.FAILED, False, [explained(facts, name)])
     usual = patience(run, growth)
     if quiet <= FACTOR * usual:
         return Standing(State.RUNNING, quiet > usual)
@@ -69,10 +68,3 @@ def standing(content: Content, name: str, quiet: float, growth: float = 0.0) -> 
     where = f"at iteration {facts.iteration}" if facts.loss is not None else "before the first iteration"
     hint = "caffe was killed without a word, or the file is a copy from before its end."
     return Standing(State.INTERRUPTED, False, [Problem(text=f"the text just stops {where}", hint=hint)])
-
-
-def _failure(error: str, line: int | None, name: str) -> Problem:
-    text, hint = error, hint_for(error)
-    if re.fullmatch(r"SIG[A-Z0-9]+", error):
-        text, hint = f"caffe was killed by {error}", "The log's last lines tell more."
-    return Problem(text=text, file=name, line=None if line is None else line + 1, hint=hint)

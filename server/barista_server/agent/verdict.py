@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 
 import msgspec
@@ -11,34 +10,8 @@ from barista_server.agent.parts import Facts
 from barista_server.agent.states import Happening
 from barista_server.agent.store import Exit
 from barista_server.api.messages import Problem
-
-HINTS: list[tuple[str, str]] = [
-    (r"out of memory", "Halve batch_size and double iter_size, or choose another device."),
-    (r"no kernel image", "This caffe was not built for this GPU: choose another caffe or device."),
-    (r"Cannot use GPU in CPU-only", "Choose the device cpu, or a caffe that was built for GPUs."),
-    (r"Multi-GPU execution not available", "Choose one GPU, or a caffe that was built with NCCL."),
-    (r"File not found", "Correct the path in the prototxt; relative paths start in the session's folder."),
-    (r"mdb_status == 0 \(13", "The database cannot be opened: check who may read and write its folder."),
-    (r"mdb_status == 0", "The database is not there: correct source, or convert the data again."),
-    (r"Failed to open leveldb", "LevelDB is the default backend: for LMDB write backend: LMDB."),
-    (r"Cannot write to snapshot prefix", "Create the folder of snapshot_prefix, or make it writable."),
-    (r"SerializeToOstream|No space left", "The disk is full or the folder is gone: make room, then start."),
-    (r"Incorrect length of history", "The net has changed since: start a clone with these weights instead."),
-    (r"Cannot copy param|shape mismatch", "Rename the layer to learn it anew, or undo its change of shape."),
-    (r"Unknown layer type", "Correct the type, or choose a caffe that has this layer."),
-    (r"Unknown bottom blob", "Correct the bottom: no layer before this one has it as top."),
-    (r"Unknown learning rate policy", "Correct lr_policy: fixed, step, exp, inv, multistep, poly, sigmoid."),
-    (r"Number of labels must match", "Check the axes of prediction and label."),
-    (r"Failed to parse", "Correct the prototxt; the line before this one in the log names the place."),
-]
-_SEE_LOG = "The log's last lines tell more."
-_KILLED = {
-    signal.SIGKILL: "Nobody but the system kills without a word: out of memory is the usual reason.",
-    signal.SIGTERM: "Somebody ended it from outside; start goes on from the newest snapshot.",
-    signal.SIGSEGV: "caffe itself crashed: the log may say where.",
-    signal.SIGHUP: "It was told to take a snapshot before it could: start it again.",
-    signal.SIGBUS: "Usually a full disk or a truncated database behind a memory map.",
-}
+from barista_server.caffe.log import Kind, decode
+from barista_server.caffe.log.reason_table import SEE_LOG
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -85,7 +58,7 @@ def judge(
         )
         return Verdict(Happening.LOST, facts.iteration, [Problem(text=text, hint=hint)])
     text = f"caffe ended with exit code 0 at iteration {facts.iteration} of {goal}"
-    return Verdict(Happening.BROKE, facts.iteration, [Problem(text=text, hint=_SEE_LOG)])
+    return Verdict(Happening.BROKE, facts.iteration, [Problem(text=text, hint=SEE_LOG)])
 
 
 def _violence(ended: Exit, facts: Facts, forced: bool) -> Problem | None:
@@ -95,8 +68,7 @@ def _violence(ended: Exit, facts: Facts, forced: bool) -> Problem | None:
         return Problem(text=f"caffe could not be started: {ended.exec_error}", hint=hint)
     failed = ended.signal is not None or ended.code != 0
     if failed and facts.error and ended.signal in (None, signal.SIGABRT):
-        line = facts.error_line + 1 if facts.error_line is not None else None
-        return Problem(text=facts.error, file="caffe.log", line=line, hint=hint_for(facts.error))
+        return explained(facts, "caffe.log")
     if failed and forced:
         # A wrapper may have taken the signal and told it as a code.
         how = f"exit code {ended.code}" if ended.signal is None else _signal_name(ended.signal)
@@ -104,16 +76,24 @@ def _violence(ended: Exit, facts: Facts, forced: bool) -> Problem | None:
         return Problem(text=f"caffe was stopped by force ({how})", hint=hint)
     if ended.signal is not None:
         name = _signal_name(ended.signal)
-        known = _KILLED.get(signal.Signals(ended.signal)) if name.startswith("SIG") else None
-        return Problem(text=f"caffe was killed by {name}", hint=known or _SEE_LOG)
+        return Problem(text=f"caffe was killed by {name}", hint=decode(name).hint)
     if ended.code != 0:
-        return Problem(text=f"caffe ended with exit code {ended.code}", hint=_SEE_LOG)
+        return Problem(text=f"caffe ended with exit code {ended.code}", hint=SEE_LOG)
     return None
 
 
-def hint_for(text: str) -> str:
-    """What to do about the text of an F line."""
-    return next((hint for pattern, hint in HINTS if re.search(pattern, text)), _SEE_LOG)
+def explained(facts: Facts, log: str) -> Problem:
+    """Why a run failed whose log ``log`` tells it, with the best place there is."""
+    reason = facts.reason or decode(facts.error or "")
+    line = facts.error_line + 1 if facts.error_line is not None else None
+    text = reason.text.strip()
+    if reason.kind is Kind.SIGNAL and text.startswith("SIG"):
+        text = f"caffe was killed by {text}"
+    if reason.layer and reason.layer not in text:
+        text = f"{text} (layer '{reason.layer}')"
+    if reason.kind in (Kind.SYNTAX, Kind.PYTHON) and reason.file and reason.line:
+        return Problem(text=text, file=reason.file, line=reason.line, hint=reason.hint)
+    return Problem(text=text, file=log, line=line, hint=reason.hint)
 
 
 def _signal_name(number: int) -> str:

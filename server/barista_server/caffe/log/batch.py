@@ -145,7 +145,7 @@ class Batch:
         self.microsecond = np.zeros(lines, np.int64)
         """Of the day."""
         self.prefixed = np.zeros(lines, bool)
-        """Whether a log prefix was found."""
+        """Whether a log's prefix with a message was found: Intel's caffe begins a net with an empty one."""
         self.rank = np.full(lines, -1, np.int32)
         """Process that speaks, where a launcher says so before every line (``[5] ``, ``5: ``)."""
         self.notes: list[Note] = []

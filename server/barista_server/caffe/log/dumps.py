@@ -70,6 +70,19 @@ def find_text(data: bytes, dump: Dump, first: int = 0) -> str:
     )
 
 
+def whole_part(text: str) -> tuple[str, bool]:
+    """Of a text that was cut off, the part before the block that lacks its end; and whether it was cut off.
+
+    glog cuts every message at 30,000 bytes, so the echo of a large net lacks its last layers.
+    """
+    depth = end = at = 0
+    for line in text.splitlines(keepends=True):
+        at += len(line)
+        depth += line.rstrip().endswith("{") - (line.strip() == "}")
+        end = at if depth <= 0 else end
+    return text[:end], end < at
+
+
 _ANNOUNCES = {NoteKind.SOLVER_DUMP, NoteKind.NET_DUMP}
 _CREATES = {NoteKind.TRAIN_NET, NoteKind.TEST_NET}
 

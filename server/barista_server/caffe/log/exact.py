@@ -6,6 +6,7 @@ What the fast reader (:mod:`.fast`) settles must come out here in just the same 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import Enum
 
 from .batch import TEST_LOSS, Action, Batch, Labels, Note, NoteKind
@@ -97,7 +98,6 @@ _PROTOBUF = b"] Error parsing text-format "
 """Said by way of Abseil's log since 2022, with a stamp that is none of glog's."""
 _MARGIN = re.compile(rb"[ \t]|$")
 _FRAME = re.compile(rb"  File \"")
-_CHAINED = (b"During handling of the above", b"The above exception was")
 _SIGNED_MICROSOFT = re.compile(rb"[+-]?1\.#(QNAN|SNAN|IND|INF)\d*", re.IGNORECASE)
 
 
@@ -116,7 +116,7 @@ def number(token: bytes) -> float | None:
     return float("-inf") if token.startswith(b"-") else float("inf")
 
 
-class _Listening(Enum):
+class _Kind(Enum):
     """What the next lines are part of."""
 
     SOLVER = 1
@@ -125,21 +125,33 @@ class _Listening(Enum):
     TRACEBACK = 4
 
 
+@dataclass(slots=True)
+class _Part:
+    """Where a process stands within what it tells in several lines."""
+
+    kind: _Kind
+    depth: int = 0
+    frame: bytes = b""
+
+
+_MAX_PARTS = 256
+_PATIENCE = 5000
+"""Lines after which nobody listens any longer for the rest of something."""
+
+
 class ExactReader:
     """Reads single messages into a :class:`Batch`."""
 
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
-        self._part: _Listening | None = None
-        self._rank = -1
-        """Process whose lines are listened to."""
-        self._depth = 0
-        self._frame = b""
+        self._parts: dict[int, _Part] = {}
+        """By process."""
+        self._until = 0
 
     @property
     def listening(self) -> bool:
         """Whether the meaning of the next line hangs on those before it, so that it must be read here."""
-        return self._part is not None
+        return bool(self._parts)
 
     def read(self, batch: Batch, row: int, line: bytes) -> None:
         """Fill row ``row`` of ``batch`` from ``line`` (without its LF)."""
@@ -147,12 +159,17 @@ class ExactReader:
         prefix = read_prefix(line)
         level, message = prefix.level, line[prefix.begin :]
         batch.date[row], batch.microsecond[row] = prefix.date, prefix.microsecond
-        batch.prefixed[row] = level is not None
+        rest = message[_TAG.match(message).end() :]  # type: ignore[union-attr]
+        batch.prefixed[row] = level is not None and rest != b""
         batch.rank[row] = rank = rank_of(line)
-        if self._part is not None and rank == self._rank and self._continued(batch, row, level, message):
-            return
-        bare = message
-        message = message[_TAG.match(message).end() :]  # type: ignore[union-attr]
+        if self._parts:
+            if batch.number[row] > self._until:
+                self._parts.clear()
+            part = self._parts.get(rank)
+            if part is not None and self._continued(batch, row, part, level, message):
+                self._until = int(batch.number[row]) + _PATIENCE
+                return
+        bare, message = message, rest
         if level == b"F":
             batch.kind[row] = LineKind.ERROR
             batch.notes.append(Note.of(row, NoteKind.FATAL, message))
@@ -167,21 +184,23 @@ class ExactReader:
 
     # ---- lines whose meaning hangs on those before
 
-    def _listen(self, batch: Batch, row: int, part: _Listening) -> None:
-        self._part, self._rank, self._depth, self._frame = part, int(batch.rank[row]), 0, b""
+    def _listen(self, batch: Batch, row: int, kind: _Kind) -> None:
+        if len(self._parts) < _MAX_PARTS:
+            self._parts[int(batch.rank[row])] = _Part(kind)
+            self._until = int(batch.number[row]) + _PATIENCE
 
-    def _continued(self, batch: Batch, row: int, level: bytes | None, message: bytes) -> bool:
+    def _continued(self, batch: Batch, row: int, part: _Part, level: bytes | None, message: bytes) -> bool:
         """Read a line as what the last ones led to expect. False if it is something else."""
-        if self._part is _Listening.TRACEBACK:
-            return level is None and self._traceback(batch, row, message)
-        if self._part is _Listening.SOLVER:
-            return level is None and self._solver_field(batch, row, message)
-        message = message.strip()
-        if level is not None and not _may_speak(message):
-            read = self._final if self._part is _Listening.FINALS else self._layer_time
-            if read(batch, row, message):
+        if part.kind is _Kind.TRACEBACK:
+            return level is None and self._traceback(batch, row, part, message)
+        if part.kind is _Kind.SOLVER:
+            if level is None:
+                return self._solver_field(batch, row, part, message)
+        elif level is not None and not _may_speak(message.strip()):
+            read = self._final if part.kind is _Kind.FINALS else self._layer_time
+            if read(batch, row, message.strip()):
                 return True
-        self._part = None
+        del self._parts[int(batch.rank[row])]
         return False
 
     def _final(self, batch: Batch, row: int, message: bytes) -> bool:
@@ -200,30 +219,29 @@ class ExactReader:
         batch.notes.append(Note.of(row, NoteKind.LAYER_TIME, *found.groups()))
         return True
 
-    def _solver_field(self, batch: Batch, row: int, line: bytes) -> bool:
+    def _solver_field(self, batch: Batch, row: int, part: _Part, line: bytes) -> bool:
         """A line of the solver's text. Only its own fields count, not those of messages within."""
         if not is_dump_line(line):
             # A print of some other thread's may come in between.
-            if self._depth <= 0 or _may_speak(line):
-                self._part = None
+            if part.depth <= 0 or _may_speak(line):
+                del self._parts[int(batch.rank[row])]
             return False
         text = line.strip()
-        if self._depth == 0 and b": " in text:
+        if part.depth == 0 and b": " in text:
             batch.notes.append(Note.of(row, NoteKind.SOLVER_FIELD, text))
-        self._depth += text.endswith(b"{") - (text == b"}")
+        part.depth += text.endswith(b"{") - (text == b"}")
         return True
 
-    def _traceback(self, batch: Batch, row: int, line: bytes) -> bool:
+    def _traceback(self, batch: Batch, row: int, part: _Part, line: bytes) -> bool:
         batch.kind[row] = LineKind.ERROR
         if _MARGIN.match(line):
             if _FRAME.match(line):
-                self._frame = line.strip()
-            return True
-        if line.startswith(b"Traceback ("):
-            self._frame = b""
-            return True
-        self._part = None
-        batch.notes.append(Note.of(row, NoteKind.EXCEPTION, line, self._frame))
+                part.frame = line.strip()
+        elif line.startswith(b"Traceback ("):
+            part.frame = b""
+        else:
+            del self._parts[int(batch.rank[row])]
+            batch.notes.append(Note.of(row, NoteKind.EXCEPTION, line, part.frame))
         return True
 
     # ---- single lines
@@ -261,11 +279,11 @@ class ExactReader:
                 batch.kind[row] = LineKind.EVENT
                 batch.notes.append(Note.of(row, kind, found[1] or b""))
                 if kind is NoteKind.SOLVER_DUMP:
-                    self._listen(batch, row, _Listening.SOLVER)
+                    self._listen(batch, row, _Kind.SOLVER)
                 elif kind is NoteKind.TOTAL_LOSS:
-                    self._listen(batch, row, _Listening.FINALS)
+                    self._listen(batch, row, _Kind.FINALS)
                 elif kind is NoteKind.TIME_TOOL:
-                    self._listen(batch, row, _Listening.LAYERS)
+                    self._listen(batch, row, _Kind.LAYERS)
                 return True
         return False
 
@@ -313,7 +331,7 @@ class ExactReader:
             batch.notes.append(Note.of(row, NoteKind[kind], found[found.lastgroup or 0]))
         if kind == "TRACEBACK":
             batch.notes[-1] = Note.of(row, NoteKind.TRACEBACK, line)
-            self._listen(batch, row, _Listening.TRACEBACK)
+            self._listen(batch, row, _Kind.TRACEBACK)
 
     def _told(self, batch: Batch, row: int, line: bytes) -> None:
         """What a shell or a newer protobuf tells."""

@@ -89,6 +89,7 @@ class _Scan:
         found, rest = self.stamps.find()
         self._bare(rest)
         rows, message = self._untagged(*found)
+        self.batch.prefixed[rows[message >= self.ends[rows]]] = False
         key, second = self.words[message], self.words[message + 8]
         iteration = key == word(b"Iteratio")
         passes = iteration & (self.words[message + 2] == word(b"eration:"))

@@ -17,7 +17,7 @@ WRAPPER = re.compile(
     # the journal of systemd
     rb"(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?:[\w.-]{1,64} [\w.-]{1,64}\[\d{1,9}\]: )?)?"
     # mpirun -l, mpirun --tag-output, srun -l
-    rb"(?:\[(?:\d{1,4},)?(\d{1,5})\](?:<std(?:out|err)>:)? ?| {0,8}(\d{1,5}): )?"
+    rb"(?:\[(?:\d{1,4},)?(\d{1,5})\](?: |<std(?:out|err)>:)| {0,8}(\d{1,5}): )?"
 )
 """What others put before every line, also those without a prefix of caffe's. Groups: rank of the process."""
 _GLOG = re.compile(

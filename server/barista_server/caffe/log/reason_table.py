@@ -39,7 +39,7 @@ SEE_LOG = "The log's last lines tell more."
 VS = r"\((?P<found>[^()]{1,80}?) vs\. (?P<expected>[^()]{1,80}?)\)"
 _SHAPES = (
     r"ource param shape is (?P<found>[^;]{0,200}); "
-    r"target param shape is (?P<expected>[^;.]{0,200}?)\.?(?: |$)"
+    r"target param shape is (?P<expected>[\d ()]{0,200})"
 )
 _IN_FILE = r"(?P<file>[^'\"]+?)['\"]?\.?(?:  Make sure.*| Make sure.*)?$"
 
@@ -176,9 +176,7 @@ TABLE: list[tuple[Kind, str, str]] = [
     ),
     (
         Kind.NET,
-        r"(?:"
-        + VS
-        + r" *)?(?P<type>\w+) Layer (?:takes|produces) (?:at (?:least|most) )?\d+ (?:bottom|top) blob",
+        r"(?:" + VS + r" *)?\b\w+ Layer (?:takes|produces) (?:at (?:least|most) )?\d+ (?:bottom|top) blob",
         "Give the layer as many bottoms and tops as its type takes.",
     ),
     (

@@ -57,7 +57,7 @@ def decode(text: str, clue: str = "", layer: str = "") -> Reason:
         if found := pattern.search(text):
             kind, hint, parts = candidate, advice, found.groupdict()
             break
-    if "expected" not in parts and (check := _CHECK.search(text)):
+    if not _text(parts, "found", "f2", "expected", "e2") and (check := _CHECK.search(text)):
         parts |= check.groupdict()
     if kind is Kind.SYNTAX:
         text, hint, parts = _syntax(text, clue, hint, parts)
