@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import torch
 
+from barista_engine.built import BuiltLayer
 from barista_engine.glog import number
 from barista_engine.interfaces import Log
 from barista_engine.layers import Result
 from barista_engine.params import Param
-from barista_engine.wiring import BuiltLayer
 
 
 class Watch:
@@ -26,7 +26,7 @@ class Watch:
 
     def before(self, layer: BuiltLayer, bottoms: list[torch.Tensor]) -> list[torch.Tensor]:
         """The aliases that `layer` is to compute on."""
-        aliases = [alias(bottom) for bottom in bottoms]
+        aliases = [alias(x, needs) for x, needs in zip(bottoms, layer.bottom_needs_backward, strict=True)]
         self._bottoms.append((layer, aliases))
         for param in layer.params:
             param.uses = self._uses.setdefault(id(param), [])
@@ -87,10 +87,15 @@ class Watch:
         self._log.info(f"net.cpp:{line}", text + ("0" if diff is None else _mean(diff)))
 
 
-def alias(tensor: torch.Tensor) -> torch.Tensor:
-    """The same numbers as a tensor of its own, which keeps its gradient where there is one to come."""
-    if not (tensor.requires_grad and torch.is_grad_enabled()):
+def alias(tensor: torch.Tensor, wanted: bool) -> torch.Tensor:
+    """The same numbers as a tensor of its own, which keeps its gradient where there is one to come.
+
+    Caffe computes a `wanted` one even if what lies below learns nothing from it.
+    """
+    if not torch.is_grad_enabled():
         return tensor
+    if not tensor.requires_grad:
+        return tensor.detach().requires_grad_() if wanted else tensor
     other = tensor.view_as(tensor)
     other.retain_grad()
     return other

@@ -11,13 +11,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from barista_engine.built import BuiltLayer
 from barista_engine.debug import Watch
 from barista_engine.errors import CheckFailed, check_equal
+from barista_engine.gradient_paths import refusal
 from barista_engine.interfaces import DataSourceFactory, Log, NullLog, Shape
 from barista_engine.layers import shape_string
 from barista_engine.params import Param
 from barista_engine.rng import Stream
-from barista_engine.wiring import BuiltLayer, Wiring
+from barista_engine.wiring import Wiring
 from barista_server.caffe.net import NetError, filter_net, insert_splits
 from barista_server.caffe.prototxt import to_text
 from barista_server.caffe.schema import TRAIN, NetParameter
@@ -63,14 +65,14 @@ class Net:
         except NetError as e:
             raise CheckFailed(str(e), "insert_splits.cpp", 29) from e
         self.name = whole.name
-        wiring = Wiring(whole, device, stream, self._log, sources)
+        self.blobs: dict[str, torch.Tensor] = {}
+        wiring = Wiring(whole, device, stream, self._log, sources, self.blobs)
         self.layers: list[BuiltLayer] = wiring.layers
         self.shapes: dict[str, Shape] = wiring.shapes
         self.learnable: list[Param] = wiring.learnable
         self.outputs: list[str] = wiring.outputs
         self.loss_weights: dict[str, float] = wiring.output_weights
         self.inputs: dict[str, torch.Tensor] = {}
-        self.blobs: dict[str, torch.Tensor] = {}
         self.grads = self.phase == TRAIN or whole.force_backward
         self._force_backward = whole.force_backward
         self._no_loss = torch.zeros((), device=device)
@@ -78,6 +80,7 @@ class Net:
         self.debug_info = whole.debug_info
         self._watch: Watch | None = None
         self._device = device
+        self._refusal = refusal(self.layers)
         self._open_inputs()
         if root is not None:
             self._share(root, log_ignored=False)
@@ -149,7 +152,12 @@ class Net:
         return self._loss
 
     def backward(self) -> None:
-        """Add the gradients of the last forward pass's loss to those of the parameters."""
+        """Add the gradients of the last forward pass's loss to those of the parameters.
+
+        Raises CheckFailed where a bottom is to have a gradient that Caffe has none for.
+        """
+        if self._refusal:
+            raise self._refusal
         before = {}
         if self._watch:
             before = {id(p): _gradient(p) for p in self.learnable}

@@ -48,7 +48,7 @@ class Param:
 
     def __call__(self) -> torch.Tensor:
         """The blob in this layer's own shape, for use in its forward pass."""
-        value = self.value
+        value = self.value if self.propagates else self.value.detach()
         if value.shape != self.shape:
             value = value.reshape(self.shape)
         if self.uses is not None and value.requires_grad and torch.is_grad_enabled():

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from barista_engine.built import BuiltLayer
 from barista_engine.errors import CheckFailed
 from barista_engine.flags import Value
 from barista_engine.glog import Glog, number
 from barista_engine.net import Net
 from barista_engine.test_cmd import open_net
-from barista_engine.wiring import BuiltLayer
 from barista_server.caffe.schema import TEST, TRAIN
 
 

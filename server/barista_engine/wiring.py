@@ -6,55 +6,21 @@ The log lines are Caffe's, in its order.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 import torch
 
+from barista_engine.built import BuiltLayer
 from barista_engine.errors import CheckFailed, check_equal
+from barista_engine.gradient_paths import find_written_over, stop_gradients
 from barista_engine.interfaces import DataSourceFactory, Log, Shape
 from barista_engine.layers import LayerType, check_counts, layer_type, shape_string
-from barista_engine.layers.registry import Context, Forward, Result
+from barista_engine.layers.registry import Context
 from barista_engine.params import Param
 from barista_engine.rng import Stream
 from barista_server.caffe.schema import LayerParameter, NetParameter, ParamSpec
 
 _BYTES = 4
-
-
-@dataclass(slots=True)
-class BuiltLayer:
-    """A layer ready to run: `forward(*bottoms)` gives its top, or a tuple of its tops."""
-
-    spec: LayerParameter
-    bottoms: list[str]
-    tops: list[str]
-    shapes: Sequence[Shape]
-    params: list[Param]
-    forward: Forward
-    loss_weights: dict[int, float]
-    """Position of a top -> its weight in the loss, where not 0."""
-    needs_backward: bool = False
-    bottom_needs_backward: list[bool] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        return self.spec.name
-
-    @property
-    def type(self) -> str:
-        return self.spec.type
-
-    def weighted_loss(self, result: Result) -> torch.Tensor:
-        """The sum over the tops that count towards the loss, of what `forward` gave."""
-        tops = (result,) if isinstance(result, torch.Tensor) else result
-        parts = [_weighted(tops[i], weight) for i, weight in self.loss_weights.items()]
-        return parts[0] if len(parts) == 1 else torch.stack(parts).sum()
-
-
-def _weighted(top: torch.Tensor, weight: float) -> torch.Tensor:
-    total = top.sum() if top.dim() else top
-    return total if weight == 1 else total * weight
 
 
 class Wiring:
@@ -67,7 +33,9 @@ class Wiring:
         stream: Stream,
         log: Log,
         sources: DataSourceFactory,
+        blobs: Mapping[str, torch.Tensor],
     ) -> None:
+        """`blobs`: where the net will keep the tensors of a pass, read in its backward pass."""
         self.layers: list[BuiltLayer] = []
         self.shapes: dict[str, Shape] = {}
         self.learnable: list[Param] = []
@@ -91,8 +59,8 @@ class Wiring:
         self._find_backward()
         if net.force_backward:
             self._force_backward()
-        for built in self.layers:
-            _stop_gradients(built)
+        find_written_over(self.layers, blobs)
+        stop_gradients(self.layers)
         self.outputs = sorted(self._available)
         for name in self.outputs:
             log.info("net.cpp:244", f"This network produces output {name}")
@@ -139,7 +107,7 @@ class Wiring:
         self.layers.append(built)
         self._report(built)
         self._add_params(built, given)
-        self._mark_needs(built)
+        self._mark_needs(built, given)
 
     def _connect_bottom(self, spec: LayerParameter, index: int, bottom: str) -> None:
         if bottom not in self._available:
@@ -254,13 +222,15 @@ class Wiring:
             owner.decay_mult = spec.decay_mult
             self._decay_given.add(id(owner))
 
-    def _mark_needs(self, built: BuiltLayer) -> None:
-        """A layer is on a gradient's way when a bottom is, or when it learns something itself."""
+    def _mark_needs(self, built: BuiltLayer, given: int) -> None:
+        """A layer is on a gradient's way when a bottom is, or when it learns something itself.
+
+        For how many blobs the prototxt has settings is `given`: others count, even statistics.
+        """
         below = [self._blob_needs[bottom] for bottom in built.bottoms]
         built.bottom_needs_backward = list(built.spec.propagate_down) or below
         built.needs_backward = any(below) or any(
-            spec.lr_mult != 0
-            for spec in [*built.spec.param, *[ParamSpec()] * (len(built.params) - len(built.spec.param))]
+            index >= given or built.spec.param[index].lr_mult != 0 for index in range(len(built.params))
         )
         if built.needs_backward:
             for top in built.tops:
@@ -307,18 +277,3 @@ def _loss_weights(spec: LayerParameter, tops: int) -> dict[int, float]:
         message = "loss_weight must be unspecified or specified once per top blob."
         check_equal("top.size()", tops, "num_loss_weights", len(spec.loss_weight), message, "layer.hpp", 392)
     return {i: weight for i, weight in enumerate(spec.loss_weight) if weight}
-
-
-def _stop_gradients(built: BuiltLayer) -> None:
-    """Cut the graph at bottoms that need no gradient, so that autograd does no work for them."""
-    if all(built.bottom_needs_backward):
-        return
-    forward, needs = built.forward, built.bottom_needs_backward
-    built.forward = _detached(forward, needs)
-
-
-def _detached(forward: Callable[..., Result], needs: Sequence[bool]) -> Forward:
-    def cut(*bottoms: torch.Tensor) -> Result:
-        return forward(*[x if need else x.detach() for x, need in zip(bottoms, needs, strict=True)])
-
-    return cut

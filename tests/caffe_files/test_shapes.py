@@ -364,11 +364,23 @@ def test_types_of_forks_are_warned_about_and_leave_shapes_open() -> None:
 
 
 def test_a_loss_with_two_tops_needs_two_weights() -> None:
-    layer = 'layer { name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "t" top: "l" top: "p" %s }'
+    layer = (
+        'layer { name: "l" type: "InfogainLoss" bottom: "x" bottom: "t" top: "l" top: "p" '
+        'infogain_loss_param { source: "h" } %s }'
+    )
     problem = built(DATA + layer % "").problems[0]
     assert problem.field == "loss_weight" and "once per top blob" in problem.message
     shapes = built(DATA + layer % "loss_weight: 1 loss_weight: 0")
     assert shapes.problems == [] and shapes.layers[-1].tops == ((), (8, 3))
+
+
+def test_softmax_loss_never_has_a_second_top() -> None:
+    layer = 'layer { name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "t" top: "l" top: "p" %s }'
+    for weights in ("", "loss_weight: 1 loss_weight: 0"):
+        assert "once per top blob" in built(DATA + layer % weights).problems[0].message
+
+
+def test_propagate_down_is_given_for_each_bottom() -> None:
     layer = 'layer { name: "r" type: "ReLU" bottom: "x" top: "r" propagate_down: true propagate_down: true }'
     assert built(DATA + layer).problems[0].field == "propagate_down"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import reduce
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -40,16 +41,40 @@ def eltwise(ctx: Context) -> Built:
         shapes = f"bottom[0]: {shape_string(ctx.bottoms[0])}, bottom[{i}]: {shape_string(shape)}"
         ctx.check(shape == ctx.bottoms[0], "bottom[0]->shape() == bottom[i]->shape()", shapes, 34)
     coeff = list(p.coeff)
+    takes_one = "Eltwise Layer takes one coefficient per bottom blob."
+    ctx.check(len(coeff) in (0, len(ctx.bottoms)), "coeff_size() == bottom.size()", takes_one, 12)
     if p.operation == p.SUM:
-        takes_one = "Eltwise Layer takes one coefficient per bottom blob."
-        ctx.check(len(coeff) in (0, len(ctx.bottoms)), "coeff_size() == bottom.size()", takes_one, 12)
         if not coeff:
             return ctx.like_bottom, lambda *xs: reduce(torch.add, xs)
-        return ctx.like_bottom, lambda *xs: reduce(torch.add, (c * x for c, x in zip(coeff, xs, strict=True)))
-    ctx.check(not coeff, "!coeff_size()", "Eltwise layer only takes coefficients for summation.", 15)
+        return ctx.like_bottom, lambda *xs: reduce(torch.add, map(_times, coeff, xs))
     if p.operation == p.PROD:
-        return ctx.like_bottom, lambda *xs: reduce(torch.mul, xs)
+        ctx.check(not coeff, "!coeff_size()", "Eltwise layer only takes coefficients for summation.", 15)
+        return ctx.like_bottom, _product if p.stable_prod_grad else _UnstableProduct.apply
     return ctx.like_bottom, _eltwise_max
+
+
+def _times(coeff: float, x: torch.Tensor) -> torch.Tensor:
+    """coeff * x; with 0 even of nan there remains 0."""
+    return coeff * x if coeff else x.masked_fill(~x.isfinite(), 0) * 0
+
+
+def _product(*xs: torch.Tensor) -> torch.Tensor:
+    return reduce(torch.mul, xs)
+
+
+class _UnstableProduct(torch.autograd.Function):
+    """A product whose gradient is product / factor, for stable_prod_grad: false; nan where a factor is 0."""
+
+    @staticmethod
+    def forward(ctx: Any, *xs: torch.Tensor) -> torch.Tensor:
+        y = _product(*xs)
+        ctx.save_for_backward(y, *xs)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        y, *xs = ctx.saved_tensors
+        return tuple(y / x * grads[0] for x in xs)
 
 
 def _eltwise_max(a: torch.Tensor, b: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
@@ -70,6 +95,8 @@ def scale(ctx: Context) -> Built:
     else:
         shape, factor = _bottom_shape(ctx, "scale", p.axis), None
     bias = ctx.param(shape, p.bias_filler) if p.bias_term else None
+    if bias is not None:  # Caffe makes a Bias layer of the same name
+        ctx.log.info("layer_factory.hpp:77", f"Creating layer {ctx.spec.name}")
     laid = _laid(ctx, shape, p.axis)
 
     def forward(x: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
@@ -133,10 +160,15 @@ def _laid(ctx: Context, shape: Shape, axis: int) -> Shape:
     return (*shape, *[1] * (len(ctx.bottoms[0]) - start - len(shape)))
 
 
-@layer("Embed")
+@layer(
+    "Embed",
+    undifferentiable={0: "Check failed: !propagate_down[0] Can't backpropagate to EmbedLayer input."},
+)
 def embed(ctx: Context) -> Built:
     """Row x of the weight (input_dim, num_output) for every index x."""
     p = ctx.spec.embed_param
+    ctx.check(p.num_output > 0, "N_ > 0 (0 vs. 0)", "EmbedLayer num_output must be positive.", 13)
+    ctx.check(p.input_dim > 0, "K_ > 0 (0 vs. 0)", "EmbedLayer input_dim must be positive.", 15)
     weight = ctx.param((p.input_dim, p.num_output), p.weight_filler)
     offset = ctx.param((p.num_output,), p.bias_filler) if p.bias_term else None
 

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from barista_engine.errors import CheckFailed, check_equal
-from barista_engine.layers.registry import Built, Context, layer
+from barista_engine.layers.registry import NOT_IMPLEMENTED, Built, Context, layer
+from barista_engine.layers.taught import Taught, graft
 from barista_server.caffe.errors import WeightsError
 from barista_server.caffe.model_file import read_blob_file
 from barista_server.caffe.schema import LossParameter
@@ -16,16 +17,22 @@ from barista_server.caffe.schema import LossParameter
 _WORST = -math.log(torch.finfo(torch.float32).tiny)
 """87.3365: the loss of a probability of 0, which counts as the smallest normal float."""
 
+_NOT_TO_LABELS = {1: "{type} Layer cannot backpropagate to label inputs."}
 
-@layer("Softmax")
+
+@layer("Softmax", heedless=True)
 def softmax(ctx: Context) -> Built:
     axis = ctx.axis(ctx.spec.softmax_param.axis)
-    return ctx.like_bottom, lambda x: torch.softmax(x, axis)
+
+    def gradient(g: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return (g - (g * y).sum(axis, keepdim=True)) * y
+
+    return ctx.like_bottom, Taught(lambda x: torch.softmax(x, axis), gradient, reads="y")
 
 
-@layer("SoftmaxWithLoss", bottoms=2, tops=(1, 2), loss=True, labels=(1,))
+@layer("SoftmaxWithLoss", bottoms=2, tops=(1, 2), loss=True, labels=(1,), undifferentiable=_NOT_TO_LABELS)
 def softmax_with_loss(ctx: Context) -> Built:
-    """-log of the true class's softmax, summed and normalised; the probabilities as second top."""
+    """-log of the true class's softmax, summed and normalised. A second top is refused, as Caffe does."""
     _check_same_batch(ctx)
     axis = ctx.axis(ctx.spec.softmax_param.axis)
     outer, inner, classes = _labelled(ctx, axis, "softmax")
@@ -34,9 +41,13 @@ def softmax_with_loss(ctx: Context) -> Built:
     mode = _normalization(p)
     # The inner "Softmax" layer of the same name, which Caffe creates and logs.
     ctx.log.info("layer_factory.hpp:77", f"Creating layer {ctx.spec.name}")
-    want_softmax = ctx.tops == 2
+    # It gets all of the layer's loss weights, and has one top.
+    message = "loss_weight must be unspecified or specified once per top blob."
+    hint = f"{message} A second top cannot be had: put a Softmax layer beside {ctx.spec.name}."
+    weights = len(ctx.spec.loss_weight)
+    check_equal("top.size()", 1, "num_loss_weights", max(weights, ctx.tops), hint, "layer.hpp", 392)
 
-    def forward(x: torch.Tensor, label: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+    def forward(x: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         scores = F.log_softmax(x, axis)
         target = label.reshape(outer, inner).long()
         valid = None if ignore is None else target != ignore
@@ -44,18 +55,14 @@ def softmax_with_loss(ctx: Context) -> Built:
         safe = target if valid is None else target.masked_fill(~valid, 0)
         nll = -scores.reshape(outer, classes, inner).gather(1, safe.unsqueeze(1)).squeeze(1)
         # The value stops at the smallest float's loss; the gradient stays that of the softmax.
-        # The difference is exactly zero: added the other way round, a huge loss would leave rounding behind.
-        nll = nll.detach().clamp(max=_WORST) + (nll - nll.detach())
-        if valid is not None:
-            nll = nll * valid
-        total = nll.sum()
-        loss = total / _normalizer(mode, outer, outer * inner, valid)
-        return (loss, scores.detach().exp()) if want_softmax else loss
+        nll = graft(nll.detach().clamp(max=_WORST), nll)
+        total = (nll if valid is None else nll.masked_fill(~valid, 0)).sum()
+        return total / _normalizer(mode, outer, outer * inner, valid)
 
-    return [(), ctx.bottoms[0]][: ctx.tops], forward
+    return [()], forward
 
 
-@layer("Accuracy", bottoms=2, tops=(1, 2))
+@layer("Accuracy", bottoms=2, tops=(1, 2), undifferentiable={0: NOT_IMPLEMENTED, 1: NOT_IMPLEMENTED})
 def accuracy(ctx: Context) -> Built:
     """Part of labels with a score among the top_k; per class as second top. A tie is wrong, nan right."""
     p = ctx.spec.accuracy_param
@@ -97,11 +104,12 @@ def euclidean_loss(ctx: Context) -> Built:
     a, b = (math.prod(shape[1:]) for shape in ctx.bottoms)
     message = "Inputs must have the same dimension."
     check_equal("bottom[0]->count(1)", a, "bottom[1]->count(1)", b, message, "euclidean_loss_layer.cpp", 12)
-    batch = ctx.bottoms[0][0]
+    batch, *_ = ctx.legacy_dims()
+    ctx.legacy_dims(1)
     return [()], lambda x, y: (x - y.reshape(x.shape)).square().sum() / (2 * batch)
 
 
-@layer("SigmoidCrossEntropyLoss", bottoms=2, tops=(1, 2), loss=True, labels=(1,))
+@layer("SigmoidCrossEntropyLoss", bottoms=2, loss=True, labels=(1,), undifferentiable=_NOT_TO_LABELS)
 def sigmoid_cross_entropy_loss(ctx: Context) -> Built:
     """Cross entropy of independent targets in [0, 1]; divided by the batch size unless told otherwise."""
     _check_same_batch(ctx)
@@ -122,45 +130,49 @@ def sigmoid_cross_entropy_loss(ctx: Context) -> Built:
     mode = _normalization(p) if given else LossParameter.BATCH_SIZE
     batch = ctx.bottoms[0][0]
 
-    def forward(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+    def forward(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         target = target.reshape(x.shape)
         losses = F.binary_cross_entropy_with_logits(x, target, reduction="none")
         valid = None if ignore is None else target.long() != ignore
         if valid is not None:
-            losses = losses * valid
-        loss = losses.sum() / _normalizer(mode, batch, counts[0], valid)
-        return loss if ctx.tops == 1 else (loss, torch.sigmoid(x).detach())
+            losses = losses.masked_fill(~valid, 0)
+        return losses.sum() / _normalizer(mode, batch, counts[0], valid)
 
-    return [(), ctx.bottoms[0]][: ctx.tops], forward
+    return [()], forward
 
 
-@layer("HingeLoss", bottoms=2, loss=True, labels=(1,))
+@layer("HingeLoss", bottoms=2, loss=True, labels=(1,), undifferentiable=_NOT_TO_LABELS)
 def hinge_loss(ctx: Context) -> Built:
     """One against all: sum of max(0, 1 -+ score), or of its square, / N."""
     _check_same_batch(ctx)
-    batch, classes = ctx.bottoms[0][0], math.prod(ctx.bottoms[0][1:])
+    batch, classes = ctx.legacy_dims()[0], math.prod(ctx.bottoms[0][1:])
+    check_equal("labels", batch, "", math.prod(ctx.bottoms[1]), "", "hinge_loss_layer.cpp", 10)
     squared = ctx.spec.hinge_loss_param.norm == ctx.spec.hinge_loss_param.L2
 
     def forward(x: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         target = label.reshape(batch).long()
         _check_labels(ctx, target, classes)
         sign = 1 - 2 * F.one_hot(target, classes).to(x.dtype)
-        margins = (1 + sign * x.reshape(batch, classes)).clamp(min=0)
+        margins = torch.relu(1 + sign * x.reshape(batch, classes))
         return (margins.square() if squared else margins).sum() / batch
 
     return [()], forward
 
 
-@layer("MultinomialLogisticLoss", bottoms=2, loss=True, labels=(1,))
+@layer("MultinomialLogisticLoss", bottoms=2, loss=True, labels=(1,), undifferentiable=_NOT_TO_LABELS)
 def multinomial_logistic_loss(ctx: Context) -> Built:
     """-log of the true class's given probability (at least 1e-20), / N."""
     _check_same_batch(ctx)
-    batch, classes = ctx.bottoms[0][0], math.prod(ctx.bottoms[0][1:])
+    batch, classes = ctx.legacy_dims()[0], math.prod(ctx.bottoms[0][1:])
+    for name, size in zip(("channels", "height", "width"), ctx.legacy_dims(1)[1:], strict=True):
+        left = f"bottom[1]->{name}()"
+        check_equal(left, size, "1", 1, "", "multinomial_logistic_loss_layer.cpp", 13)
 
     def forward(x: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         target = label.reshape(batch).long()
         _check_labels(ctx, target, classes)
-        return -x.reshape(batch, classes).gather(1, target[:, None]).clamp(min=1e-20).log().sum() / batch
+        given = x.reshape(batch, classes).gather(1, target[:, None])
+        return -graft(given.detach().clamp(min=1e-20), given).log().sum() / batch
 
     return [()], forward
 
@@ -169,33 +181,54 @@ def multinomial_logistic_loss(ctx: Context) -> Built:
 def contrastive_loss(ctx: Context) -> Built:
     """Pulls similar pairs together, pushes others at least `margin` apart: mean / 2 of squared distances."""
     _check_same_batch(ctx)
-    p, (shape, other, _) = ctx.spec.contrastive_loss_param, ctx.bottoms
-    pair = "bottom[0]->channels()", "bottom[1]->channels()"
-    check_equal(pair[0], shape[1:], pair[1], other[1:], "", "contrastive_loss_layer.cpp", 14)
-    batch = shape[0]
+    _check_pairs(ctx)
+    p, batch = ctx.spec.contrastive_loss_param, ctx.bottoms[0][0]
 
     def forward(a: torch.Tensor, b: torch.Tensor, similar: torch.Tensor) -> torch.Tensor:
-        squared = (a - b).flatten(1).square().sum(1)
+        squared = (a - b.reshape(a.shape)).reshape(batch, -1).square().sum(1)
         if p.legacy_version:
-            apart = (p.margin - squared).clamp(min=0)
+            apart = torch.relu(p.margin - squared)
         else:
             distance = squared.detach().sqrt()
             missing = (p.margin - distance).clamp(min=0)
             # Caffe adds 1e-4 to the distance in the gradient only, so that equal pairs divide by no 0.
             slope = squared * (-missing / (distance + 1e-4))
             apart = missing.square() + (slope - slope.detach())
-        return torch.where(similar.flatten().long() != 0, squared, apart).sum() / (2 * batch)
+        return torch.where(similar.flatten()[:batch].long() != 0, squared, apart).sum() / (2 * batch)
 
     return [()], forward
 
 
-@layer("InfogainLoss", bottoms=(2, 3), tops=(1, 2), loss=True, labels=(1, 2))
+def _check_pairs(ctx: Context) -> None:
+    """Raise CheckFailed unless the bottoms are two blobs of vectors and a number for each pair."""
+    (_, channels, *area), (_, others, *areas), (_, *single) = (ctx.legacy_dims(i) for i in range(3))
+    file = "contrastive_loss_layer.cpp"
+    check_equal("bottom[0]->channels()", channels, "bottom[1]->channels()", others, "", file, 14)
+    for name, size in zip(
+        ("[0]->height", "[0]->width", "[1]->height", "[1]->width"), area + areas, strict=True
+    ):
+        check_equal(f"bottom{name}()", size, "1", 1, "", file, 15)
+    for name, size in zip(("channels", "height", "width"), single, strict=True):
+        check_equal(f"bottom[2]->{name}()", size, "1", 1, "", file, 19)
+    batch, labels = ctx.bottoms[0][0], math.prod(ctx.bottoms[2])
+    ctx.check(labels >= batch, f"bottom[2]->count() >= num ({labels} vs. {batch})", "A pair lacks its label.")
+
+
+@layer(
+    "InfogainLoss",
+    bottoms=(2, 3),
+    tops=(1, 2),
+    loss=True,
+    labels=(1,),
+    undifferentiable={**_NOT_TO_LABELS, 2: "{type} Layer cannot backpropagate to infogain inputs."},
+)
 def infogain_loss(ctx: Context) -> Built:
     """Softmax loss in which row `label` of a matrix H weighs the log probability of every class."""
     _check_same_batch(ctx)
     axis = ctx.axis(ctx.spec.infogain_loss_param.axis)
     outer, inner, classes = _labelled(ctx, axis, "infogain")
-    ctx.check(not ctx.spec.loss_param.HasField("normalize"), "!has_normalize()", 'use "normalization"', 31)
+    old = ctx.spec.loss_param.HasField("normalize")
+    ctx.check(not old, "!loss_param().has_normalize()", 'normalize is deprecated. use "normalization"', 31)
     fixed = None if len(ctx.bottoms) == 3 else _matrix(ctx)
     cells = math.prod(ctx.bottoms[2]) if fixed is None else fixed.numel()
     check_equal(
@@ -214,14 +247,10 @@ def infogain_loss(ctx: Context) -> Built:
         valid = None if ignore is None else target != ignore
         _check_labels(ctx, target if valid is None else target[valid], classes)
         rows = weights[target if valid is None else target.masked_fill(~valid, 0)].view(outer, inner, classes)
-        logs = (
-            torch.log_softmax(x, axis)
-            .reshape(outer, classes, inner)
-            .transpose(1, 2)
-            .clamp(min=math.log(1e-20))
-        )
+        logs = torch.log_softmax(x, axis).reshape(outer, classes, inner).transpose(1, 2)
+        logs = graft(logs.detach().clamp(min=math.log(1e-20)), logs)
         losses = -(rows * logs).sum(-1).flatten()
-        total = losses.sum() if valid is None else (losses * valid).sum()
+        total = (losses if valid is None else losses.masked_fill(~valid, 0)).sum()
         loss = total / _normalizer(mode, outer, outer * inner, valid)
         return loss if ctx.tops == 1 else (loss, probabilities.detach())
 
@@ -247,7 +276,7 @@ def _matrix(ctx: Context) -> torch.Tensor:
 
 
 def _check_same_batch(ctx: Context) -> None:
-    a, b = (shape[0] if shape else 1 for shape in ctx.bottoms[:2])
+    a, b = (shape[ctx.axis(0, bottom=i)] for i, shape in enumerate(ctx.bottoms[:2]))
     message = "The data and label should have the same first dimension."
     check_equal("bottom[0]->shape(0)", a, "bottom[1]->shape(0)", b, message, "loss_layer.cpp", 19)
 

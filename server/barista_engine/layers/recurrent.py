@@ -36,7 +36,17 @@ class _Sizes:
     """Whether the state before comes from bottoms and the state after goes to tops."""
 
 
-@layer("LSTM", bottoms=(2, 5), tops=(1, 3), labels=(1,))
+_NOT_TO_MARKERS = "Check failed: !propagate_down[{index}] Cannot backpropagate to sequence indicators."
+
+
+@layer(
+    "LSTM",
+    bottoms=(2, 5),
+    tops=(1, 3),
+    labels=(1,),
+    undifferentiable={1: _NOT_TO_MARKERS.format(index=1)},
+    heedless=True,
+)
 def lstm(ctx: Context) -> Built:
     """Long short-term memory; gates in the order input, forget, output, candidate.
 
@@ -75,7 +85,14 @@ def lstm(ctx: Context) -> Built:
     return _built(ctx, sizes, run, states=2)
 
 
-@layer("RNN", bottoms=(2, 4), tops=(1, 2), labels=(1,))
+@layer(
+    "RNN",
+    bottoms=(2, 4),
+    tops=(1, 2),
+    labels=(1,),
+    undifferentiable={1: _NOT_TO_MARKERS.format(index=1)},
+    heedless=True,
+)
 def rnn(ctx: Context) -> Built:
     """h = tanh(W_hh h + W_xh x + b_h), o = tanh(W_ho h + b_o).
 
@@ -101,7 +118,7 @@ def rnn(ctx: Context) -> Built:
     return _built(ctx, sizes, run, states=1)
 
 
-@layer("LSTMUnit", bottoms=3, tops=2, labels=(2,))
+@layer("LSTMUnit", bottoms=3, tops=2, labels=(2,), undifferentiable={2: _NOT_TO_MARKERS.format(index=2)})
 def lstm_unit(ctx: Context) -> Built:
     """One step: cell (1, streams, n), gates (1, streams, 4 n), cont (1, streams) to cell and hidden state."""
     cell, gates, _ = ctx.bottoms
@@ -146,6 +163,7 @@ def _sizes(ctx: Context, states: int) -> _Sizes:
     if static:
         have = ctx.bottoms[2][0] if ctx.bottoms[2] else 0
         check_equal("N_", streams, "bottom[2]->shape(0)", have, "", file, 47)
+        ctx.axis(1, bottom=2)
     ctx.check(p.num_output > 0, "num_output > 0 (0 vs. 0)", "num_output must be positive", 48)
     want = (1, streams, p.num_output)
     for index, shape in enumerate(ctx.bottoms[2 + static :]):

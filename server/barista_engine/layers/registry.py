@@ -3,20 +3,21 @@
 A layer function is called once, when the net is built. It reads its settings from the context, declares its
 parameter blobs, and returns the shapes of its tops and the function that computes them::
 
-    @layer("ReLU")
-    def relu(ctx: Context) -> Built:
-        slope = ctx.spec.relu_param.negative_slope
-        return ctx.like_bottom, lambda x: F.leaky_relu(x, slope)
+    @layer("Threshold")
+    def threshold(ctx: Context) -> Built:
+        limit = ctx.spec.threshold_param.threshold
+        return ctx.like_bottom, lambda x: (x > limit).to(x.dtype)
 
 The computing function takes the bottoms and returns a tensor, or a tuple of them for several tops; autograd
-does the backward pass. It must not change its bottoms: a split hands the same tensor to several layers, and
-an in-place layer of the prototxt only replaces the name's tensor.
+does the backward pass, but where Caffe has another gradient (module `taught`). It must not change its
+bottoms: a split hands the same tensor to several layers, and an in-place layer of the prototxt only replaces
+the name's tensor.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -49,9 +50,15 @@ class LayerType:
     """Its first top has loss weight 1 unless the prototxt says otherwise."""
     labels: tuple[int, ...]
     """Bottoms that never get a gradient, whatever force_backward says."""
+    undifferentiable: Mapping[int, str]
+    """Bottom (-1: the last) -> how Caffe ends in the backward pass when it is to have a gradient."""
+    heedless: bool
+    """Whether bottoms get their gradient even where propagate_down says no."""
 
 
 LAYERS: dict[str, LayerType] = {}
+
+NOT_IMPLEMENTED = "Not Implemented Yet"
 
 
 def layer(
@@ -61,12 +68,16 @@ def layer(
     one_top_a_bottom: bool = False,
     loss: bool = False,
     labels: tuple[int, ...] = (),
+    undifferentiable: Mapping[int, str] | None = None,
+    heedless: bool = False,
 ) -> Callable[[Builder], Builder]:
     """Register a layer function under its type name(s)."""
 
     def register(build: Builder) -> Builder:
         for name in names:
-            LAYERS[name] = LayerType(name, build, bottoms, tops, one_top_a_bottom, loss, labels)
+            LAYERS[name] = LayerType(
+                name, build, bottoms, tops, one_top_a_bottom, loss, labels, undifferentiable or {}, heedless
+            )
         return build
 
     return register
@@ -106,6 +117,11 @@ class Context:
     @property
     def training(self) -> bool:
         return self.spec.phase == TRAIN
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the first top is written over the first bottom."""
+        return bool(self.spec.top) and self.spec.top[:1] == self.spec.bottom[:1]
 
     @property
     def like_bottom(self) -> list[Shape]:
@@ -153,6 +169,24 @@ class Context:
             )
         return index % len(shape)
 
+    def legacy_dims(self, bottom: int = 0) -> tuple[int, int, int, int]:
+        """num, channels, height and width of a bottom, 1 where absent; raises CheckFailed for five axes."""
+        shape = self.bottoms[bottom]
+        if len(shape) > 4:
+            raise CheckFailed(
+                f"Check failed: num_axes() <= 4 ({len(shape)} vs. 4) Cannot use legacy accessors on Blobs "
+                "with > 4 axes.",
+                "blob.hpp",
+                144,
+            )
+        num, channels, height, width = (*shape, 1, 1, 1, 1)[:4]
+        return num, channels, height, width
+
+    def forbid_in_place(self, line: int = 0) -> None:
+        """Raise CheckFailed when a top has the first bottom's name: layers that cannot write over it."""
+        message = f"{self.spec.type} Layer does not allow in-place computation."
+        self.check(self.spec.bottom[0] not in self.spec.top, "top[0] != bottom[0]", message, line)
+
     def check(self, holds: bool, condition: str, message: str = "", line: int = 0) -> None:
         """Raise CheckFailed, worded as Caffe's CHECK(condition), unless `holds`."""
         if not holds:
@@ -160,7 +194,7 @@ class Context:
 
     def failed(self, message: str, line: int = 0) -> CheckFailed:
         """The exception of a check that failed in this layer's source file."""
-        return CheckFailed(message, f"{_file_stem(self.spec.type)}_layer.cpp", line)
+        return CheckFailed(message, source_file(self.spec.type), line)
 
 
 def check_counts(kind: LayerType, bottoms: int, tops: int) -> None:
@@ -200,10 +234,11 @@ def shape_string(shape: Sequence[int]) -> str:
     return "".join(f"{size} " for size in shape) + f"({math.prod(shape)})"
 
 
-def _file_stem(type_name: str) -> str:
-    """``SoftmaxWithLoss`` -> ``softmax_loss``: Caffe's source file of the layer, as its name tells."""
+def source_file(type_name: str) -> str:
+    """``SoftmaxWithLoss`` -> ``softmax_loss_layer.cpp``: the source file that Caffe has it in."""
     text = type_name.replace("WithLoss", "Loss")
-    return "".join(
+    stem = "".join(
         ("_" if i and char.isupper() and text[i - 1].islower() else "") + char.lower()
         for i, char in enumerate(text)
     )
+    return f"{stem}_layer.cpp"

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import torch
 
 from barista_engine.errors import CheckFailed, check_equal
-from barista_engine.layers.registry import Built, Context, layer
+from barista_engine.layers.registry import NOT_IMPLEMENTED, Built, Context, layer
 from barista_server.caffe.schema import FillerParameter
 
 
-@layer("ArgMax")
+@layer("ArgMax", undifferentiable={0: NOT_IMPLEMENTED})
 def argmax(ctx: Context) -> Built:
     """The top_k largest along `axis` (indices, or values with out_max_val) or of each item (both).
 
@@ -35,7 +35,7 @@ def argmax(ctx: Context) -> Built:
     output = (shape[0], 2 if p.out_max_val else 1, k, *[1] * (len(shape) - 3))
 
     def forward(x: torch.Tensor) -> torch.Tensor:
-        values, index = largest(x.flatten(1), 1)
+        values, index = largest(x.reshape(shape[0], size), 1)
         return (torch.stack([index, values], 1) if p.out_max_val else index).view(output)
 
     return [output], forward
@@ -71,7 +71,8 @@ def crop(ctx: Context) -> Built:
     """The first bottom cut to the size of the second from `axis` on, at one offset or one an axis."""
     p, (shape, like) = ctx.spec.crop_param, ctx.bottoms
     start = ctx.axis(p.axis)
-    check_equal("bottom[0] axes", len(shape), "bottom[1] axes", len(like), "", "crop_layer.cpp", 50)
+    if len(like) < len(shape):
+        ctx.axis(max(start, len(like)), bottom=1)
     if len(p.offset) > 1:
         message = (
             "number of offset values specified must be equal to the number of dimensions following axis."
@@ -84,19 +85,26 @@ def crop(ctx: Context) -> Built:
     offsets = [0] * start + (offsets if len(offsets) > 1 else offsets * (len(shape) - start))
     window = tuple(
         slice(o, o + n) if i >= start else slice(None)
-        for i, (o, n) in enumerate(zip(offsets, like, strict=True))
+        for i, (o, n) in enumerate(zip(offsets, like, strict=False))
     )
     for i in range(start, len(shape)):
         rest = shape[i] - offsets[i]
         relation = f"bottom[0]->shape(i) - crop_offset >= bottom[1]->shape(i) ({rest} vs. {like[i]})"
         message = f"the crop for dimension {i} is out-of-bounds with size {like[i]} and offset {offsets[i]}"
         ctx.check(rest >= like[i], relation, message, 65)
-    return [(*shape[:start], *like[start:])], lambda x, _: x[window]
+    return [(*shape[:start], *like[start : len(shape)])], lambda x, _: x[window]
 
 
-@layer("BatchReindex", bottoms=2, labels=(1,))
+@layer(
+    "BatchReindex",
+    bottoms=2,
+    undifferentiable={1: "Check failed: !propagate_down[1] Cannot backprop to index."},
+)
 def batch_reindex(ctx: Context) -> Built:
     """The items of the first bottom that the second one lists."""
+    names = "1", "bottom[1]->num_axes()"
+    check_equal(names[0], 1, names[1], len(ctx.bottoms[1]), "", "batch_reindex_layer.cpp", 12)
+    ctx.axis(0)
 
     def forward(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
         try:
@@ -110,7 +118,12 @@ def batch_reindex(ctx: Context) -> Built:
     return [(math.prod(ctx.bottoms[1]), *ctx.bottoms[0][1:])], forward
 
 
-@layer("Filter", bottoms=(2, None), tops=(1, None), labels=())
+@layer(
+    "Filter",
+    bottoms=(2, None),
+    tops=(1, None),
+    undifferentiable={-1: "FilterLayer cannot backpropagate to filter index inputs"},
+)
 def filter_(ctx: Context) -> Built:
     """The items of all bottoms but the last whose number in the last is not 0; the batch gets shorter."""
     *kept, selector = ctx.bottoms

@@ -14,6 +14,7 @@ from barista_engine.layers.registry import Built, Context, layer
 
 @layer("Split", tops=(1, None))
 def split(ctx: Context) -> Built:
+    ctx.forbid_in_place(19)
     count = ctx.tops
     return ctx.like_bottom, lambda x: (x,) * count
 
@@ -23,22 +24,28 @@ def silence(ctx: Context) -> Built:
     return [], lambda *xs: ()
 
 
-@layer("Flatten")
+@layer("Flatten", heedless=True)
 def flatten(ctx: Context) -> Built:
+    """The axes from `axis` to `end_axis` as one; an `end_axis` just before `axis` puts in an axis of 1."""
+    ctx.forbid_in_place(10)
     p, shape = ctx.spec.flatten_param, ctx.bottoms[0]
     start, end = ctx.axis(p.axis), ctx.axis(p.end_axis)
-    return [(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])], lambda x: x.flatten(
-        start, end
-    )
+    ctx.check(start <= end + 1, f"start_axis <= end_axis ({start} vs. {end + 1})")
+    target = (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
+    return [target], lambda x: x.reshape(target)
 
 
-@layer("Reshape")
+@layer("Reshape", heedless=True)
 def reshape(ctx: Context) -> Built:
     """New sizes for the axes [axis, axis + num_axes): 0 copies a size, -1 is worked out."""
+    ctx.forbid_in_place(11)
     p, shape = ctx.spec.reshape_param, ctx.bottoms[0]
     start = p.axis if p.axis >= 0 else len(shape) + p.axis + 1
     ctx.check(
         0 <= start <= len(shape), "start_axis <= bottom[0]->num_axes()", f"axis {p.axis} out of range", 37
+    )
+    ctx.check(
+        p.num_axes >= -1, f"num_axes >= -1 ({p.num_axes} vs. -1)", "num_axes must be >= 0, or -1 for all", 41
     )
     end = len(shape) if p.num_axes == -1 else start + p.num_axes
     ctx.check(

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from barista_engine.errors import check_equal
 from barista_engine.interfaces import Shape
+from barista_engine.layers.columns import Window, columns, convolved, deconvolved
 from barista_engine.layers.registry import Built, Context, layer, shape_string
 from barista_server.caffe.schema import ConvolutionParameter, LayerParameter
 
@@ -19,47 +20,17 @@ _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _CONV_TRANSPOSE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Settings of a sliding window, one number a spatial axis."""
-
-    axis: int
-    """The channel axis; the spatial axes follow it."""
-    kernel: Shape
-    stride: Shape
-    pad: Shape
-    dilation: Shape
-
-    @property
-    def extent(self) -> Shape:
-        """The kernel's size with dilation."""
-        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
-
-    def slid(self, sizes: Shape) -> Shape:
-        """Output sizes of a convolution over `sizes`."""
-        return tuple(
-            (n + 2 * p - e) // s + 1
-            for n, p, e, s in zip(sizes, self.pad, self.extent, self.stride, strict=True)
-        )
-
-    def spread(self, sizes: Shape) -> Shape:
-        """Output sizes of a transposed convolution over `sizes`."""
-        return tuple(
-            s * (n - 1) + e - 2 * p
-            for n, p, e, s in zip(sizes, self.pad, self.extent, self.stride, strict=True)
-        )
-
-
-def _window(ctx: Context, p: ConvolutionParameter) -> Window:
+def _window(ctx: Context, p: ConvolutionParameter, least: int = 0) -> Window:
+    """The window of a layer with at least so many spatial axes. Raises CheckFailed."""
     axis = ctx.axis(p.axis)
     axes = len(ctx.bottoms[0]) - axis - 1
-    ctx.check(1 <= axes <= 3, "num_spatial_axes_ >= 1 && num_spatial_axes_ <= 3", f"{axes} spatial axes", 21)
+    ctx.check(axes >= least, f"num_spatial_axes_ >= {least} ({axes} vs. {least})", "", 21)
     kernel = _sizes(ctx, p, "kernel", "kernel_size", list(p.kernel_size), axes, None)
     stride = _sizes(ctx, p, "stride", "stride", list(p.stride), axes, 1)
     pad = _sizes(ctx, p, "pad", "pad", list(p.pad), axes, 0)
     dilation = _sizes(ctx, p, "", "dilation", list(p.dilation), axes, 1)
-    ctx.check(min(kernel) > 0, "kernel_shape_data[i] > 0 (0 vs. 0)", "Filter dimensions must be nonzero.", 45)
-    ctx.check(min(stride) > 0, "stride_data[i] > 0 (0 vs. 0)", "Stride dimensions must be nonzero.", 68)
+    ctx.check(all(kernel), "kernel_shape_data[i] > 0 (0 vs. 0)", "Filter dimensions must be nonzero.", 45)
+    ctx.check(all(stride), "stride_data[i] > 0 (0 vs. 0)", "Stride dimensions must be nonzero.", 68)
     return Window(axis, kernel, stride, pad, dilation)
 
 
@@ -91,7 +62,7 @@ def _sizes(
 
 @layer("Convolution", bottoms=(1, None), tops=(1, None), one_top_a_bottom=True)
 def convolution(ctx: Context) -> Built:
-    """Cross-correlation over 1 to 3 spatial axes; weight (outputs, inputs / group, kernel...)."""
+    """Cross-correlation; weight (outputs, inputs / group, kernel...)."""
     p = ctx.spec.convolution_param
     w = _window(ctx, p)
     channels, sizes = _checked_channels(ctx, p, w)
@@ -100,10 +71,16 @@ def convolution(ctx: Context) -> Built:
     layout = torch.channels_last if last else torch.contiguous_format
     weight = ctx.param((p.num_output, channels // p.group, *w.kernel), p.weight_filler, layout)
     bias = ctx.param((p.num_output,), p.bias_filler) if p.bias_term else None
-    conv = _CONV[len(w.kernel)]
+    if w.native(sizes):
+        conv = _CONV[len(w.kernel)]
 
-    def one(x: torch.Tensor) -> torch.Tensor:
-        return conv(x, weight(), None if bias is None else bias(), w.stride, w.pad, w.dilation, p.group)
+        def one(x: torch.Tensor) -> torch.Tensor:
+            return conv(x, weight(), None if bias is None else bias(), w.stride, w.pad, w.dilation, p.group)
+
+    else:
+
+        def one(x: torch.Tensor) -> torch.Tensor:
+            return convolved(x, weight(), None if bias is None else bias(), w, p.group)
 
     return _each_bottom(ctx, w, (p.num_output, *w.slid(sizes)), one)
 
@@ -116,10 +93,18 @@ def deconvolution(ctx: Context) -> Built:
     channels, sizes = _checked_channels(ctx, p, w)
     weight = ctx.param((channels, p.num_output // p.group, *w.kernel), p.weight_filler)
     bias = ctx.param((p.num_output,), p.bias_filler) if p.bias_term else None
-    conv: Callable[..., torch.Tensor] = _CONV_TRANSPOSE[len(w.kernel)]
+    if w.native():
+        conv: Callable[..., torch.Tensor] = _CONV_TRANSPOSE[len(w.kernel)]
 
-    def one(x: torch.Tensor) -> torch.Tensor:
-        return conv(x, weight(), None if bias is None else bias(), w.stride, w.pad, 0, p.group, w.dilation)
+        def one(x: torch.Tensor) -> torch.Tensor:
+            return conv(
+                x, weight(), None if bias is None else bias(), w.stride, w.pad, 0, p.group, w.dilation
+            )
+
+    else:
+
+        def one(x: torch.Tensor) -> torch.Tensor:
+            return deconvolved(x, weight(), None if bias is None else bias(), w, p.group)
 
     return _each_bottom(ctx, w, (p.num_output, *w.spread(sizes)), one)
 
@@ -128,6 +113,7 @@ def _checked_channels(ctx: Context, p: ConvolutionParameter, w: Window) -> tuple
     first, file = ctx.bottoms[0], "base_conv_layer.cpp"
     channels = first[w.axis]
     ctx.check(p.num_output > 0, f"num_output_ > 0 ({p.num_output} vs. 0)", "", 119)
+    ctx.check(p.group > 0, "group_ > 0 (0 vs. 0)", "", 121)
     check_equal("channels_ % group_", channels % p.group, "0", 0, "", file, 121)
     multiple = "Number of output should be multiples of group."
     check_equal("num_output_ % group_", p.num_output % p.group, "0", 0, multiple, file, 122)
@@ -141,7 +127,7 @@ def _each_bottom(
     ctx: Context, w: Window, output: Shape, one: Callable[[torch.Tensor], torch.Tensor]
 ) -> Built:
     """Apply `one`, which wants (batch, channels, spatial...), to each bottom, whatever precedes channels."""
-    ctx.check(min(output) > 0, "output_dim > 0", f"output shape would be {shape_string(output)}")
+    _check_output(ctx, output)
     lead = ctx.bottoms[0][: w.axis]
     shapes = [(*lead, *output)] * ctx.tops
     if w.axis != 1:
@@ -156,13 +142,24 @@ def _each_bottom(
     return shapes, lambda *xs: tuple(one(x) for x in xs)
 
 
-@layer("Im2col")
+@layer("Im2col", heedless=True)
 def im2col(ctx: Context) -> Built:
-    """Every window of an image as a column: (N, C * kernel, H', W')."""
-    w = _window(ctx, ctx.spec.convolution_param)
-    batch, channels, *sizes = ctx.bottoms[0]
-    output = (batch, channels * math.prod(w.kernel), *w.slid(tuple(sizes)))
-    return [output], lambda x: F.unfold(x, w.kernel, w.dilation, w.pad, w.stride).view(output)
+    """Every window of an image as a column: (..., channels * kernel, outputs...)."""
+    w = _window(ctx, ctx.spec.convolution_param, least=1)
+    lead, channels, sizes = math.prod(ctx.bottoms[0][: w.axis]), *_split_at(ctx.bottoms[0], w.axis)
+    outputs = w.slid(sizes)
+    _check_output(ctx, outputs)
+    top = (*ctx.bottoms[0][: w.axis], channels * math.prod(w.kernel), *outputs)
+    return [top], lambda x: columns(x.reshape(lead, channels, *sizes), w, outputs).reshape(top)
+
+
+def _split_at(shape: Shape, axis: int) -> tuple[int, Shape]:
+    """The number of channels and the spatial sizes behind them."""
+    return shape[axis], shape[axis + 1 :]
+
+
+def _check_output(ctx: Context, output: Shape) -> None:
+    ctx.check(all(n > 0 for n in output), "output_dim > 0", f"output shape would be {shape_string(output)}")
 
 
 @dataclass(frozen=True, slots=True)

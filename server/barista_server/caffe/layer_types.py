@@ -47,7 +47,7 @@ def _loss(shapes: Callable[[LayerParameter, Sequence[Shape]], _Result], most_top
 
 
 LAYER_TYPES: dict[str, Computed | Source] = {
-    "AbsVal": _SAME,
+    "AbsVal": Computed(rules.same_elsewhere),
     "Accuracy": Computed(losses.accuracy, _PAIR, (1, 2)),
     "ArgMax": Computed(rules.argmax),
     "BNLL": _SAME,
@@ -67,7 +67,7 @@ LAYER_TYPES: dict[str, Computed | Source] = {
     "Eltwise": Computed(rules.eltwise, (2, _ANY)),
     "Embed": Computed(rules.embed),
     "EuclideanLoss": _loss(losses.euclidean_loss),
-    "Exp": _SAME,
+    "Exp": Computed(rules.exponential),
     "Filter": Computed(rules.filters, (2, _ANY), _MANY),
     "Flatten": Computed(rules.flatten),
     "HDF5Data": Source(sources.hdf5, _MANY),
@@ -81,7 +81,7 @@ LAYER_TYPES: dict[str, Computed | Source] = {
     "LRN": Computed(rules.lrn),
     "LSTM": Computed(rules.lstm, (2, 5), (1, 3)),
     "LSTMUnit": Computed(rules.lstm_unit, (3, 3), _PAIR),
-    "Log": _SAME,
+    "Log": Computed(rules.logarithm),
     "MVN": Computed(rules.mvn),
     "MemoryData": Source(sources.memory, _PAIR),
     "MultinomialLogisticLoss": _loss(losses.multinomial_loss),
@@ -101,7 +101,7 @@ LAYER_TYPES: dict[str, Computed | Source] = {
     "Slice": Computed(rules.slices, tops=_MANY),
     "Softmax": Computed(rules.softmax),
     "SoftmaxWithLoss": _loss(losses.softmax_loss, 2),
-    "Split": Computed(rules.split, tops=_MANY),
+    "Split": Computed(rules.same_elsewhere, tops=_MANY),
     "Swish": _SAME,
     "TanH": _SAME,
     "Threshold": _SAME,

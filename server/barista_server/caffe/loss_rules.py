@@ -45,6 +45,10 @@ def softmax_loss(layer: LayerParameter, bottoms: Shapes) -> Result:
     axis = axis_index(bottoms[0], layer.softmax_param.axis, "softmax_param.axis")
     result = loss(layer, bottoms)
     need_labels(bottoms[0], bottoms[1], axis)
+    # the softmax inside has one top, and gets all of the layer's loss weights
+    message = "loss_weight must be unspecified or specified once per top blob."
+    alone = len(layer.top) < 2
+    need(alone, f"{message} A second top cannot be had.", "top", 1, "put a Softmax layer beside this one")
     return result
 
 
@@ -53,6 +57,8 @@ def infogain_loss(layer: LayerParameter, bottoms: Shapes) -> Result:
     axis = axis_index(bottoms[0], param.axis, "infogain_loss_param.axis")
     result = loss(layer, bottoms)
     need_labels(bottoms[0], bottoms[1], axis)
+    old = layer.loss_param.HasField("normalize")
+    need(not old, 'normalize is deprecated. use "normalization"', "loss_param.normalize")
     given = len(bottoms) > 2 or param.HasField("source")
     need(given, "Infogain matrix source must be specified.", "infogain_loss_param.source", hint="add source")
     if len(bottoms) > 2:

@@ -22,14 +22,31 @@ def same(layer: LayerParameter, bottoms: Shapes) -> Result:
 
 def out_of_place(layer: LayerParameter) -> None:
     """Some layers cannot write over their bottom. Raises ShapeError."""
-    clash = bool(layer.top) and layer.top[0] == layer.bottom[0]
+    clash = layer.bottom[0] in layer.top
     message = f"{layer.type} Layer does not allow in-place computation."
     need(not clash, message, "top", hint="give the top a name of its own")
 
 
-def split(layer: LayerParameter, bottoms: Shapes) -> Result:
+def same_elsewhere(layer: LayerParameter, bottoms: Shapes) -> Result:
+    """As `same`, for layers that cannot write over their bottom."""
     out_of_place(layer)
     return same(layer, bottoms)
+
+
+def exponential(layer: LayerParameter, bottoms: Shapes) -> Result:
+    _check_base(layer.exp_param.base, "exp_param.base")
+    return same(layer, bottoms)
+
+
+def logarithm(layer: LayerParameter, bottoms: Shapes) -> Result:
+    base = layer.log_param.base
+    _check_base(base, "log_param.base")
+    need(base != 1, "Inf result: 1/log(base) = 1/log(1) = inf", "log_param.base")
+    return same(layer, bottoms)
+
+
+def _check_base(base: float, field: str) -> None:
+    need(base == -1 or base > 0, f"base must be strictly positive, not {base:g}.", field, hint="-1 means e")
 
 
 def nothing(layer: LayerParameter, bottoms: Shapes) -> Result:
@@ -181,7 +198,8 @@ def flatten(layer: LayerParameter, bottoms: Shapes) -> Result:
     shape = bottoms[0]
     start = axis_index(shape, layer.flatten_param.axis, "flatten_param.axis")
     end = axis_index(shape, layer.flatten_param.end_axis, "flatten_param.end_axis")
-    need(start <= end, f"axis {start} is behind end_axis {end}", "flatten_param.end_axis")
+    # Caffe lets end_axis be the one just before axis: between the two it puts an axis of 1
+    need(start <= end + 1, f"axis {start} is behind end_axis {end}", "flatten_param.end_axis")
     return [(*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :])], []
 
 

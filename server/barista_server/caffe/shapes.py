@@ -148,6 +148,7 @@ class _Builder:
         self._opaque = opaque
         self._blobs: dict[str, Shape | None] = {}
         self._shared: dict[str, tuple[str, Shape]] = {}
+        self._mults: dict[tuple[str, str], float] = {}  # (name of a parameter, lr_mult or decay_mult)
 
     def add(self, index: int) -> None:
         """Work out the next layer; its tops are unknown where it cannot be built."""
@@ -224,6 +225,7 @@ class _Builder:
         owned = []
         for position, shape in enumerate(params):
             spec = layer.param[position] if position < len(layer.param) else ParamSpec()
+            self._agree(spec, position)
             if not spec.name or spec.name not in self._shared:
                 owned.append(shape)
                 if spec.name:
@@ -239,6 +241,17 @@ class _Builder:
                 )
                 raise ShapeError(message, "param.name", position)
         return owned
+
+    def _agree(self, spec: ParamSpec, position: int) -> None:
+        """Layers that share a parameter give it the same factors, or none. Raises ShapeError."""
+        for name in ("lr_mult", "decay_mult") if spec.name else ():
+            if not spec.HasField(name):
+                continue
+            mine = getattr(spec, name)
+            theirs = self._mults.setdefault((spec.name, name), mine)
+            if mine != theirs:
+                message = f"Shared param '{spec.name}' has mismatched {name}. ({mine:g} vs. {theirs:g})"
+                raise ShapeError(message, f"param.{name}", position)
 
     def _where(self, blob: str) -> str:
         """Why a blob is not there, or which one may be meant."""
