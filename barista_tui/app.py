@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from textual.app import App
 from textual.driver import Driver
@@ -15,13 +14,14 @@ from barista_tui.calling import command
 from barista_tui.host import Host
 from barista_tui.screens.main import MainScreen
 from barista_tui.store import Store
+from barista_tui.target import Target
 
 UPDATE_PAUSE = 0.05
 """Seconds in which changes gather to one update of the screen."""
 
 
 class BaristaApp(App[None]):
-    """One screen on one root. ``connect=False`` shows what the store is given and asks no agent."""
+    """One screen on one agent. ``connect=False`` shows what the store is given and asks no agent."""
 
     TITLE = "Barista"
     CSS_PATH = "barista.tcss"
@@ -29,22 +29,22 @@ class BaristaApp(App[None]):
 
     def __init__(
         self,
-        root: Path,
+        target: Target,
         title: str = "",
         select: str | None = None,
         connect: bool = True,
         now: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
-        self.root = root
+        self.target = target
         self.now = now
         self.store = Store(self._store_changed)
-        self.host = Host(root, self.store)
+        self.host = Host(target, self.store)
         self._connect = connect
         self._select = select
         self._update_due = False
         self.settings = settings.load() if connect else settings.Settings()
-        self.main = MainScreen(title or root.name)
+        self.main = MainScreen(title or target.title)
         for each in theme.THEMES:
             self.register_theme(each)
         self.color_range: theme.Colors = (
@@ -54,7 +54,7 @@ class BaristaApp(App[None]):
 
     def on_mount(self) -> None:
         if self._connect:
-            self.store.remembered(cache.load(self.root))
+            self.store.remembered(cache.load(str(self.target)))
         self.push_screen(self.main)
         if self._select:
             self.main.want(self._select)
@@ -86,13 +86,13 @@ class BaristaApp(App[None]):
         """Quit, and say what goes on."""
         sessions = self.store.known.sessions
         if self._connect and self.store.known.epoch:
-            cache.save(self.root, list(sessions.values()))
+            cache.save(str(self.target), list(sessions.values()))
         active = [session.name for session in sessions.values() if session.state is State.RUNNING]
         words = None
         if active:
             names = ", ".join(active[:5]) + (" …" if len(active) > 5 else "")
             goes = "1 training goes on" if len(active) == 1 else f"{len(active)} trainings go on"
-            again = command(self.root)
+            again = command(self.target)
             words = f"{goes}: {names}. `{again}` shows {'it' if len(active) == 1 else 'them'} again."
         self.exit(message=words)
 
@@ -119,8 +119,8 @@ class BaristaApp(App[None]):
         self.leave()
 
 
-def run(root: Path, title: str, select: str | None = None) -> int:
-    """Show the screen on ``root`` until the person leaves. Returns the exit code."""
-    app = BaristaApp(root, title, select)
+def run(target: Target, title: str = "", select: str | None = None) -> int:
+    """Show the screen until the person leaves. Returns the exit code."""
+    app = BaristaApp(target, title, select)
     app.run()
     return app.return_code or 0

@@ -14,15 +14,15 @@ from barista_server.api.messages import SessionInfo
 MAX_SIZE = 4 * 1024 * 1024
 
 
-def _path(root: Path) -> Path:
+def _path(place: str) -> Path:
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    key = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:16]
+    key = hashlib.sha256(place.encode(errors="surrogateescape")).hexdigest()[:16]
     return base / "barista" / f"{key}.list"
 
 
-def load(root: Path) -> list[SessionInfo]:
-    """The remembered list of ``root``; empty where there is none or it cannot be read."""
-    path = _path(root)
+def load(place: str) -> list[SessionInfo]:
+    """The remembered list of a root folder or host; empty where there is none or it cannot be read."""
+    path = _path(place)
     try:
         if path.stat().st_size > MAX_SIZE:
             return []
@@ -31,9 +31,9 @@ def load(root: Path) -> list[SessionInfo]:
         return []
 
 
-def save(root: Path, sessions: list[SessionInfo]) -> None:
+def save(place: str, sessions: list[SessionInfo]) -> None:
     """Remember the list. What cannot be written is not remembered."""
-    path = _path(root)
+    path = _path(place)
     temporary = path.with_suffix(f".{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

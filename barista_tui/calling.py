@@ -8,11 +8,15 @@ import sys
 from pathlib import Path
 
 from barista_server.api.local import default_root
+from barista_tui.target import Target
 
 
-def command(root: Path, *words: str) -> str:
+def command(target: Target, *words: str) -> str:
     """``barista --root .demo logs 1``: by name if the shell finds it, the default root left out."""
-    where = [] if root == default_root() else ["--root", _near(root)]
+    if target.host is not None:
+        where = ["--host", target.host.name]
+    else:
+        where = [] if target.root == default_root() else ["--root", _near(target.root)]
     return shlex.join([_program(), *where, *words])
 
 

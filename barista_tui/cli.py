@@ -91,8 +91,7 @@ def _screen(args: argparse.Namespace) -> int:
     from barista_tui.app import run
     from barista_tui.verbs.agentlink import target_of
 
-    root = target_of(args).root
-    return run(root, root.name)
+    return run(target_of(args))
 
 
 def _guarded(verb: Callable[[], int]) -> int:

@@ -166,7 +166,8 @@ async def _names(root: Path, kind: str) -> list[str]:
         SessionList,
         TemplateList,
     )
-    from barista_tui.verbs.agentlink import Target, linked
+    from barista_tui.target import Target
+    from barista_tui.verbs.agentlink import linked
 
     async with linked(Target(root), start_agent=False) as link:
         if kind == "templates":

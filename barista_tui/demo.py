@@ -27,8 +27,9 @@ from barista_server.api.messages import (
 )
 from barista_tui import format
 from barista_tui.calling import command
+from barista_tui.target import Target
 from barista_tui.verbs import output
-from barista_tui.verbs.agentlink import Target, Watch, linked
+from barista_tui.verbs.agentlink import Watch, linked
 from barista_tui.verbs.errors import Exit, VerbError
 
 TEMPLATE = NAME = "lenet-digits"
@@ -50,7 +51,7 @@ def demo(args: argparse.Namespace) -> int:
         session = asyncio.run(_shown(root))
         from barista_tui.app import run
 
-        return run(root, "demo", select=session.id)
+        return run(Target(root), "demo", select=session.id)
     return asyncio.run(_line_mode(root, args.ascii))
 
 
@@ -100,7 +101,7 @@ async def _fresh(link: Link, name: str) -> SessionInfo:
     if made.state is State.INVALID:
         raise VerbError(
             f"the demo's session is invalid: {format.reason(made)}",
-            f"See: {command(Path(link.welcome.root), 'show', made.id)}",
+            f"See: {command(Target(Path(link.welcome.root)), 'show', made.id)}",
         )
     return (await link.call(StartSession(session=made.id), SessionReply)).session
 
@@ -126,8 +127,8 @@ async def _line_mode(root: Path, ascii_only: bool) -> int:
     except asyncio.CancelledError:
         print(
             "\nThe training goes on.\n"
-            f"  Watch it: {command(root)}\n"
-            f"  Stop it:  {command(root, 'pause', session.id)}",
+            f"  Watch it: {command(Target(root))}\n"
+            f"  Stop it:  {command(Target(root), 'pause', session.id)}",
             file=sys.stderr,
         )
         raise
@@ -165,7 +166,7 @@ async def _conclude(root: Path, session: SessionInfo, ascii_only: bool) -> int:
         why = f": {format.reason(session)}" if session.problems else ""
         raise VerbError(
             f"the demo's training is {session.state.value}{why}",
-            f"See: {command(root, 'logs', '-n', '30', session.id)}",
+            f"See: {command(Target(root), 'logs', '-n', '30', session.id)}",
         )
     async with linked(Target(root)) as link:
         loss = await window(link, session, [SeriesKey(phase="train", name="loss")], "iteration", buckets=144)
@@ -177,9 +178,10 @@ async def _conclude(root: Path, session: SessionInfo, ascii_only: bool) -> int:
     output.say()
     accuracy = session.tests.get("accuracy")
     if accuracy is None:
-        raise VerbError("the training never tested its accuracy", f"See: {command(root, 'logs', session.id)}")
+        see = command(Target(root), "logs", session.id)
+        raise VerbError("the training never tested its accuracy", f"See: {see}")
     output.say(f"Test accuracy: {100 * accuracy:.2f} %")
-    output.say(f"See it on the screen: {command(root)}")
+    output.say(f"See it on the screen: {command(Target(root))}")
     if accuracy < ENOUGH:
         raise VerbError(
             f"an accuracy of {100 * accuracy:.2f} % is less than the {100 * ENOUGH:g} % this demo reaches"

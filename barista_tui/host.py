@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Literal, TypeVar
 
 from barista_server.api.link import CallFailed, Link, LinkError
 from barista_server.api.messages import Call, Done, Event, Message, Notice, Ping, Subscribe, Subscribed
 from barista_tui.store import LinkState, Store
+from barista_tui.target import Target
 
 __all__ = ["CallFailed", "Host", "LinkError"]
 
@@ -30,15 +29,12 @@ class Host:
 
     def __init__(
         self,
-        root: Path,
+        target: Target,
         store: Store,
-        name: str = "local",
-        opener: Callable[[Path], Awaitable[Link]] = Link.open,
     ) -> None:
-        self.root = root
-        self.name = name
+        self.target = target
+        self.name = target.name
         self._store = store
-        self._open = opener
         self._link: Link | None = None
         self._wake = asyncio.Event()
 
@@ -49,7 +45,7 @@ class Host:
         try:
             while True:
                 try:
-                    link = await self._open(self.root)
+                    link = await self.target.open()
                     await self._subscribe(link)
                 except (OSError, CallFailed) as error:
                     problem = str(error)

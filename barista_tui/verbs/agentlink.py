@@ -7,7 +7,6 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,33 +24,14 @@ from barista_server.api.messages import (
     Subscribe,
     Subscribed,
 )
-from barista_tui.hosts import HostEntry, Hosts, HostsError, folder
+from barista_tui.hosts import Hosts, HostsError
+from barista_tui.target import Target
 from barista_tui.verbs.errors import Exit, VerbError
 
 R = TypeVar("R", bound=Message)
 
 RETRIES = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0)
 """Seconds between attempts to reach an agent that went away."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """The agent that a verb speaks to: that of a root folder here, or a host's."""
-
-    root: Path
-    host: HostEntry | None = None
-
-    def __str__(self) -> str:
-        return str(self.root) if self.host is None else f"{self.host.name} ({self.host.address})"
-
-    async def open(self, start_agent: bool = True) -> Link:
-        """A link. Raises LinkError."""
-        if self.host is None:
-            return await Link.open(self.root, start_agent)
-        # Here: the library is slow to load, and local verbs do not need it.
-        from barista_server.remote.ssh import open_link, own_way
-
-        return await open_link(self.host.where(), own_way(folder(), self.host.via))
 
 
 def target_of(args: argparse.Namespace) -> Target:

@@ -11,8 +11,8 @@ import msgspec
 
 from barista_server.api.link import LinkError
 from barista_tui.hosts import HostEntry, Hosts, HostsError, folder
+from barista_tui.target import Target
 from barista_tui.verbs import output
-from barista_tui.verbs.agentlink import Target
 from barista_tui.verbs.errors import Exit, VerbError
 
 STATES = {

@@ -32,6 +32,7 @@ from barista_server.api.messages import (
 )
 from barista_tui.app import BaristaApp
 from barista_tui.store import LinkState
+from barista_tui.target import Target
 
 SCRIPTED = Path(__file__).parent.parent / "support" / "scripted_caffe.py"
 
@@ -81,7 +82,7 @@ async def opened(
     root: Path, size: tuple[int, int] = (160, 45)
 ) -> AsyncIterator[tuple[BaristaApp, Pilot[None]]]:
     """The app on a real agent, connected."""
-    app = BaristaApp(root, "tests")
+    app = BaristaApp(Target(root), "tests")
     async with app.run_test(size=size, tooltips=True, notifications=True) as pilot:
         await until(pilot, lambda: app.store.known.link.state == "alive")
         yield app, pilot

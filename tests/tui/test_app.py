@@ -20,6 +20,7 @@ from barista_tui.screens.details import DetailsScreen
 from barista_tui.screens.help import HelpScreen
 from barista_tui.screens.main import MainScreen
 from barista_tui.screens.new_session import NewSessionScreen
+from barista_tui.target import Target
 
 from .support import (
     NET,
@@ -178,7 +179,7 @@ async def test_the_last_known_list_is_there_before_the_agent_answers(root: Path)
     async with opened(root) as (app, pilot):
         await until(pilot, lambda: state_of(app, "remembered") is not None)
         await pilot.press("q")
-    cold = BaristaApp(root, "tests")
+    cold = BaristaApp(Target(root), "tests")
     cold._start_link = lambda: None  # type: ignore[method-assign]
     async with cold.run_test(size=(120, 30)) as pilot:
         await until(pilot, lambda: "remembered" in shown(cold))
@@ -363,7 +364,7 @@ async def test_long_lines_end_in_an_ellipsis_and_scroll_sideways(root: Path) -> 
 
 
 async def test_a_legend_without_room_counts_the_rest(tmp_path: Path) -> None:
-    app = BaristaApp(tmp_path, connect=False, now=lambda: NOW)
+    app = BaristaApp(Target(tmp_path), connect=False, now=lambda: NOW)
     async with app.run_test(size=(60, 20)) as pilot:
         await furnish(app, pilot)
         first = training_curves()

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 
 from barista_tui.app import BaristaApp
 from barista_tui.screens.confirm import Choice, ConfirmScreen
+from barista_tui.target import Target
 
 from .support import NOW, furnish, until
 
@@ -17,7 +18,7 @@ Compare = Callable[..., bool]
 
 
 def app_of(tmp_path: Path) -> BaristaApp:
-    return BaristaApp(tmp_path / "digits", "digits", connect=False, now=lambda: NOW)
+    return BaristaApp(Target(tmp_path / "digits"), "digits", connect=False, now=lambda: NOW)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from barista_tui.host import Host, LinkError
 from barista_tui.screens.new_session import complete_path
 from barista_tui.settings import Settings
 from barista_tui.store import Store
+from barista_tui.target import Target
 
 SESSION = SessionInfo(
     id="1", name="net", state=State.RUNNING, folder="/s/1", created=0.0, caffe="caffe", iteration=4210
@@ -21,10 +22,10 @@ SESSION = SessionInfo(
 
 def test_the_list_is_remembered_for_each_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.load(tmp_path / "a") == []
-    cache.save(tmp_path / "a", [SESSION])
-    assert cache.load(tmp_path / "a") == [SESSION]
-    assert cache.load(tmp_path / "b") == []
+    assert cache.load(str(tmp_path / "a")) == []
+    cache.save(str(tmp_path / "a"), [SESSION])
+    assert cache.load(str(tmp_path / "a")) == [SESSION]
+    assert cache.load(str(tmp_path / "b")) == []
 
 
 @pytest.mark.parametrize("garbage", [b"", b"\xc1", b"not a list", b"\x91\x80"])
@@ -32,17 +33,17 @@ def test_a_damaged_memory_is_no_memory(
     garbage: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    cache.save(tmp_path, [SESSION])
+    cache.save(str(tmp_path), [SESSION])
     (file,) = (tmp_path / "barista").iterdir()
     file.write_bytes(garbage)
-    assert cache.load(tmp_path) == []
+    assert cache.load(str(tmp_path)) == []
 
 
 def test_a_memory_that_cannot_be_written_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    cache.save(tmp_path, [SESSION])
-    assert cache.load(tmp_path) == []
+    cache.save(str(tmp_path), [SESSION])
+    assert cache.load(str(tmp_path)) == []
 
 
 def test_paths_are_completed_to_folders_and_prototxt_files(tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ async def test_a_host_that_is_not_connected_says_so(tmp_path: Path) -> None:
     from barista_server.api.messages import Done, Ping
 
     with pytest.raises(LinkError, match="local is not connected"):
-        await Host(tmp_path, Store()).call(Ping(), Done)
+        await Host(Target(tmp_path), Store()).call(Ping(), Done)
 
 
 def test_settings_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 from rich.color import Color, ColorSystem
 
 from barista_tui.app import BaristaApp
+from barista_tui.target import Target
 from barista_tui.theme import DARK_PALETTE, LIGHT_PALETTE, Palette, palette_of, theme_name
 
 
@@ -51,4 +52,4 @@ def test_the_theme_fits_the_terminal(
         monkeypatch.delenv(name, raising=False)
     if no_color is not None:
         monkeypatch.setenv("NO_COLOR", no_color)
-    assert BaristaApp(tmp_path, connect=False).color_range == wanted
+    assert BaristaApp(Target(tmp_path), connect=False).color_range == wanted

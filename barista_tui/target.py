@@ -1,0 +1,39 @@
+"""Which agent is meant: that of a folder on this machine, or another machine's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from barista_server.api.link import Link
+from barista_tui.hosts import HostEntry, folder
+
+
+@dataclass(frozen=True)
+class Target:
+    """The agent that a verb or a screen speaks to: that of a root folder here, or a host's."""
+
+    root: Path
+    host: HostEntry | None = None
+
+    @property
+    def name(self) -> str:
+        """What the screen calls it."""
+        return "local" if self.host is None else self.host.name
+
+    @property
+    def title(self) -> str:
+        """The folder or the host, for the head of the screen."""
+        return self.root.name if self.host is None else self.host.name
+
+    def __str__(self) -> str:
+        return str(self.root) if self.host is None else f"{self.host.name} ({self.host.address})"
+
+    async def open(self, start_agent: bool = True) -> Link:
+        """A link. Raises LinkError."""
+        if self.host is None:
+            return await Link.open(self.root, start_agent)
+        # Here: the library is slow to load, and local verbs do not need it.
+        from barista_server.remote.ssh import open_link, own_way
+
+        return await open_link(self.host.where(), own_way(folder(), self.host.via))
