@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from barista_engine.errors import CheckFailed
 from barista_engine.prefetch import Batch, Source
 from barista_engine.rng import LibraryRandom
+from barista_server.caffe.errors import WeightsError
+from barista_server.caffe.hdf5 import blob_of, guarded
 from barista_server.caffe.schema import LayerParameter
 
 
@@ -38,7 +40,7 @@ class Hdf5Source(Source):
         self._batch, self._shuffle = param.batch_size, param.shuffle
         self._random = random
         try:
-            self._files = Path(param.source).read_text().split()
+            self._files = Path(param.source).read_text("utf-8", "surrogateescape").split()
         except OSError:
             raise CheckFailed(
                 f"Failed to open source file: {param.source}", "hdf5_data_layer.cpp", 90
@@ -105,15 +107,16 @@ class Hdf5Source(Source):
         """The datasets of the current file, one for each top, all of the same number of rows."""
         name = self._files[self._order[self._file]]
         try:
-            with h5py.File(name, "r") as file:
+            with guarded(name), h5py.File(name, "r", locking=False) as file:
                 missing = [top for top in self._names if not isinstance(file.get(top), h5py.Dataset)]
                 if missing:
                     message = f"Failed to find HDF5 dataset {missing[0]} in {name}"
                     message = f"Check failed: H5LTfind_dataset(file_id, dataset_name_) {message}"
                     raise CheckFailed(message, "hdf5.cpp", 12)
-                columns = [np.asarray(file[top], np.float32) for top in self._names]
-        except (OSError, ValueError, TypeError):
-            raise CheckFailed(f"Failed opening HDF5 file: {name}", "hdf5_data_layer.cpp", 31) from None
+                columns = [blob_of(name, file[top]).read() for top in self._names]
+        except WeightsError as error:
+            message = f"Failed opening HDF5 file: {name} ({error})"
+            raise CheckFailed(message, "hdf5_data_layer.cpp", 31) from None
         rows = {column.shape[:1] for column in columns}
         if len(rows) != 1 or rows == {()} or rows == {(0,)}:
             message = f"Check failed: datasets of {name} have the same number of rows, at least 1"

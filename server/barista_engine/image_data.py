@@ -14,9 +14,10 @@ from barista_engine.prefetch import Batch, PrefetchSource
 from barista_engine.rng import Stream
 from barista_engine.transform import Pixels, Transformer
 from barista_server.caffe.schema import LayerParameter, Phase
+from barista_server.caffe.wire import signed
 
 _FILE = "image_data_layer.cpp"
-_NUMBER = re.compile(r"\s*([+-]?\d+)")
+_NUMBER = re.compile(r"\s*([+-]?)(?=[0-9])0*([0-9]*)")
 
 
 class ImageSource(PrefetchSource):
@@ -42,6 +43,7 @@ class ImageSource(PrefetchSource):
         if param.rand_skip:
             self._skip(stream.below(param.rand_skip))
         self._transformer = Transformer(layer.transform_param, phase, log)
+        self._transformer.where = self._where
         first = self._read(self._images[self._next][0])
         if param.batch_size <= 0:
             message = "Check failed: batch_size > 0 (0 vs. 0) Positive batch size required"
@@ -91,15 +93,25 @@ class ImageSource(PrefetchSource):
 def read_list(path: str, where: str) -> list[tuple[str, int]]:
     """(name, label) of each line, parted at its last blank; no number is label 0. Raises CheckFailed."""
     try:
-        lines = Path(path).read_text("utf-8", "surrogateescape").splitlines()
+        lines = Path(path).read_text("utf-8", "surrogateescape").split("\n")
     except OSError as error:
         message = f"Check failed: !lines_.empty() File is empty: {error.strerror} {where}"
         raise CheckFailed(message, _FILE, 49) from None
+    if not lines[-1]:
+        del lines[-1]  # what ends the last line begins none
     if not lines:
         raise CheckFailed(f"Check failed: !lines_.empty() File is empty {where}", _FILE, 49)
     images = []
     for line in lines:
         name, blank, label = line.rpartition(" ")
-        number = _NUMBER.match(label if blank else line)
-        images.append((name if blank else line, int(number[1]) if number else 0))
+        images.append((name if blank else line, _atoi(label if blank else line)))
     return images
+
+
+def _atoi(text: str) -> int:
+    """The number at its beginning as C's atoi gives it, 0 for none; what is no 32-bit number wraps around."""
+    found = _NUMBER.match(text)
+    if not found:
+        return 0
+    value = int(found[1] + (found[2][:20] or "0"))
+    return signed(max(-(2**63), min(2**63 - 1, value)), 32)

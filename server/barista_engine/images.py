@@ -19,24 +19,29 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 
 
+_FORMATS = ("BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "SUN", "TIFF", "WEBP")
+"""Not all that Pillow knows: some start other programs."""
+
+
 def decode(data: bytes, color: bool | None) -> Pixels:
     """The image in `data`, (C, H, W): BGR, grey, or with None as it is, which may be four channels.
 
     Raises ValueError when it is no image, CheckFailed where Pillow is missing.
     """
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image
     except ImportError:
         message = "Decoding images needs Pillow: pip install 'barista-server[images]'"
         raise CheckFailed(message, "io.cpp", 73) from None
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        # Beyond Pillow's limit of 179 million pixels it is no image but a trap for the memory.
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             if color is False and image.format == "JPEG":
                 image.draft("L", image.size)  # its own brightness channel, as OpenCV takes it
             image.load()
             pixels = _array(image, color)
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(str(error)) from None
+    except Exception as error:  # decoders raise anything about damaged bytes
+        raise ValueError(str(error) or type(error).__name__) from None
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 

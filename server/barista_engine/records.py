@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,7 @@ class RecordSource(PrefetchSource):
         )
         self.created.append(self._records.opened)
         self._transformer = Transformer(layer.transform_param, phase, log)
+        self._transformer.where = self._where
         first = self._pixels(self._records.first())
         shape = (self._batch, *self._transformer.shape(*first.shape))
         self.shapes = [shape, (self._batch,)][:tops]
@@ -174,7 +176,12 @@ class RecordSource(PrefetchSource):
 
     def _load(self) -> Batch:
         data = [self._advance() for _ in range(self._batch)]
-        batch = [torch.from_numpy(self._transformed(data))]
+        pixels = self._transformed(data)
+        if pixels.shape[1] != self.shapes[0][1]:  # height and width may change from batch to batch
+            channels = f"({pixels.shape[1]} vs. {self.shapes[0][1]})"
+            message = f"records have the channels of the first {channels}"
+            raise CheckFailed(f"Check failed: {message} {self._where}", "data_transformer.cpp", 139)
+        batch = [torch.from_numpy(pixels)]
         if self._tops > 1:
             batch.append(torch.tensor([datum.label for datum in data], dtype=torch.float32))
         return batch
@@ -188,10 +195,12 @@ class RecordSource(PrefetchSource):
     def _transformed(self, data: list[Datum]) -> NDArray[np.float32]:
         """All records of a batch, transformed at once where they hold plain bytes of one shape."""
         first = data[0]
-        size = first.channels * first.height * first.width
-        if size and all(len(datum.data) == size and not datum.encoded for datum in data):
+        dims, size = _dims(first), prod(_dims(first))
+        if min(dims) > 0 and all(
+            len(datum.data) == size and not datum.encoded and _dims(datum) == dims for datum in data
+        ):
             joined = np.frombuffer(b"".join([datum.data for datum in data]), np.uint8)
-            return self._transformer(joined.reshape(len(data), first.channels, first.height, first.width))
+            return self._transformer(joined.reshape(len(data), *dims))
         return self._transformer.each([self._pixels(datum) for datum in data], self._where)
 
     def _pixels(self, datum: Datum) -> Pixels:
@@ -202,10 +211,15 @@ class RecordSource(PrefetchSource):
             except ValueError as error:
                 message = f"Check failed: cv_img.data Could not decode datum: {error} {self._where}"
                 raise CheckFailed(message, "data_transformer.cpp", 161) from None
-        size = datum.channels * datum.height * datum.width
+        dims = _dims(datum)
         held = len(datum.data) or len(datum.float_data)
-        if held != size:
-            message = f"Check failed: a record holds {held} values, its shape asks for {size} {self._where}"
+        if min(dims) <= 0 or held != prod(dims):
+            wanted = " x ".join(map(str, dims))
+            message = f"Check failed: a record holds {held} values, its shape asks for {wanted} {self._where}"
             raise CheckFailed(message, "data_transformer.cpp", 139)
         values = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, np.float32)
-        return values.reshape(datum.channels, datum.height, datum.width)
+        return values.reshape(dims)
+
+
+def _dims(datum: Datum) -> tuple[int, int, int]:
+    return datum.channels, datum.height, datum.width

@@ -47,6 +47,8 @@ class Transformer:
 
     def __init__(self, param: TransformationParameter, phase: Phase.ValueType, log: Glog) -> None:
         """Raises CheckFailed for a mean file that cannot be read."""
+        self.where = ""
+        """What messages end with: the layer and its source."""
         self._crop = param.crop_size
         self._mirror = param.mirror
         self._random_crop = bool(param.crop_size) and phase == TRAIN
@@ -66,7 +68,10 @@ class Transformer:
 
     def shape(self, channels: int, height: int, width: int) -> tuple[int, int, int]:
         """Shape of one transformed record. Raises CheckFailed where record, crop and mean do not fit."""
-        self._check(channels, height, width)
+        try:
+            self._check(channels, height, width)
+        except CheckFailed as error:
+            raise CheckFailed(f"{error.message}{self.where}", error.source, error.line) from None
         return (channels, self._crop or height, self._crop or width)
 
     def __call__(self, batch: Pixels) -> NDArray[np.float32]:

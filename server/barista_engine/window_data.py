@@ -72,7 +72,10 @@ class WindowSource(PrefetchSource):
         channels = self._read_windows()
         self._say(165, f"Amount of context padding: {param.context_pad}")
         self._say(168, f"Crop mode: {param.crop_mode}")
-        if not self._crop or param.batch_size <= 0 or not self._objects or not self._background:
+        if channels < 1 or self._crop <= 2 * param.context_pad:
+            sizes = f"crop_size {self._crop} > twice context_pad {param.context_pad}"
+            raise self._failed(f"{channels} channels > 0, {sizes}", 168)
+        if param.batch_size <= 0 or not self._objects or not self._background:
             raise self._failed(
                 f"crop_size {self._crop} > 0, batch_size {param.batch_size} > 0, "
                 f"{len(self._objects)} windows of objects > 0, {len(self._background)} of background > 0",
@@ -99,8 +102,8 @@ class WindowSource(PrefetchSource):
         channels = 0
         try:
             while (hashtag := next(words, "")) == "#":
-                index, path = int(next(words)), self._param.root_folder + next(words)
-                channels, height, width, count = (int(next(words)) for _ in range(4))
+                index, path = _whole(next(words)), self._param.root_folder + next(words)
+                channels, height, width, count = (_whole(next(words)) for _ in range(4))
                 self._images.append(path)
                 for _ in range(count):
                     self._add(index, words, labels)
@@ -117,8 +120,8 @@ class WindowSource(PrefetchSource):
         return channels
 
     def _add(self, image: int, words: Iterator[str], labels: Counter[int]) -> None:
-        label, overlap = int(next(words)), float(next(words))
-        corners = [int(float(next(words))) for _ in range(4)]
+        label, overlap = _whole(next(words)), float(next(words))
+        corners = [_whole(next(words)) for _ in range(4)]
         if overlap >= self._param.fg_threshold:
             if label <= 0:
                 raise self._failed(f"label > 0 ({label} vs. 0) of a window of image {image}", 134)
@@ -165,10 +168,14 @@ class WindowSource(PrefetchSource):
         size = image.shape[1], image.shape[2]
         corners = (window.x1, window.y1, window.x2, window.y2)
         pad, square = self._param.context_pad, self._param.crop_mode == "square"
+        if window.x2 < window.x1 or window.y2 < window.y1:
+            raise self._failed(f"window {corners} of {self._images[window.image]} is empty", 349)
         placed = place(corners, size, self._crop, pad, square, mirror)
         x1, y1, x2, y2 = placed.box
         if not (0 <= x1 <= x2 < size[1] and 0 <= y1 <= y2 < size[0]) or image.shape[0] != out.shape[0]:
             raise self._failed(f"window {corners} lies in {self._images[window.image]} {image.shape}", 349)
+        if min(placed.height, placed.width) < 1:
+            return  # so little of it lies in the image that none is left after warping
         cut = resize(image[:, y1 : y2 + 1, x1 : x2 + 1], placed.height, placed.width)
         if mirror:
             cut = cut[..., ::-1]
@@ -184,6 +191,14 @@ class WindowSource(PrefetchSource):
             return decode(data, True)
         except (OSError, ValueError) as error:
             raise self._failed(f"Could not open or find file {path}: {error}", 295) from None
+
+
+def _whole(word: str) -> int:
+    """A number of 32 bits; what comes after a point is cut off. Raises ValueError."""
+    value = float(word)
+    if not -(2**31) <= value < 2**31:
+        raise ValueError(word)
+    return int(value)
 
 
 def place(

@@ -112,3 +112,30 @@ def test_an_empty_database_has_no_first_record(tmp_path: Path) -> None:
     assert len(reader) == 0
     with pytest.raises(IndexError):
         reader.datum(0)
+
+
+def test_a_truncated_database_is_told_not_died_of(tmp_path: Path) -> None:
+    write_datums(tmp_path / "db", datums(300, 5000))
+    data = tmp_path / "db" / "data.mdb"
+    whole = data.stat().st_size
+    for size in (whole - 4096, whole // 2, 8192):
+        os.truncate(data, size)
+        with pytest.raises(DataError, match=f"truncated: data.mdb has {size} bytes"):
+            DatumReader(tmp_path / "db").datum(0)
+
+
+def test_a_file_without_its_last_free_pages_is_whole(tmp_path: Path) -> None:
+    """LMDB does not always write pages that were freed before the first commit."""
+    with lmdb.open(str(tmp_path / "db"), map_size=1 << 24) as environment:
+        with environment.begin(write=True) as transaction:
+            transaction.put(b"a", Datum(label=1).SerializeToString())
+        with environment.begin(write=True) as transaction:
+            transaction.put(b"b", bytes(1 << 20))
+        with environment.begin(write=True) as transaction:
+            transaction.delete(b"b")
+        for label in range(4):  # the root moves back to where there is room again
+            with environment.begin(write=True) as transaction:
+                transaction.put(b"a", Datum(label=label).SerializeToString())
+    data = tmp_path / "db" / "data.mdb"
+    os.truncate(data, data.stat().st_size - 8192)
+    assert DatumReader(tmp_path / "db").datum(0).label == 3

@@ -23,6 +23,8 @@ _RAISED = (
     OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError, MemoryError, ArithmeticError,
 )  # fmt: skip
 """What h5py raises about damaged files."""
+_FLETCHER32, _CHECKSUM = 3, 4
+"""The checksum filter's number, and what it adds to a chunk."""
 _UNSTORED = 64 << 20
 """Bytes that a dataset may claim whatever the file holds."""
 _DEFLATED = 1100
@@ -132,7 +134,24 @@ def checked_dataset(dataset: Any) -> Shape:
     size, stored = prod(shape) * kind.itemsize, dataset.id.get_storage_size()
     if size > max(_UNSTORED, _DEFLATED * stored):
         raise WeightsError(f"{name} claims {size} bytes, the file holds {stored} of them")
+    if dataset.chunks is not None:
+        _check_chunks(dataset)
     return shape
+
+
+def _check_chunks(dataset: Any) -> None:
+    """That each chunk lies within the file and is of a possible size: libhdf5 believes what it is told."""
+    plist = dataset.id.get_create_plist()
+    filters = {plist.get_filter(index)[0] for index in range(plist.get_nfilters())}
+    whole = prod(dataset.chunks) * dataset.dtype.itemsize
+    end = dataset.file.id.get_filesize()
+
+    def check(chunk: Any) -> None:
+        least = 1 + _CHECKSUM if _FLETCHER32 in filters else 1 if filters else whole
+        if chunk.size < least or chunk.byte_offset + chunk.size > end:
+            raise WeightsError(f"{dataset.name} has a chunk of {chunk.size} bytes at {chunk.byte_offset}")
+
+    dataset.id.chunk_iter(check)
 
 
 def _fill(dataset: Any, shape: Shape, at: tuple[int, ...], out: Array, start: int) -> None:

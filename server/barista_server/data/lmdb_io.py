@@ -3,6 +3,8 @@
 import errno
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
@@ -163,10 +165,32 @@ def _open_environment(path: str) -> Any:
     with Path(path, "data.mdb").open("rb"):  # says in the usual words that it is missing or may not be read
         pass
     try:
-        return lmdb.open(path, readonly=True, create=False, max_readers=1024)
+        environment = lmdb.open(path, readonly=True, create=False, max_readers=1024)
     except lmdb.Error:
-        pass
-    try:
-        return lmdb.open(path, readonly=True, create=False, lock=False)
-    except lmdb.Error as error:
-        raise DataError(f"{path}: cannot be opened as LMDB: {error}") from None
+        try:
+            environment = lmdb.open(path, readonly=True, create=False, lock=False)
+        except lmdb.Error as error:
+            raise DataError(f"{path}: cannot be opened as LMDB: {error}") from None
+    size = Path(path, "data.mdb").stat().st_size
+    used = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    if size < used and not _whole(path):
+        environment.close()
+        raise DataError(f"{path}: truncated: data.mdb has {size} bytes, its records go on to {used}")
+    return environment
+
+
+_READ_ALL = """
+import lmdb, sys
+with lmdb.open(sys.argv[1], readonly=True, create=False, lock=False) as environment:
+    for _, value in environment.begin(buffers=True).cursor():
+        value[-1:].tobytes()
+"""
+
+
+def _whole(path: str) -> bool:
+    """Whether every record can be read, tried in another process: to touch what is not there ends it.
+
+    A file that is shorter than its pages may be whole: free ones at the end are not always written.
+    """
+    command = [sys.executable, "-c", _READ_ALL, path]
+    return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
