@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
-import traceback
 from pathlib import Path
-from typing import NoReturn
 
-from barista_engine import flags
+from barista_engine import fatal, flags
 from barista_engine.errors import CheckFailed
 from barista_engine.flags import Value
 from barista_engine.glog import Glog
 
 _VERSION = "caffe version 1.0.0\n(barista-caffe, the Caffe-compatible engine of Barista, on PyTorch)"
-_ENGINE = Path(__file__).parent
 _COMMANDS = ("device_query", "test", "time", "train")
 _NEEDED = {  # command -> flags it cannot do without, what for, and the line where Caffe checks it
     "train": [("solver", "Need a solver definition to train.", 177)],
@@ -51,10 +47,8 @@ def main() -> int:
     )
     try:
         _run(words[0], values, log)
-    except CheckFailed as error:
-        _abort(log, error.place, error.message, error)
     except Exception as error:  # whatever it is, the log must end with an F line that says where
-        _abort(log, *_unexpected(error), error)
+        fatal.abort(log, *fatal.reason(error), fatal.trace(error))
     return 0
 
 
@@ -88,31 +82,6 @@ def _run(command: str, values: dict[str, Value], log: Glog) -> None:
         for name in _COMMANDS:
             log.error("caffe.cpp:67", f"\t{name}")
         raise CheckFailed(f"Unknown action: {command}", "caffe.cpp", 69)
-
-
-def _abort(log: Glog, place: str, message: str, error: BaseException) -> NoReturn:
-    """The F line, where it came from, and the end by SIGABRT (134 in a shell), without a core file."""
-    log.fatal(place, message)
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [
-        f"    @ {Path(frame.filename).name}:{frame.lineno}  {frame.name}()\n" for frame in reversed(frames)
-    ]
-    log.raw("*** Check failure stack trace: ***\n" + "".join(lines))
-    sys.stdout.flush()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    os.abort()
-
-
-def _unexpected(error: Exception) -> tuple[str, str]:
-    """Place and words for an error that no check foresaw: our innermost frame, the error and its notes."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_ENGINE)]
-    place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "caffe.cpp:0"
-    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-    text = " ".join(str(error).split())
-    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
-        return place, f"Check failed: error == cudaSuccess (2 vs. 0)  out of memory{notes} {text}"
-    return place, f"{type(error).__name__}: {text}{notes}"
 
 
 if __name__ == "__main__":

@@ -5,23 +5,29 @@ from __future__ import annotations
 from barista_engine.glog import Glog
 from barista_engine.hdf5_data import Hdf5Source
 from barista_engine.image_data import ImageSource
-from barista_engine.prefetch import Source
+from barista_engine.prefetch import Deal, Source
+from barista_engine.ranks import Order, Ranks
 from barista_engine.records import RecordSource
 from barista_engine.rng import LibraryRandom, Stream
 from barista_engine.transform import is_random
 from barista_engine.window_data import WindowSource
-from barista_server.caffe.schema import LayerParameter, Phase
+from barista_server.caffe.schema import TRAIN, LayerParameter, Phase
 
 
 class DataSources:
     """Opens the sources of data layers, called by a net while it creates them, and closes them at the end.
 
     A source has random numbers of its own, seeded by the net's stream as Caffe does: by its place among all
-    that draws from it.
+    that draws from it. In the TRAIN phase records are dealt among `ranks`, which all walk through them in the
+    same order.
     """
 
-    def __init__(self, log: Glog, stream: Stream) -> None:
+    def __init__(self, log: Glog, stream: Stream, ranks: Ranks | None = None) -> None:
         self._log = log
+        self._ranks = ranks or Ranks()
+        self._lists = 0
+        if self._ranks.rank == 0:
+            self._ranks.orders.clear()
         self._stream = stream
         self._library = LibraryRandom()
         self._open: list[Source] = []
@@ -30,7 +36,9 @@ class DataSources:
     def __call__(self, layer: LayerParameter, phase: int, tops: int) -> Source:
         """The source of a data layer of `tops` tops. CheckFailed when it cannot be read."""
         if layer.type == "HDF5Data":
-            source: Source = Hdf5Source(layer, tops, self._library, first=not self._hdf5_seen)
+            deal = self._deal(phase)
+            random = self._library if deal.count == 1 else LibraryRandom()  # test nets draw on the root only
+            source: Source = Hdf5Source(layer, tops, random, deal, first=not self._hdf5_seen)
             self._hdf5_seen = True
         else:
             source = self._prefetched(layer, Phase.ValueType(phase), tops)
@@ -43,15 +51,32 @@ class DataSources:
             stream.word()  # Caffe seeds the transformer twice
         source: RecordSource | ImageSource | WindowSource
         if layer.type == "ImageData":
-            source = ImageSource(layer, phase, stream, self._log)
+            order = self._order(layer, phase)
+            source = ImageSource(layer, phase, order, self._deal(phase), self._log)
         elif layer.type == "WindowData":
             source = WindowSource(layer, stream, self._log)
         else:
-            source = RecordSource(layer, phase, tops, self._log)
+            source = RecordSource(layer, phase, tops, self._deal(phase), self._log)
         if random:
             source.seed(stream.word())
         stream.word()  # the seed of the reading thread, which draws nothing
         return source
+
+    def _deal(self, phase: int) -> Deal:
+        """Test nets are the root's alone."""
+        return Deal(self._ranks.rank, self._ranks.count) if phase == TRAIN else Deal()
+
+    def _order(self, layer: LayerParameter, phase: int) -> Order:
+        """How to walk through a list of images: as this rank has drawn it, or as the root has."""
+        param = layer.image_data_param
+        seed = self._stream.word() if param.shuffle else 0
+        drawn = Order(seed, self._stream.below(param.rand_skip) if param.rand_skip else 0)
+        if phase != TRAIN:
+            return drawn
+        if self._ranks.rank == 0:
+            self._ranks.orders.append(drawn)
+        self._lists += 1
+        return self._ranks.orders[self._lists - 1]
 
     def close(self) -> None:
         """End the prefetch threads."""

@@ -25,6 +25,7 @@ class Flag:
 
 FLAGS = (
     Flag("gpu", "", "Run in GPU mode on the given device ids, separated by ','; 'all' uses every one."),
+    Flag("ranks", 0, "Processes on this machine that train together; 0: one for each GPU given."),
     Flag("solver", "", "The solver definition, a protocol buffer text file."),
     Flag("model", "", "The model definition, a protocol buffer text file."),
     Flag("phase", "", "Network phase, TRAIN or TEST. Only used for 'time'."),

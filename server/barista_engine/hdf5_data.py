@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from barista_engine.errors import CheckFailed
-from barista_engine.prefetch import Batch, Source
+from barista_engine.prefetch import Batch, Deal, Source
 from barista_engine.rng import LibraryRandom
 from barista_server.caffe.errors import WeightsError
 from barista_server.caffe.hdf5 import blob_of, guarded
@@ -23,7 +23,9 @@ class Hdf5Source(Source):
     With `shuffle`, files and the rows inside a file come in random order; a batch may span files.
     """
 
-    def __init__(self, layer: LayerParameter, tops: int, random: LibraryRandom, *, first: bool) -> None:
+    def __init__(
+        self, layer: LayerParameter, tops: int, random: LibraryRandom, deal: Deal, *, first: bool
+    ) -> None:
         """`first` adds the line Caffe prints once. Raises CheckFailed for files that cannot be read."""
         super().__init__()
         param = layer.hdf5_data_param
@@ -38,7 +40,7 @@ class Hdf5Source(Source):
             )
         self._names = list(layer.top)[:tops]
         self._batch, self._shuffle = param.batch_size, param.shuffle
-        self._random = random
+        self._random, self._deal, self._others = random, deal, deal.others()
         try:
             self._files = Path(param.source).read_text("utf-8", "surrogateescape").split()
         except OSError:
@@ -68,17 +70,24 @@ class Hdf5Source(Source):
         parts: list[list[NDArray[np.float32]]] = [[] for _ in self._columns]
         missing = self._batch
         while missing:
-            taken = self._rows[self._row : self._row + missing]
+            step = self._deal.count
+            taken = self._rows[self._row + self._others :: step][:missing]
             for part, column in zip(parts, self._columns, strict=True):
                 part.append(column[taken])
             missing -= len(taken)
-            self._row += len(taken)
-            if self._row == len(self._rows):
-                self._advance()
+            self._pass(self._others + step * len(taken))
         return [torch.from_numpy(np.concatenate(part)) for part in parts]
 
     def close(self) -> None:
         """Nothing runs in the background here."""
+
+    def _pass(self, rows: int) -> None:
+        """Go on by so many rows, those of other ranks behind our last one included, up to the file's end."""
+        left = len(self._rows) - self._row
+        self._others = max(0, rows - left)
+        self._row += min(rows, left)
+        if self._row == len(self._rows):
+            self._advance()
 
     def _advance(self) -> None:
         """Go on behind the last row of a file: to the next file, or to the first row of the only one."""

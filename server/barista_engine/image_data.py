@@ -10,7 +10,8 @@ import torch
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
 from barista_engine.images import decode, resize
-from barista_engine.prefetch import Batch, PrefetchSource
+from barista_engine.prefetch import Batch, Deal, PrefetchSource
+from barista_engine.ranks import Order
 from barista_engine.rng import Stream
 from barista_engine.transform import Pixels, Transformer
 from barista_server.caffe.schema import LayerParameter, Phase
@@ -23,7 +24,9 @@ _NUMBER = re.compile(r"\s*([+-]?)(?=[0-9])0*([0-9]*)")
 class ImageSource(PrefetchSource):
     """Images in the order of the list, or in a new random order for every pass over it, transformed."""
 
-    def __init__(self, layer: LayerParameter, phase: Phase.ValueType, stream: Stream, log: Glog) -> None:
+    def __init__(
+        self, layer: LayerParameter, phase: Phase.ValueType, order: Order, deal: Deal, log: Glog
+    ) -> None:
         """Raises CheckFailed when the list or its first image cannot be read."""
         super().__init__(layer.name, layer.data_param.prefetch, log)
         self._param = param = layer.image_data_param
@@ -33,15 +36,16 @@ class ImageSource(PrefetchSource):
             condition = "(new_height == 0 && new_width == 0) || (new_height > 0 && new_width > 0)"
             raise CheckFailed(f"Check failed: {condition} {message} {self._where}", _FILE, 33)
         self.log_lines.append((f"{_FILE}:38", f"Opening file {param.source}"))
+        self._deal = deal
         self._images = read_list(param.source, self._where)
         if param.shuffle:
             self.log_lines.append((f"{_FILE}:53", "Shuffling data"))
-            self._order = Stream(stream.word())
+            self._order = Stream(order.seed)
             self._order.shuffle(self._images)
         self.log_lines.append((f"{_FILE}:63", f"A total of {len(self._images)} images."))
         self._next = 0
         if param.rand_skip:
-            self._skip(stream.below(param.rand_skip))
+            self._skip(order.skip)
         self._transformer = Transformer(layer.transform_param, phase, log)
         self._transformer.where = self._where
         first = self._read(self._images[self._next][0])
@@ -66,16 +70,21 @@ class ImageSource(PrefetchSource):
     def _load(self) -> Batch:
         images, labels = [], []
         for _ in range(self._param.batch_size):
+            for _ in range(self._deal.others()):
+                self._advance()
             name, label = self._images[self._next]
             images.append(self._read(name))
             labels.append(label)
-            self._next += 1
-            if self._next == len(self._images):
-                self._next = 0
-                if self._param.shuffle:
-                    self._order.shuffle(self._images)
+            self._advance()
         data = self._transformer.each(images, self._where)
         return [torch.from_numpy(data), torch.tensor(labels, dtype=torch.float32)]
+
+    def _advance(self) -> None:
+        self._next += 1
+        if self._next == len(self._images):
+            self._next = 0
+            if self._param.shuffle:
+                self._order.shuffle(self._images)
 
     def _read(self, name: str) -> Pixels:
         path = self._param.root_folder + name

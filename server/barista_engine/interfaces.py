@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
-
-import torch
+from typing import TYPE_CHECKING, Protocol
 
 from barista_server.caffe.schema import LayerParameter
+
+if TYPE_CHECKING:
+    import torch
 
 Shape = tuple[int, ...]
 

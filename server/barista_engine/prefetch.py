@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from queue import Empty, Full, Queue
 
 import torch
@@ -13,6 +14,21 @@ from barista_engine.glog import Glog
 from barista_engine.interfaces import Shape
 
 Batch = list[torch.Tensor]
+
+
+@dataclass(slots=True)
+class Deal:
+    """Records dealt to ranks like cards: rank r of n takes those at r, r + n, ... of a walk without end."""
+
+    rank: int = 0
+    count: int = 1
+    _begun: bool = False
+
+    def others(self) -> int:
+        """How many records go to others before the next one that is ours."""
+        others = self.count - 1 if self._begun else self.rank
+        self._begun = True
+        return others
 
 
 class Source(ABC):

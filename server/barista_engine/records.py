@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
 from barista_engine.images import decode
-from barista_engine.prefetch import Batch, PrefetchSource
+from barista_engine.prefetch import Batch, Deal, PrefetchSource
 from barista_engine.rng import Stream
 from barista_engine.transform import Pixels, Transformer
 from barista_server.caffe.schema import Datum, LayerParameter, Phase
@@ -36,6 +36,10 @@ class Records(ABC):
     @abstractmethod
     def take(self) -> tuple[Datum, bool]:
         """The next record, and whether it is the last before the first comes again."""
+
+    @abstractmethod
+    def skip(self) -> bool:
+        """Pass the next record over; whether it is the last before the first comes again."""
 
     @abstractmethod
     def close(self) -> None:
@@ -63,9 +67,11 @@ class LmdbRecords(Records):
         return self._read(0)
 
     def take(self) -> tuple[Datum, bool]:
-        datum = self._read(self._next)
+        return self._read(self._next), self.skip()
+
+    def skip(self) -> bool:
         self._next = (self._next + 1) % self._count
-        return datum, self._next == 0
+        return self._next == 0
 
     def close(self) -> None:
         self._reader.close()
@@ -108,12 +114,14 @@ class LevelDbRecords(Records):
             return self._parse(cursor.value())
 
     def take(self) -> tuple[Datum, bool]:
-        datum = self._parse(self._cursor.value())
+        return self._parse(self._cursor.value()), self.skip()
+
+    def skip(self) -> bool:
         self._cursor.next()
         last = not self._cursor.valid()
         if last:
             self._cursor.seek_to_first()
-        return datum, last
+        return last
 
     def close(self) -> None:
         self._cursor.close()
@@ -133,7 +141,9 @@ def _empty(kind: str, where: str) -> CheckFailed:
 class RecordSource(PrefetchSource):
     """Batches of a Data layer: records in order, decoded where they are images, transformed."""
 
-    def __init__(self, layer: LayerParameter, phase: Phase.ValueType, tops: int, log: Glog) -> None:
+    def __init__(
+        self, layer: LayerParameter, phase: Phase.ValueType, tops: int, deal: Deal, log: Glog
+    ) -> None:
         """Raises CheckFailed when the database cannot be read or its records do not fit the layer."""
         param = layer.data_param
         super().__init__(layer.name, param.prefetch, log)
@@ -141,9 +151,12 @@ class RecordSource(PrefetchSource):
             raise CheckFailed(
                 f"Check failed: batch_size > 0 (0 vs. 0) layer {layer.name}", "data_layer.cpp", 30
             )
-        self._tops, self._batch = tops, param.batch_size
+        self._tops, self._batch, self._deal = tops, param.batch_size, deal
         self._where = f"(layer {layer.name}, {param.source})"
         self._color = self._forced_color(layer)
+        if deal.count > 1 and param.backend == param.LEVELDB:
+            message = "Only one process can read a LevelDB: convert it to LMDB to train with several"
+            raise CheckFailed(f"{message} {self._where}", "data_layer.cpp", 36)
         self._records = (LmdbRecords if param.backend == param.LMDB else LevelDbRecords)(
             param.source, layer.name
         )
@@ -187,10 +200,15 @@ class RecordSource(PrefetchSource):
         return batch
 
     def _advance(self) -> Datum:
+        for _ in range(self._deal.others()):
+            self._note_end(self._records.skip())
         datum, last = self._records.take()
+        self._note_end(last)
+        return datum
+
+    def _note_end(self, last: bool) -> None:
         if last:
             self._log.info("data_layer.cpp:73", "Restarting data prefetching from start.")
-        return datum
 
     def _transformed(self, data: list[Datum]) -> NDArray[np.float32]:
         """All records of a batch, transformed at once where they hold plain bytes of one shape."""

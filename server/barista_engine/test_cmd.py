@@ -33,7 +33,7 @@ def open_net(flags: dict[str, Value], phase: Phase.ValueType, log: Glog) -> tupl
     """The net of ``--model`` in `phase` on the device of ``--gpu``, and its data. Raises CheckFailed."""
     gpus = parse_gpus(str(flags["gpu"]))
     log.info("caffe.cpp:275", f"Use GPU with device ID {gpus[0]}" if gpus else "Use CPU.")
-    device = open_device(gpus)
+    device = open_device(gpus[0] if gpus else None)  # of several the first, as Caffe does
     param = read_net(str(flags["model"]), phase, int(flags["level"]), str(flags["stage"]).split(","), log)
     stream = open_stream()
     sources = DataSources(log, stream)

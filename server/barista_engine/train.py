@@ -14,8 +14,9 @@ from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog, number
 from barista_engine.lr import advance_step, learning_rate
 from barista_engine.net import Net
+from barista_engine.ranks import Ranks
 from barista_engine.readers import log_upgrade, solver_test_nets, solver_train_net
-from barista_engine.rng import open_stream
+from barista_engine.rng import Stream, open_stream
 from barista_engine.signals import Action
 from barista_engine.solvers import Updater, check_solver
 from barista_server.caffe.prototxt import to_text
@@ -50,7 +51,8 @@ class SmoothedLoss:
 class Solver:
     """A solver with its nets, as `caffe train` runs it. Everything it tells goes to `log`.
 
-    `iteration` is the number of updates made so far.
+    `iteration` is the number of updates made so far, `current_step` the learning rate policy's counter,
+    `seed` what the random numbers began with.
     """
 
     def __init__(
@@ -60,9 +62,12 @@ class Solver:
         device: torch.device,
         log: Glog,
         requested: Callable[[], Action] = lambda: Action.NONE,
+        ranks: Ranks | None = None,
     ) -> None:
         """Builds the nets and loads `param.weights`. `param` is brought up to date; `requested` is polled.
 
+        With `ranks`, this is one of the solvers that train together; all of them have the same settings
+        for the training net, for `display` and for the update rule.
         Raises CheckFailed for everything Caffe would refuse.
         """
         check_solver(param)
@@ -77,9 +82,13 @@ class Solver:
         self._log = log
         self._requested = requested
         self._stopping = False
-        self._step = 0
-        self._device, self._stream = device, open_stream(param.random_seed)
-        self._sources = DataSources(log, self._stream)
+        self.current_step = 0
+        self._ranks = ranks or Ranks()
+        self.device, self._stream = device, open_stream(param.random_seed)
+        self.seed = self._stream.seed
+        if self._ranks.rank:
+            self._stream = Stream(self.seed + self._ranks.rank)
+        self._sources = DataSources(log, self._stream, self._ranks)
         self.net = self._build(solver_train_net(param, log))
         tests = solver_test_nets(param, log)
         for source in tests:
@@ -98,7 +107,7 @@ class Solver:
             log_upgrade(source.notes, self._log)
         net = Net(
             source.param,
-            device=self._device,
+            device=self.device,
             stream=self._stream,
             log=self._log,
             sources=self._sources,
@@ -115,7 +124,11 @@ class Solver:
 
     def restore(self, path: str) -> None:
         """Go on from a solver state and the weights it names. Raises CheckFailed."""
-        self.iteration, self._step = snapshot.restore(path, self.net, self.updater, self._log)
+        self.iteration, self.current_step = snapshot.restore(path, self.net, self.updater, self._log)
+
+    def state(self) -> list[Tensor]:
+        """What a solver has learned, on its device: weights, statistics, history."""
+        return [*(param.value for param in self.net.learnable), *self.updater.history]
 
     def solve(self) -> None:
         """Train to max_iter or until told to stop, with snapshots, tests and the closing lines."""
@@ -134,8 +147,8 @@ class Solver:
             with torch.no_grad():
                 loss = self.net.forward()
             self._smoothed.add(loss, self.iteration - start)
-            shown = number(self._smoothed.value.item())
-            log.info("solver.cpp:327", f"Iteration {self.iteration}, loss = {shown}")
+            [[shown]] = self._ranks.mean([[self._smoothed.value.item()]])
+            log.info("solver.cpp:327", f"Iteration {self.iteration}, loss = {number(shown)}")
         if self._due(param.test_interval):
             self._test_all()
         log.info("solver.cpp:332", "Optimization Done.")
@@ -146,11 +159,13 @@ class Solver:
         start = self.iteration
         self._smoothed = SmoothedLoss(param.average_loss)
         shown_at, shown_time = start, time.monotonic()
-        while self.iteration < start + iterations:
-            if self._due(param.test_interval) and (self.iteration > 0 or param.test_initialization):
+        while True:
+            more = self.iteration < start + iterations and not self._stopping
+            if more and self._due(param.test_interval) and (self.iteration > 0 or param.test_initialization):
                 self._test_all()
-                if self._stopping:
-                    break
+            self._stopping = self._ranks.agree(self._stopping)
+            if self._stopping or not more:
+                break
             self.net.debug_info = param.debug_info and self._due(param.display)
             self._smoothed.add(self._forward_backward(), self.iteration - start)
             if self._due(param.display):
@@ -163,11 +178,10 @@ class Solver:
                 self.snapshot()
             if request is Action.STOP:
                 self._stopping = True
-                break
 
     def snapshot(self) -> None:
         """Write weights and solver state of this iteration, as the solver's prefix and format say."""
-        snapshot.write(self.param, self.iteration, self._step, self.net, self.updater, self._log)
+        snapshot.write(self.param, self.iteration, self.current_step, self.net, self.updater, self._log)
 
     def _due(self, interval: int) -> bool:
         return interval > 0 and self.iteration % interval == 0
@@ -175,7 +189,7 @@ class Solver:
     def _forward_backward(self) -> Tensor:
         """Accumulate gradients over iter_size passes; the mean loss as a 0-dim tensor."""
         self.updater.clear_gradients()
-        total = torch.zeros((), device=self._device)
+        total = torch.zeros((), device=self.device)
         for _ in range(self.param.iter_size):
             total = total + self.net.forward().detach()
             self.net.backward()
@@ -183,15 +197,19 @@ class Solver:
 
     def _display(self, iterations: int, seconds: float) -> None:
         rate = iterations / seconds if seconds else 0.0
+        outputs = self.net.output_values()
+        means = self._ranks.mean(
+            [[self._smoothed.value.item()], *[values.tolist() for _, values, _ in outputs]]
+        )
         self._log.info(
             "solver.cpp:239",
             f"Iteration {self.iteration} "
             f"({number(rate)} iter/s, {number(seconds)}s/{self.param.display} iters), "
-            f"loss = {number(self._smoothed.value.item())}",
+            f"loss = {number(means[0][0])}",
         )
         index = 0
-        for name, values, weight in self.net.output_values():
-            for value in values.tolist():
+        for (name, _, weight), values in zip(outputs, means[1:], strict=True):
+            for value in values:
                 line = (
                     f"    Train net output #{index}: {name} = {number(value)}{_contribution(value, weight)}"
                 )
@@ -199,14 +217,15 @@ class Solver:
                 index += 1
 
     def _update(self) -> None:
-        step = advance_step(self.param, self.iteration, self._step)
-        if self.param.lr_policy == "multistep" and step > self._step:
+        step = advance_step(self.param, self.iteration, self.current_step)
+        if self.param.lr_policy == "multistep" and step > self.current_step:
             message = f"MultiStep Status: Iteration {self.iteration}, step = {step}"
             self._log.info("sgd_solver.cpp:50", message)
-        self._step = step
+        self.current_step = step
         rate = learning_rate(self.param, self.iteration, step)
         if self._due(self.param.display):
             self._log.info("sgd_solver.cpp:112", f"Iteration {self.iteration}, lr = {number(rate)}")
+        self._ranks.average_gradients(self.net.learnable)
         self.updater.apply(rate, self.iteration)
         self.iteration += 1
 
@@ -221,7 +240,7 @@ class Solver:
         net.share_weights(self.net)
         batches = self.param.test_iter[index]
         sums: list[tuple[str, Tensor, float]] = []
-        loss = torch.zeros((), device=self._device)
+        loss = torch.zeros((), device=self.device)
         with torch.no_grad():
             for _ in range(batches):
                 self._obey()

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import signal
+import sys
+
+import psutil
 
 from barista_server.api.messages import (
     NewSession,
@@ -14,7 +20,7 @@ from barista_server.api.messages import (
     State,
 )
 
-from .agents import Root, Watcher, follow_through_kills, until
+from .agents import Root, Watcher, exists, follow_through_kills, until
 
 
 async def test_the_digits_template_trains_pauses_and_finishes(root: Root, watcher: Watcher) -> None:
@@ -55,6 +61,34 @@ async def test_the_engine_trains_on_through_kills_of_the_agent(root: Root, watch
     log = await follow_through_kills(root, 3)
     shown = [int(number) for number in re.findall(rb"Iteration (\d+) \(", log)]
     assert shown == list(range(len(shown))), "an iteration was lost or came twice"
+
+
+async def test_two_processes_that_train_together_pause_and_go_on(root: Root, watcher: Watcher) -> None:
+    entry = {"name": "two", "argv": [sys.executable, "-m", "barista_engine.cli", "--ranks=2"]}
+    (root.path / "caffes.json").write_text(json.dumps([entry]))
+    link = watcher.link
+    await link.call(NewSession(template="lenet-digits", caffe="two"), SessionReply)
+    solver = root.session() / "solver.prototxt"
+    text = re.sub(r"(?m)^(display|test_interval):.*", r"\1: 5", solver.read_text())
+    solver.write_text(re.sub(r"(?m)^max_iter:.*", "max_iter: 100000", text))
+    await link.call(StartSession(session="1"), SessionReply)
+    await watcher.trains(1)
+    caffe = psutil.Process(root.process()["caffe_pid"])
+    (other,) = caffe.children()
+    await link.call(SnapshotSession(session="1"), SnapshotReply, 60)
+    await link.call(PauseSession(session="1"), SessionReply)
+    paused = await watcher.state(State.PAUSED, State.FAILED)
+    assert paused.state is State.PAUSED, paused.problems
+    assert not exists(other.pid)
+    await link.call(StartSession(session="1"), SessionReply)
+    await until(lambda: len(watcher.sessions["1"].runs) == 2, "the second run")
+    await watcher.iteration(paused.iteration + 5)
+    (other,) = psutil.Process(root.process(2)["caffe_pid"]).children()
+    os.kill(other.pid, signal.SIGKILL)
+    failed = await watcher.state(State.FAILED)
+    assert failed.runs[1].resumed_from == paused.iteration
+    assert f"Rank 1 of 2 (pid {other.pid})" in failed.problems[0].text
+    assert "memory" in (failed.problems[0].hint or "")
 
 
 async def test_a_broken_database_fails_with_caffes_own_words(root: Root, watcher: Watcher) -> None:

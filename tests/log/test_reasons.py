@@ -38,6 +38,12 @@ K = Kind
         ("throwing an instance of 'std::bad_alloc': std::bad_alloc", K.MEMORY, {}),
         ("Cannot use GPU in CPU-only Caffe: check mode.", K.BUILD, {}),
         ("Multi-GPU execution not available - rebuild with USE_NCCL", K.BUILD, {}),
+        ("Rank 1 of 2 (pid 4711 on night) was killed by SIGKILL", K.SIGNAL, {}),
+        (
+            "Rank 1 of 2 (pid 4711): Check failed: fd != -1 (-1 vs. -1) File not found: net.prototxt",
+            K.FILE,
+            {"file": "net.prototxt"},
+        ),
         (
             "Check failed: fd != -1 (-1 vs. -1) File not found: models/a b.prototxt",
             K.FILE,

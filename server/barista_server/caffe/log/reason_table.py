@@ -316,6 +316,11 @@ TABLE: list[tuple[Kind, str, str]] = [
         r"^SIGKILL$",
         "Nobody but the system kills without a word: out of memory is the usual reason.",
     ),
+    (
+        Kind.SIGNAL,
+        r"^Rank \d+ of \d+ \([^)]*\) was killed by SIGKILL",
+        "Out of memory is the usual reason: each process holds the whole net; take fewer.",
+    ),
     (Kind.SIGNAL, r"^SIGTERM$", "Somebody ended it from outside; start goes on from the newest snapshot."),
     (Kind.SIGNAL, r"^SIGSEGV$", "caffe itself crashed: the log may say where."),
     (Kind.SIGNAL, r"^SIGHUP$", "It was told to take a snapshot before it could: start it again."),
