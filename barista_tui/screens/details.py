@@ -23,12 +23,12 @@ REFRESH = 0.5
 """Seconds between two looks at the session."""
 
 
-def problem_lines(problem: Problem) -> list[Content]:
+def problem_lines(problem: Problem, tone: str = "$error") -> list[Content]:
     """A reason with its place, and what to do about it."""
     where = problem.file or ""
     if where and problem.line is not None:
         where += f":{problem.line}"
-    lines = [Content.assemble((f"{where}  " if where else "", "$dim"), (problem.text, "$error"))]
+    lines = [Content.assemble((f"{where}  " if where else "", "$dim"), (problem.text, tone))]
     if problem.hint:
         lines.append(Content.assemble(("  → ", "$dim"), (problem.hint, "$foreground")))
     return lines
@@ -116,6 +116,8 @@ class DetailsScreen(ModalScreen[int | None]):
         ]
         for problem in session.problems:
             lines += [Content(""), *problem_lines(problem)]
+        for warning in session.warnings:
+            lines += [Content(""), *problem_lines(warning, "$warning")]
         if session.runs:
             lines += [Content(""), Content.styled("Runs", "$accent")]
             lines += [Content(run_words(run)) for run in session.runs[-6:]]

@@ -110,6 +110,8 @@ def details(session: SessionInfo) -> list[str]:
     lines = [f"{name:<{column}}  {text}" for name, text in shown]
     if session.problems:
         lines += ["", "problems", *output.problem_lines(session.problems)]
+    if session.warnings:
+        lines += ["", "warnings", *output.problem_lines(session.warnings)]
     if session.runs:
         lines += ["", "runs", *map(_run_line, session.runs)]
     if session.snapshots:

@@ -56,6 +56,10 @@ async def new(args: argparse.Namespace) -> Exit:
         output.say(f"{session.id}  {output.one_line(session.name)}  {output.state_word(session)}")
         for line in output.problem_lines(session.problems):
             output.say(line)
+        if session.warnings:
+            output.say("warnings:")
+        for line in output.problem_lines(session.warnings):
+            output.say(line)
         if session.problems:
             output.say(f"Correct that in {session.folder}, then: barista start {session.id}")
     return Exit.OK

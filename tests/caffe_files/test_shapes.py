@@ -355,7 +355,7 @@ def test_types_of_forks_are_warned_about_and_leave_shapes_open() -> None:
     shapes = built(text)
     assert [(problem.severity, problem.layer) for problem in shapes.problems] == [
         ("warning", "n"),
-        ("warning", "c"),
+        ("error", "c"),
     ]
     assert shapes.problems[1].message == "layer 'c': Unknown layer type: convolution"
     assert shapes.problems[1].hint == 'did you mean "Convolution"?'

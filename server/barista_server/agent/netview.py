@@ -9,7 +9,7 @@ from pathlib import Path
 from barista_server.agent.errors import CallError
 from barista_server.agent.freemem import free_memory
 from barista_server.api import messages as m
-from barista_server.caffe import check
+from barista_server.caffe import check, check_net
 from barista_server.caffe.errors import NetError
 from barista_server.caffe.layer_types import may_have_loss
 from barista_server.caffe.memory import Device, LayerMemory, net_memory
@@ -78,7 +78,7 @@ def describe(call: m.DescribeNet, folder: Path | None) -> m.NetReport:
         if call.phase and call.phase != Phase.Name(source.state.phase).lower():
             continue
         problems.update(
-            dict.fromkeys(check.net_problems(source, found.folder, found.main, found.unknown(source), stored))
+            dict.fromkeys(check_net.net_problems(source, found.folder, found.main, found.unknown(source), stored))
         )
         views.append(_view(source, title, found, stored))
     told = [_problem(problem) for problem in problems if problem.severity == "error"]
@@ -220,9 +220,9 @@ def _unreadable(
 
 def _view(source: NetSource, title: str, found: _Found, stored: Stored) -> m.NetView:
     state = source.state
-    places = check.places_in(source, found.folder)
+    places = check_net.places_in(source, found.folder)
     lines = [place.line if place else None for place in places]
-    opaque = check.opaque_layers(places, found.unknown(source))
+    opaque = check_net.opaque_layers(places, found.unknown(source))
     train = state.phase == TRAIN
     try:
         shapes = net_shapes(source.param, state, stored, opaque)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -55,6 +56,7 @@ class Session:
         """Held by whatever changes the session as a whole."""
         self._max_iter = 0
         self._defects: list[Problem] = []
+        self._warnings: list[Problem] = []
         self._checked: tuple[int, ...] | None = None
         self._looking = asyncio.Lock()
 
@@ -103,6 +105,7 @@ class Session:
             device=self.meta.device,
             parent=self.meta.parent,
             problems=self._defects if self.state is State.INVALID else problems,
+            warnings=self._warnings,
             iteration=self.iteration,
             max_iter=self.max_iter,
             loss=facts.loss,
@@ -161,7 +164,9 @@ class Session:
         if stamp == self._checked and not again:
             return
         self._checked = stamp
-        self._defects, self._max_iter = await asyncio.to_thread(_inspect, self.folder)
+        found = await asyncio.to_thread(_inspect, self.folder, self.meta.device)
+        self._defects, self._max_iter = found.defects, found.max_iter
+        self._warn(found.warnings, quietly=trusted)
         self.changed()
         if self.state in LIVE:
             return
@@ -175,6 +180,14 @@ class Session:
                 self.happen(self.last.verdict.happening)
         if self.state is State.FINISHED and self._max_iter > self.iteration:
             self.happen(Happening.MORE_TO_DO)
+
+    def _warn(self, warnings: list[Problem], quietly: bool) -> None:
+        """Keep what is odd about the files, and tell what is new about it."""
+        for problem in warnings:
+            if problem not in self._warnings and not quietly:
+                where = f"{problem.file}:{problem.line}: " if problem.line else ""
+                self.tell(f"{where}{problem.text}" + (f" ({problem.hint})" if problem.hint else ""))
+        self._warnings = warnings
 
     def edited(self) -> bool:
         """Solver or net were written since they were judged. Blocks briefly."""
@@ -314,22 +327,33 @@ def _stamp(folder: Folder) -> tuple[int, ...]:
     return tuple(stamp)
 
 
-def _inspect(folder: Folder) -> tuple[list[Problem], int]:
-    """What is wrong with the files, and max_iter. Blocks."""
+class _Inspection(NamedTuple):
+    """What was found in a session's files: why they cannot be started, what else is odd, max_iter."""
+
+    defects: list[Problem]
+    warnings: list[Problem]
+    max_iter: int
+
+
+def _inspect(folder: Folder, device: str) -> _Inspection:
+    """Judge the files for a device. Blocks."""
     # Imported here: these parse prototxt, which an agent of finished sessions hardly does.
+    from barista_server.agent.graphics import count_gpus, device_problem
     from barista_server.caffe.check import check_session
     from barista_server.caffe.schema import SolverParameter
     from barista_server.caffe.tolerant import read_tolerant
 
-    found = [problem for problem in check_session(folder.path) if problem.severity == "error"]
-    defects = [
-        Problem(text=problem.message, file=problem.file, line=problem.line, hint=problem.hint or None)
-        for problem in found
-    ]
+    found: dict[str, list[Problem]] = {"error": [], "warning": []}
+    for one in check_session(folder.path):
+        problem = Problem(text=one.message, file=one.file, line=one.line, hint=one.hint or None)
+        found[one.severity].append(problem)
     try:
-        return defects, read_tolerant(folder.solver, SolverParameter)[0].max_iter
+        solver = read_tolerant(folder.solver, SolverParameter)[0]
     except (OSError, ValueError):
-        return defects, 0
+        solver = SolverParameter()
+    if absent := device_problem(solver, device, count_gpus(os.environ)):
+        found["error"].append(absent)
+    return _Inspection(found["error"], found["warning"], solver.max_iter)
 
 
 def _trust(shelf: Shelf, folder: Path, record: dict[str, Any]) -> Stamp | None:

@@ -92,6 +92,8 @@ class SessionInfo(Message, frozen=True):
     parent: str | None = None
     problems: list[Problem] = []
     """Reasons of Invalid and Failed, worst first."""
+    warnings: list[Problem] = []
+    """What is odd about the files and does not keep them from being started, as fields of a fork."""
     iteration: int = 0
     max_iter: int = 0
     loss: float | None = None

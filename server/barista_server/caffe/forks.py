@@ -1,6 +1,7 @@
 """What forks of Caffe added to its text files, what of it may be left out, and what is a typing error."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -47,6 +48,15 @@ def forks_with_layer(layer_type: str) -> str:
     """Names of forks that have the layer type; empty if none is known."""
     fact = _table().get(f"type={layer_type}")
     return fact.names if fact else ""
+
+
+def type_meant(layer_type: str, known: Collection[str]) -> str:
+    """The hint for a layer type that is a known one but for capitals or one letter; else nothing."""
+    for other in known:
+        steps = distance(_plain(layer_type), _plain(other))
+        if not steps or (steps == 1 and len(layer_type) >= 6 and _letters(layer_type) != _letters(other)):
+            return f'did you mean "{other}"?'
+    return ""
 
 
 def judge(unknown: UnknownField) -> Judgement:
@@ -144,9 +154,13 @@ def _slip(name: str, known: list[str]) -> str:
     short = min(len(name), len(other))
     if steps > (2 if short >= 6 else 1 if short >= 3 else 0):
         return ""
-    if name != other and re.sub(r"\d", "", name) == re.sub(r"\d", "", other):
+    if name != other and _letters(name) == _letters(other):
         return ""
     return f'did you mean "{other}"?'
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"\d", "", name)
 
 
 def _plain(name: str) -> str:

@@ -9,7 +9,7 @@ from math import prod
 from typing import Literal
 
 from barista_server.caffe.blobshape import Shape, ShapeError, check_blob, need, shape_text
-from barista_server.caffe.forks import forks_with_layer
+from barista_server.caffe.forks import forks_with_layer, type_meant
 from barista_server.caffe.layer_types import LAYER_TYPES, Computed, Source, check_counts
 from barista_server.caffe.net import filter_net, insert_splits, layer_is_in
 from barista_server.caffe.prototxt import nearest
@@ -188,9 +188,10 @@ class _Builder:
         if layer.type not in LAYER_TYPES and layer.type != "Python" and not unnamed:
             message = f"Unknown layer type: {layer.type}" if layer.type else "type is not set"
             forks = forks_with_layer(layer.type)
-            hint = f"it is of {forks}" if forks else nearest(layer.type, list(LAYER_TYPES))
+            slip = "" if forks else type_meant(layer.type, LAYER_TYPES)
+            hint = f"it is of {forks}" if forks else slip or nearest(layer.type, list(LAYER_TYPES))
             problem = ShapeProblem(index, layer.name, f"layer '{layer.name}': {message}", "type", 0, hint,
-                                   "warning" if layer.type else "error")  # fmt: skip
+                                   "warning" if layer.type and not slip else "error")  # fmt: skip
             self.problems.append(problem)
 
     def _shapes(self, layer: LayerParameter) -> tuple[Sequence[Shape | None], list[Shape]] | None:
