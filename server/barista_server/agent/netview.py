@@ -78,7 +78,9 @@ def describe(call: m.DescribeNet, folder: Path | None) -> m.NetReport:
         if call.phase and call.phase != Phase.Name(source.state.phase).lower():
             continue
         problems.update(
-            dict.fromkeys(check_net.net_problems(source, found.folder, found.main, found.unknown(source), stored))
+            dict.fromkeys(
+                check_net.net_problems(source, found.folder, found.main, found.unknown(source), stored)
+            )
         )
         views.append(_view(source, title, found, stored))
     told = [_problem(problem) for problem in problems if problem.severity == "error"]
