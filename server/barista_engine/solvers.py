@@ -54,6 +54,33 @@ def _sgd(solver: SolverParameter, group: Group, gradients: list[Tensor], rate: f
     torch._foreach_sub_(group.values, history)
 
 
+def _sgd_at_once(
+    solver: SolverParameter, group: Group, gradients: list[Tensor], rate: float, decay: float
+) -> None:
+    """L2 decay and _sgd in one pass over memory: a CPU needs less than half the time.
+
+    Torch's history has no rate in it; dampening takes its place there: h = mu h + (1 - dampening) g.
+    """
+    (history,) = group.slots
+    # Beyond what its signature says the kernel takes for granted that all lie in memory alike.
+    alike = [
+        gradient if gradient.stride() == value.stride() else torch.empty_like(value).copy_(gradient)
+        for gradient, value in zip(gradients, group.values, strict=True)
+    ]
+    torch._fused_sgd_(
+        group.values,
+        alike,
+        history,
+        weight_decay=decay,
+        momentum=solver.momentum,
+        lr=1.0,
+        dampening=1 - rate,
+        nesterov=False,
+        maximize=False,
+        is_first_step=False,
+    )
+
+
 def _nesterov(
     solver: SolverParameter, group: Group, gradients: list[Tensor], rate: float, iteration: int
 ) -> None:
@@ -162,6 +189,13 @@ class Updater:
         self._blobs = list(blobs)
         self.steps = [torch.zeros_like(blob.value) for blob in self._blobs] if solver.snapshot_diff else []
         self.history = [torch.zeros_like(blob.value) for _ in range(slots) for blob in self._blobs]
+        self._at_once = (
+            self._rule is _sgd
+            and solver.momentum != 0  # without it the kernel keeps no history
+            and not self.steps
+            and (solver.regularization_type == "L2" or not solver.weight_decay)
+            and all(blob.value.device.type == "cpu" for blob in self._blobs)
+        )
         count = len(self._blobs)
         keys: dict[tuple[float, float], list[int]] = {}
         for index, blob in enumerate(self._blobs):
@@ -191,6 +225,10 @@ class Updater:
             gradients = [_gradient(value) for value in group.values]
             if self._solver.iter_size > 1:
                 torch._foreach_div_(gradients, float(self._solver.iter_size))
+            if self._at_once:
+                decay = self._solver.weight_decay * group.decay_mult
+                _sgd_at_once(self._solver, group, gradients, rate * group.lr_mult, decay)
+                continue
             self._regularize(group, gradients)
             self._move(group, gradients, rate * group.lr_mult, iteration)
 

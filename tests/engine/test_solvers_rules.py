@@ -150,6 +150,19 @@ def test_order_of_clip_normalise_regularise_and_multipliers(kind: str, log: Glog
     )
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_gradient_may_lie_in_memory_otherwise_than_its_blob(momentum: float, log: Glog) -> None:
+    torch.manual_seed(0)
+    start, gradient = torch.randn(3, 4, 5, 5), torch.randn(3, 4, 5, 5)
+    blob = Blob(start.clone(memory_format=torch.channels_last))
+    blob.value.grad = gradient.clone()
+    assert blob.value.stride() != blob.value.grad.stride()
+    updater = Updater(solver(f'type: "SGD" momentum: {momentum} weight_decay: 0.5'), [blob], log)
+    updater.apply(0.1, 0)
+    torch.testing.assert_close(blob.value, start - 0.1 * (gradient + 0.5 * start))
+    torch.testing.assert_close(updater.history[0], 0.1 * (gradient + 0.5 * start))
+
+
 def test_a_small_gradient_is_not_clipped(log: Glog, tmp_path: Path) -> None:
     blob = Blob(torch.zeros(2))
     blob.value.grad = torch.tensor([0.3, 0.4])
