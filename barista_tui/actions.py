@@ -37,6 +37,7 @@ class Ui(Protocol):
     def force_stop(self) -> None: ...
     def snapshot(self) -> None: ...
     def new_session(self) -> None: ...
+    def import_log(self) -> None: ...
     def open_details(self) -> None: ...
     def rename(self) -> None: ...
     def delete(self) -> None: ...
@@ -130,6 +131,15 @@ ACTIONS: tuple[Action, ...] = (
         footer=3,
     ),
     Action(
+        "import",
+        ("i",),
+        "Import log",
+        "Session",
+        "Show a log file of any caffe, wherever it lies, beside the sessions",
+        lambda ui: ui.import_log(),
+        needs_agent,
+    ),
+    Action(
         "open",
         ("enter",),
         "Open",
@@ -153,7 +163,7 @@ ACTIONS: tuple[Action, ...] = (
         ("d", "delete"),
         "Delete",
         "Session",
-        "Move the session and all its files to the trash; u brings it back",
+        "Move the session and all its files to the trash, of an imported log only the entry; u undoes it",
         lambda ui: ui.delete(),
         can_remove,
         footer=7,

@@ -44,6 +44,11 @@ def needs_session(context: Context) -> str | None:
     )
 
 
+def _only_watched(session: SessionInfo) -> str | None:
+    """What caffe does to an imported log is somebody else's."""
+    return "an imported log: only watched" if session.kind == "log" else None
+
+
 def _state_word(session: SessionInfo) -> str:
     return STATES[session.state].word.lower()
 
@@ -54,6 +59,8 @@ def can_toggle(context: Context) -> str | None:
         return refused
     session = context.session
     assert session is not None
+    if watched := _only_watched(session):
+        return watched
     if session.state is State.INVALID:
         return "invalid: press enter for the reasons"
     if session.state is State.FINISHED and 0 < session.max_iter <= session.iteration:
@@ -67,6 +74,8 @@ def can_force(context: Context) -> str | None:
         return refused
     session = context.session
     assert session is not None
+    if watched := _only_watched(session):
+        return watched
     return None if session.state is State.PAUSING else f"{_state_word(session)}: pause first"
 
 
@@ -76,16 +85,19 @@ def can_snapshot(context: Context) -> str | None:
         return refused
     session = context.session
     assert session is not None
+    if watched := _only_watched(session):
+        return watched
     return None if session.state is State.RUNNING else f"{_state_word(session)}: only a running session can"
 
 
 def can_remove(context: Context) -> str | None:
-    """Delete and reset need a session at rest."""
+    """Delete and reset need a session at rest; of an imported log only the entry goes."""
     if refused := needs_session(context):
         return refused
     session = context.session
     assert session is not None
-    return f"{_state_word(session)}: pause first" if session.state in ACTIVE else None
+    at_work = session.state in ACTIVE and session.kind != "log"
+    return f"{_state_word(session)}: pause first" if at_work else None
 
 
 def can_reset(context: Context) -> str | None:
@@ -94,6 +106,8 @@ def can_reset(context: Context) -> str | None:
         return refused
     session = context.session
     assert session is not None
+    if watched := _only_watched(session):
+        return watched
     return None if session.runs or session.snapshots else "nothing to throw away yet"
 
 
@@ -104,8 +118,7 @@ def can_undo(context: Context) -> str | None:
 
 def cause_line(session: SessionInfo) -> int | None:
     """The line of the last run's log that tells why it failed, 1-based."""
-    found = (each.line for each in session.problems if each.file is not None and each.file.endswith(".log"))
-    return next((line for line in found if line is not None), None)
+    return next((each.log_line for each in session.problems if each.log_line is not None), None)
 
 
 def needs_cause(context: Context) -> str | None:

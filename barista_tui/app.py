@@ -87,7 +87,8 @@ class BaristaApp(App[None]):
         sessions = self.store.known.sessions
         if self._connect and self.store.known.epoch:
             cache.save(str(self.target), list(sessions.values()))
-        active = [session.name for session in sessions.values() if session.state is State.RUNNING]
+        ours = [session for session in sessions.values() if session.kind != "log"]
+        active = [session.name for session in ours if session.state is State.RUNNING]
         words = None
         if active:
             names = ", ".join(active[:5]) + (" …" if len(active) > 5 else "")

@@ -18,6 +18,7 @@ HANDLERS = {
     "templates": "listing:templates",
     "caffes": "listing:caffes",
     "new": "new:new",
+    "import": "importing:import_log",
     "start": "running:start",
     "pause": "running:pause",
     "snapshot": "running:snapshot",

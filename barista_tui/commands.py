@@ -105,7 +105,11 @@ class Commands:
     async def delete(self, session: SessionInfo) -> None:
         """Move it to the trash, and say how to get it back."""
         reply = await self._host.call(DeleteSession(session=session.id), TrashReply)
-        self._trashed(reply, f"{session.name} is in the trash")
+        if session.kind == "log":
+            self.trash.append(Trashed(reply.trash, f"{session.name} is off the list"))
+            self._say(f"{session.name} is off the list; the log stays. Press u to undo.", "information")
+        else:
+            self._trashed(reply, f"{session.name} is in the trash")
 
     async def reset(self, session: SessionInfo) -> None:
         """Move its runs and snapshots to the trash, and say how to get them back."""

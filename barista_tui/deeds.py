@@ -78,6 +78,16 @@ class Deeds:
 
         self._screen.app.push_screen(NewSessionScreen(self._screen.app.host), made)
 
+    def import_log(self) -> None:
+        from barista_tui.screens.import_log import ImportScreen
+
+        def made(session: SessionInfo | None) -> None:
+            if session is not None:
+                self._screen.app.store.changed_session(session)
+                self._screen.want(session.id)
+
+        self._screen.app.push_screen(ImportScreen(self._screen.app.host), made)
+
     def open_details(self) -> None:
         from barista_tui.screens.details import DetailsScreen
 

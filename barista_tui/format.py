@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
-from barista_server.api.messages import Notice, SessionInfo, State
+from barista_server.api.messages import Notice, RunInfo, SessionInfo, State
 
 ELLIPSIS = "…"
 UNKNOWN_FIELD = re.compile(r'Message type "[\w.]+" has no field named ("[^"]*")')
@@ -171,6 +171,18 @@ def clock(at: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
+def date(at: float) -> str:
+    """Local day, ``2026-11-25``."""
+    return time.strftime("%Y-%m-%d", time.localtime(at))
+
+
+def ending(run: RunInfo) -> str:
+    """How a run of an imported log ended: ``stopped early``, ``just stops``; empty where processes tell."""
+    if run.ending == "open":
+        return "going on" if run.ended is None else "just stops"
+    return run.ending
+
+
 def notice_prefix(notice: Notice) -> str:
     """``[14:02:31, Session 7]``."""
     return f"[{clock(notice.time)}, {notice.caller}]"
@@ -179,6 +191,14 @@ def notice_prefix(notice: Notice) -> str:
 def _within_a_sentence(text: str) -> str:
     """``It was told`` as ``it was told``; abbreviations and names of one letter stay."""
     return text[0].lower() + text[1:] if text[:1].isupper() and text[1:2].islower() else text
+
+
+_REASONED = {State.FAILED, State.INVALID, State.INTERRUPTED}
+
+
+def has_reason(session: SessionInfo) -> bool:
+    """Its problems say why it is in its state."""
+    return bool(session.problems) and session.state in _REASONED
 
 
 def reason(session: SessionInfo) -> str:
@@ -190,7 +210,8 @@ def reason(session: SessionInfo) -> str:
     if worst.hint and "\n" not in worst.hint:
         text = f"{text}, {_within_a_sentence(worst.hint)}"
     # Of a log, its cause is worth the row's few cells; the place is in the details.
-    where = "" if worst.file is None or worst.file.endswith(".log") else worst.file
+    in_log = worst.log_line is not None and worst.log_line == worst.line
+    where = "" if in_log or worst.file is None else worst.file
     if where and worst.line is not None:
         where = f"{where}:{worst.line}"
     more = f" (+{len(session.problems) - 1} more)" if len(session.problems) > 1 else ""

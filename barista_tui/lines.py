@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from barista_server.api.messages import LogLine
+from barista_server.api.messages import LogLine, RunInfo, SessionInfo
 
 BLOCK = 256
 """Lines fetched at once."""
@@ -29,6 +29,13 @@ class Window:
 
     start: int
     count: int
+
+
+def shown_log(session: SessionInfo) -> RunInfo | None:
+    """The run whose log the console shows: the last one; of an imported log the whole file."""
+    if session.log is not None:
+        return RunInfo(number=0, started=0.0, log_size=session.log.size, lines=session.log.lines)
+    return session.runs[-1] if session.runs else None
 
 
 class LineCache:

@@ -15,6 +15,9 @@ SPARK_WIDTH = 12
 MOVING = {State.RUNNING, State.PAUSING, State.QUEUED}
 """States that may have changed since the last news; the others last."""
 
+LOG_GLYPH = "≡"
+"""Stands before the name of an imported log."""
+
 SORTS = ("id", "name", "state", "progress", "loss", "eta")
 
 
@@ -113,12 +116,12 @@ def row(
             state = f"{look.glyph} {look.word} {link.replace(' ', '')}"
     cells = [
         Cell(fmt.fit(session.id, layout.id), "dim", "id"),
-        Cell(fmt.fit(session.name, layout.name), "text", "name"),
+        *_name(session, layout.name),
     ]
     if layout.host:
         cells.append(Cell(fmt.fit(host, layout.host), "dim", "host"))
     cells.append(Cell(fmt.fit(state, layout.state), "idle" if link else look.tone, "state"))
-    if session.problems and session.state in (State.FAILED, State.INVALID, State.INTERRUPTED):
+    if fmt.has_reason(session):
         cells.append(Cell(fmt.fit(fmt.reason(session), layout.reason), look.tone, "reason"))
         return cells
     if session.busy and session.state is not State.RUNNING and layout.bar:
@@ -138,6 +141,18 @@ def row(
     return cells
 
 
+def _name(session: SessionInfo, width: int) -> list[Cell]:
+    if session.kind != "log":
+        return [Cell(fmt.fit(session.name, width), "text", "name")]
+    # One blank lies between the two.
+    return [Cell(LOG_GLYPH, "accent", "kind"), Cell(fmt.fit(session.name, width - 2), "text", "name")]
+
+
+def name_length(session: SessionInfo) -> int:
+    """Cells that its name wants."""
+    return len(session.name) + (2 if session.kind == "log" else 0)
+
+
 def _progress(session: SessionInfo, layout: Columns, tone: str) -> list[Cell]:
     cells = []
     if layout.bar:
@@ -149,7 +164,8 @@ def _progress(session: SessionInfo, layout: Columns, tone: str) -> list[Cell]:
 
 def matches(session: SessionInfo, host: str, words: str) -> bool:
     """Every word of the filter is in the id, name, state or host."""
-    hay = f"{session.id} {session.name} {fmt.state_look(session).word} {host} {session.caffe}".casefold()
+    hay = f"{session.id} {session.name} {fmt.state_look(session).word} {host} {session.caffe}"
+    hay = f"{hay} log".casefold() if session.kind == "log" else hay.casefold()
     return all(word in hay for word in words.casefold().split())
 
 

@@ -30,12 +30,19 @@ NO_SESSIONS = (
     "n                      here, from a template or prototxt files",
     "barista new FILE       in a shell, from a solver.prototxt",
     "barista demo           in a shell: LeNet learns handwritten digits",
+    "",
+    "i                      shows a log of any caffe that lies here already",
 )
 """An empty list teaches."""
 
 
 def nothing_to_plot(session: SessionInfo) -> tuple[str, ...]:
     """What stands where a session's curves will be."""
+    if session.kind == "log":
+        waits = session.busy or session.state is State.RUNNING
+        if waits:
+            return ("No points yet", session.busy or "the log is watched")
+        return ("No points in this log",)
     if not session.runs:
         return ("No points yet", "space starts the training")
     if session.state in (State.FAILED, State.INVALID):
@@ -65,7 +72,7 @@ def header(title: str, known: Known, now: float, wide: bool) -> tuple[list[Piece
         Piece(f"  {fmt.clock(now)} ", "dim"),
     ]
     left = [Piece(" Barista ", "accent", bold=True), Piece(f" {title}", "text")]
-    running = sum(session.state is State.RUNNING for session in known.sessions.values())
+    running = sum(each.state is State.RUNNING and each.kind != "log" for each in known.sessions.values())
     if running and wide:
         left.append(Piece(f"   {running} running", "dim"))
     return left, right
@@ -140,6 +147,8 @@ def console(
         left.append(Piece(" notices of agent and hosts", "text"))
     elif session is not None:
         run = f", run {session.runs[-1].number}" if session.runs else ""
+        if session.log is not None:
+            run = f", {session.log.path.rpartition('/')[2]}" if wide else ""
         left += [*_named(session), Piece(run, "dim")]
     right = []
     if wide:

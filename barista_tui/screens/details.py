@@ -12,7 +12,8 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from barista_server.api.messages import Problem, RunInfo, SessionInfo
+from barista_server.api.messages import Problem, RunInfo, SessionInfo, State
+from barista_server.api.text import clean_name
 from barista_tui import format as fmt
 from barista_tui.allowed import STARTABLE
 
@@ -36,12 +37,16 @@ def problem_lines(problem: Problem, tone: str = "$error") -> list[Content]:
 
 def run_words(run: RunInfo) -> str:
     """``run 2  14:02:31  5 h 12  from 4000  exit 0``."""
-    words = [f"run {run.number}", fmt.clock(run.started)]
+    # A log may be years old.
+    day = fmt.date(run.started) + " " if run.ending else ""
+    words = [f"run {run.number}", day + fmt.clock(run.started)]
     if run.ended is not None:
         words.append(fmt.duration(run.ended - run.started))
     if run.resumed_from is not None:
-        words.append(f"from iteration {run.resumed_from}")
-    if run.signal is not None:
+        words.append(f"from {'' if day else 'iteration '}{run.resumed_from}")
+    if run.ending:
+        words.append(fmt.ending(run))
+    elif run.signal is not None:
         words.append(f"ended by signal {run.signal}")
     elif run.exit_code is not None:
         words.append(f"exit code {run.exit_code}")
@@ -100,14 +105,13 @@ class DetailsScreen(ModalScreen[int | None]):
     def _facts(self) -> Content:
         session = self.session
         look = fmt.state_look(session)
+        now = session.busy or _watched(session)
         facts = [
-            ("state", f"{look.glyph} {look.word}" + (f": {session.busy}" if session.busy else "")),
+            ("state", f"{look.glyph} {look.word}" + (f": {now}" if now else "")),
             ("progress", f"{session.iteration} of {session.max_iter} iterations" if session.max_iter else ""),
             ("speed", f"{session.speed:.1f} iterations/s" if session.speed else ""),
             ("last values", "  ".join(_values(session))),
-            ("caffe", f"{session.caffe} on {session.device}"),
-            ("parent", session.parent or ""),
-            ("folder", session.folder),
+            *_place(session),
         ]
         lines = [
             Content.assemble((fmt.fit(name, 12), "$dim"), (text, "$foreground"))
@@ -126,6 +130,21 @@ class DetailsScreen(ModalScreen[int | None]):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         if event.option_id is not None:
             self.dismiss(int(event.option_id))
+
+
+def _place(session: SessionInfo) -> list[tuple[str, str]]:
+    if session.log is not None:
+        size = f"{fmt.size(session.log.size)}, {fmt.plural(session.log.lines, 'line')}"
+        return [("log file", clean_name(session.log.path)), ("size", size)]
+    return [
+        ("caffe", f"{session.caffe} on {session.device}"),
+        ("parent", session.parent or ""),
+        ("folder", session.folder),
+    ]
+
+
+def _watched(session: SessionInfo) -> str:
+    return "watched, not started here" if session.kind == "log" and session.state is State.RUNNING else ""
 
 
 def _values(session: SessionInfo) -> list[str]:

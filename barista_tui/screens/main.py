@@ -22,7 +22,7 @@ from barista_tui.allowed import Context, Pane
 from barista_tui.commands import Commands, failure_text
 from barista_tui.deeds import Deeds
 from barista_tui.host import CallFailed, LinkError
-from barista_tui.lines import Source
+from barista_tui.lines import Source, shown_log
 from barista_tui.store import Known
 from barista_tui.supply import Supply
 from barista_tui.titles import PANES
@@ -183,7 +183,7 @@ class MainScreen(Screen[None]):
             ListModel(
                 sessions=tuple(rows.ordered(chosen, self.sort)),
                 host=known.link.host,
-                longest_name=max((len(each.name) for each in known.sessions.values()), default=12),
+                longest_name=max(map(rows.name_length, known.sessions.values()), default=12),
                 longest_id=max((len(each.id) for each in known.sessions.values()), default=2),
                 link=fmt.age(self.app.now() - known.link.since) if known.stale else "",
                 sort=self.sort,
@@ -224,7 +224,7 @@ class MainScreen(Screen[None]):
         linked = link.since if link.state == "alive" else None
         empty = titles.nothing_to_plot(session)
         self.plot.show(session.id, empty)
-        run = session.runs[-1] if session.runs else None
+        run = shown_log(session)
         if run is None:
             self.console.empty = ("No log yet: space starts the training.",)
             self.console.show_log(None)

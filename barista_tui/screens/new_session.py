@@ -40,17 +40,18 @@ FILES = "files"
 
 
 class PathSuggester(Suggester):
-    """Completes a path from the folders that are there."""
+    """Completes a path from the folders that are there, and the files that end so."""
 
-    def __init__(self) -> None:
+    def __init__(self, suffix: str = ".prototxt") -> None:
         super().__init__(use_cache=False, case_sensitive=True)
+        self._suffix = suffix
 
     async def get_suggestion(self, value: str) -> str | None:
-        return await asyncio.to_thread(complete_path, value)
+        return await asyncio.to_thread(complete_path, value, self._suffix)
 
 
-def complete_path(value: str) -> str | None:
-    """The first folder or prototxt file that goes on from ``value``, or None."""
+def complete_path(value: str, suffix: str = ".prototxt") -> str | None:
+    """The first folder, or file with the suffix (empty: any), that goes on from ``value``, or None."""
     if not value:
         return None
     typed = Path(value).expanduser()
@@ -61,7 +62,7 @@ def complete_path(value: str) -> str | None:
             for each in folder.iterdir()
             if each.name.startswith(start)
             and not (each.name.startswith(".") and not start)
-            and (each.is_dir() or each.suffix == ".prototxt")
+            and (each.is_dir() or each.name.endswith(suffix))
         )
     except OSError:
         return None

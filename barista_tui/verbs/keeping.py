@@ -40,6 +40,9 @@ async def _trashed(args: argparse.Namespace, call: ResetSession | DeleteSession)
     reply = await ask(target_of(args), call, TrashReply)
     if args.json:
         output.print_json(reply)
+    elif reply.kind == "log":
+        output.say("It is off the list; the log itself stays where it is.")
+        output.say(f"Bring it back with: barista restore {reply.trash}")
     else:
         output.say(f"{format.plural(reply.files, 'file')}, {format.size(reply.size)} moved to the trash.")
         output.say(f"Bring it back with: barista restore {reply.trash}")

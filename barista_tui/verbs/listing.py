@@ -24,8 +24,6 @@ from barista_tui.verbs.errors import Exit
 ROOMY, SHORT = 120, 24
 """Below so many columns names are cut to so many, which leaves room for the reason of a failure."""
 
-_REASONED = {State.FAILED, State.INVALID}
-
 
 async def ls(args: argparse.Namespace) -> Exit:
     """A row a session, newest first."""
@@ -45,21 +43,31 @@ def session_table(sessions: list[SessionInfo]) -> list[str]:
     """Header and rows: id, name, state, progress or the reason of a failure, time to go, loss."""
     ordered = sorted(sessions, key=lambda session: session.created, reverse=True)
     rows = [["ID", "NAME", "STATE", "PROGRESS", "ETA", "LOSS"], *map(_row, ordered)]
-    filled = output.table(rows, right=(3, 4, 5), wide=1)
+    # What kind a row is of is only said where there are two.
+    if any(session.kind != "session" for session in ordered):
+        kinds = ["KIND", *(session.kind for session in ordered)]
+        rows = [[*row[:2], kind, *row[2:]] for row, kind in zip(rows, kinds, strict=True)]
+    state = rows[0].index("STATE")
+    filled = output.table(rows, right=(state + 1, state + 2, state + 3), wide=1)
     lines = []
     for cells, session in zip(filled, [None, *ordered], strict=True):
         if session is None:
             lines.append("  ".join(cells).rstrip())
             continue
-        reason = output.one_line(format.reason(session)) if session.state in _REASONED else ""
+        reason = output.one_line(format.reason(session)) if _has_reason(session) else ""
         if reason:
             # The reason takes the place of the numbers.
-            room = output.width() - sum(len(cell) + 2 for cell in cells[:3])
-            cells = [*cells[:3], format.fit(reason, room)]
+            room = output.width() - sum(len(cell) + 2 for cell in cells[: state + 1])
+            cells = [*cells[: state + 1], format.fit(reason, room)]
         tone = output.TONES[format.state_look(session).tone]
-        cells[2] = output.paint(cells[2], tone)
+        cells[state] = output.paint(cells[state], tone)
         lines.append("  ".join(cells).rstrip())
     return lines
+
+
+def _has_reason(session: SessionInfo) -> bool:
+    """Where it stands is more of an interrupted one than why."""
+    return format.has_reason(session) and session.state is not State.INTERRUPTED
 
 
 def _row(session: SessionInfo) -> list[str]:
@@ -90,20 +98,17 @@ async def show(args: argparse.Namespace) -> Exit:
 
 def details(session: SessionInfo) -> list[str]:
     """Facts, problems, runs and snapshots, a line each."""
-    percent = f" ({100 * format.fraction(session):.0f} %)" if session.max_iter > 0 else ""
+    of = f" of {session.max_iter} ({100 * format.fraction(session):.0f} %)" if session.max_iter > 0 else ""
     speed = f"{session.speed:.1f} it/s" if session.speed else ""
     facts = [
         ("session", f"{session.id}  {output.one_line(session.name)}"),
         ("state", " ".join(filter(None, [output.state_word(session), session.busy and f"({session.busy})"]))),
-        ("progress", f"iteration {session.iteration} of {session.max_iter}{percent}"),
+        ("progress", f"iteration {session.iteration}{of}"),
         ("loss", format.value(session.loss)),
         *((f"test {output.one_line(name)}", format.value(value)) for name, value in session.tests.items()),
         ("speed", speed),
         ("to go", format.duration(session.eta)),
-        ("caffe", f"{session.caffe} on {session.device}"),
-        ("parent", session.parent or ""),
-        ("created", _when(session.created)),
-        ("folder", session.folder),
+        *_place(session),
     ]
     shown = [(name, text) for name, text in facts if text]
     column = max(len(name) for name, _ in shown)
@@ -132,12 +137,30 @@ def details(session: SessionInfo) -> list[str]:
     return lines
 
 
+def _place(session: SessionInfo) -> list[tuple[str, str]]:
+    if session.log is not None:
+        size = f"{format.size(session.log.size)}, {format.plural(session.log.lines, 'line')}"
+        return [
+            ("imported", _when(session.created)),
+            ("log file", output.one_line(session.log.path)),
+            ("size", size),
+        ]
+    return [
+        ("caffe", f"{session.caffe} on {session.device}"),
+        ("parent", session.parent or ""),
+        ("created", _when(session.created)),
+        ("folder", session.folder),
+    ]
+
+
 def _run_line(run: RunInfo) -> str:
     parts = [f"  {run.number}", f"started {_when(run.started)}"]
     if run.resumed_from is not None:
         parts.append(f"from iteration {run.resumed_from}")
     if run.ended is None:
         parts.append("going on")
+    elif run.ending:
+        parts += [f"took {format.duration(run.ended - run.started)}", format.ending(run)]
     else:
         parts.append(f"took {format.duration(run.ended - run.started)}")
         if run.signal is not None:

@@ -12,7 +12,16 @@ import sys
 from collections import deque
 
 from barista_server.api.link import Link, LinkError
-from barista_server.api.messages import Done, Event, FollowLog, LogBytes, RunInfo, SessionInfo, UnfollowLog
+from barista_server.api.messages import (
+    Done,
+    Event,
+    FollowLog,
+    LogBytes,
+    RunInfo,
+    SessionInfo,
+    State,
+    UnfollowLog,
+)
 from barista_server.api.text import clean
 from barista_tui.verbs.agentlink import reopen, session_of, target_of
 from barista_tui.verbs.errors import Exit, VerbError
@@ -78,6 +87,7 @@ class Follower:
         self._session = session.id
         self._run = run.number
         self._size = run.log_size
+        self._generation = session.log.generation if session.log else 0
         self._follow: bool = args.follow
         self._raw: bool = args.raw
         keep: int | None = args.lines
@@ -86,6 +96,21 @@ class Follower:
         begin = 0 if keep is None else max(0, self._size - max(1 << 16, keep * LONG_LINE))
         self._tail = Tail(begin, self._size, keep)
         self._events: asyncio.Queue[LogBytes] = asyncio.Queue()
+
+    async def goes_on(self) -> Link | None:
+        """What is imported may be written to again after its end: in the same file, or in another that takes
+        its place. A link to follow it, or None.
+        """
+        link = await self._target.open()
+        session = await session_of(link, self._session)
+        if session.log is None or session.state is not State.RUNNING:
+            await link.close()
+            return None
+        if session.log.generation != self._generation:
+            print("barista: the file was cut off or replaced; it begins anew", file=sys.stderr, flush=True)
+            self._generation = session.log.generation
+            self._tail = Tail(0, 0, None)
+        return link
 
     async def print_all(self, link: Link) -> None:
         """Until the run ends or, without --follow, the size the log had at first. Raises LinkError."""
@@ -152,13 +177,20 @@ async def logs(args: argparse.Namespace) -> Exit:
     try:
         session = await session_of(link, args.session)
         run = _chosen(session, args.run)
-        await Follower(args, session, run).print_all(link)
+        follower = Follower(args, session, run)
+        await follower.print_all(link)
+        while args.follow and run.number == 0 and (again := await follower.goes_on()):
+            link = again
+            await follower.print_all(link)
     finally:
         await link.close()
     return Exit.OK
 
 
 def _chosen(session: SessionInfo, number: int | None) -> RunInfo:
+    """The last run, or the whole of an imported log, unless told otherwise. Raises VerbError."""
+    if number is None and session.log is not None:
+        return RunInfo(number=0, started=0.0, log_size=session.log.size)
     if not session.runs:
         raise VerbError(
             f"{session.name} has no log, it was never started",

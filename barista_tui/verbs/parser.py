@@ -144,6 +144,13 @@ def _making(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     new.add_argument("--start", action="store_true", help="and start it")
     _json(new)
 
+    imported = _verb(verbs, "import", "show a log file of any caffe beside the sessions")
+    imported.add_argument(
+        "path", type=Path, metavar="LOG", help="the file; it is only read, also as it grows"
+    )
+    imported.add_argument("--name", default="", metavar="N", help="name in the list (default: the file's)")
+    _json(imported)
+
 
 def _running(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     start = _verb(verbs, "start", "start a session, or go on from a snapshot")

@@ -62,6 +62,8 @@ OWN = {
     "bvlc1.0-sigint": (State.PAUSED, 363, "0.00945809"),
     "bvlc1.0-sigkill": (State.INTERRUPTED, 160, "0.0233113"),
     "bvlc1.0-sigterm": (State.FAILED, 160, "0.0295139"),
+    "bvlc1.0-test": (State.FINISHED, 0, None),
+    "bvlc1.0-time": (State.FINISHED, 0, None),
     "bvlc1.0-typo": (State.FAILED, 0, None),
     "bvlc1.0-unknown_bottom": (State.FAILED, 0, None),
     "local2026-glog06-year": (State.FINISHED, 500, "0.00259709"),
@@ -117,12 +119,11 @@ async def test_own_logs_show_as_what_they_are(root: Root, watcher: Watcher, tmp_
         assert (info.folder, info.caffe, info.busy) == (str(tmp_path), "", None)
         if state is State.FAILED:
             problem = info.problems[0]
-            assert problem.file == path.name and problem.text
-            assert problem.line is not None
-            lines = (
-                await watcher.link.call(GetLines(session=info.id, run=0, start=problem.line - 1), Lines)
-            ).lines
-            assert lines[0].number == problem.line - 1 and lines[0].kind == "error"
+            assert problem.text and problem.file in (path.name, "typo_net.prototxt")
+            assert problem.log_line is not None
+            call = GetLines(session=info.id, run=0, start=problem.log_line - 1)
+            line = (await watcher.link.call(call, Lines)).lines[0]
+            assert (line.number, line.kind) == (problem.log_line - 1, "error")
     assert root.path.joinpath("logs", "1", "log.json").exists()
 
 
@@ -144,10 +145,10 @@ async def test_public_logs(watcher: Watcher) -> None:
         end = truth["end"].rpartition(" / ")[2]
         if end.startswith(("failed", "killed")):
             assert info.state is State.FAILED and info.problems[0].text, name
-        elif "(caffe" in end or "caffe test" in end:
-            assert info.state in (State.WAITING, State.FINISHED), name
+        elif end.startswith("caffe test:"):
+            assert info.problems[0].text.endswith("before caffe test had its results"), name
         else:
-            assert info.state in ENDS[end], (name, info.state, end)
+            assert info.state in ENDS[end.partition(" (")[0]], (name, info.state, end)
         last = truth["train_last"] and truth["train_last"][1]
         assert str(info.loss) == str(None if last is None else float(last)), name
 
@@ -211,6 +212,27 @@ async def test_runs_of_one_file_are_told_apart(watcher: Watcher, tmp_path: Path)
     assert bytes(watcher.log) == first
     failure = await refused(link, GetLines(session=info.id, run=3), Lines)
     assert failure.text == f"{info.name} has no run 3"
+
+
+async def test_batches_of_caffe_test_are_points_where_nothing_was_trained(
+    watcher: Watcher, tmp_path: Path
+) -> None:
+    path = tmp_path / "score.log"
+    path.write_bytes((FIXTURES / "bvlc1.0-test.log").read_bytes())
+    info = await imported(watcher.link, path)
+    key = next(
+        each
+        for each in (await watcher.link.call(ListSeries(session=info.id), SeriesList)).keys
+        if each.name == "accuracy"
+    )
+    call = GetSeries(session=info.id, keys=[key], buckets=0)
+    batches = path.read_bytes().count(b", accuracy = ")
+    assert (await watcher.link.call(call, SeriesWindow)).series[0].points == batches > 0
+    add(path, run(0, 30))
+    await watcher.state(State.RUNNING)
+    keys = [LOSS, key]
+    both = (await watcher.link.call(GetSeries(session=info.id, keys=keys, buckets=0), SeriesWindow)).series
+    assert [each.points for each in both] == [4, 0]
 
 
 async def test_a_file_that_is_cut_off_or_replaced_is_read_anew(watcher: Watcher, tmp_path: Path) -> None:
@@ -375,7 +397,7 @@ async def test_junk_is_shown_as_what_it_is(watcher: Watcher, tmp_path: Path) -> 
     info = await imported(watcher.link, path)
     assert info.state is State.INVALID or info.busy
     info = await watcher.state(State.INVALID)
-    assert info.problems[0].text == "no line in it is from a training"
+    assert info.problems[0].text == "no line in it is from caffe"
     seen = 0
     while seen < 100:
         lines = await watcher.link.call(GetLines(session=info.id, run=0, start=seen, count=256), Lines)

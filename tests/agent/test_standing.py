@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -22,7 +22,7 @@ class Log:
 
     facts: dict[str, Any]
     longest: float | None = 20.0
-    trained: bool = True
+    command: Literal["train", "test", "time"] = "train"
 
     def standing(self, quiet: float, growth: float = 0.0) -> tuple[State, bool, str]:
         told = Told(
@@ -31,7 +31,7 @@ class Log:
             begin=0,
             facts=Facts(size=9, lines=1, **self.facts),
             ending="open",
-            trained=self.trained,
+            command=self.command,
             longest=self.longest,
         )
         content = Content(Stamp(9, 0, 1), lines=1, size=9, runs=[told])
@@ -88,11 +88,13 @@ def test_failures_are_decoded() -> None:
 
 
 def test_a_log_without_a_training() -> None:
-    assert Log({}, None, trained=False).standing(9 * DAY)[0] is State.WAITING
+    text = "the text just stops before caffe test had its results"
+    assert Log({}, None, "test").standing(9 * DAY) == (State.INTERRUPTED, False, text)
+    assert Log({"done": True}, None, "time").standing(9 * DAY)[0] is State.FINISHED
     assert standing(Content(Stamp(0, 0, 1)), "x", 9 * DAY).state is State.WAITING
-    text = Content(Stamp(9, 0, 1), lines=1, size=9)
-    assert standing(text, "x", LEAST - 1).state is State.WAITING
-    assert standing(text, "x", LEAST + 1).state is State.INVALID
+    other = Content(Stamp(9, 0, 1), lines=1, size=9)
+    assert standing(other, "x", LEAST - 1).state is State.WAITING
+    assert standing(other, "x", LEAST + 1).state is State.INVALID
 
 
 def test_a_copy_is_as_old_as_its_last_stamp() -> None:

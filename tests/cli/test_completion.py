@@ -58,6 +58,7 @@ def test_the_root_given_is_the_root_asked() -> None:
 def test_where_a_file_belongs_nothing_is_offered_so_that_the_shell_offers_files() -> None:
     assert candidates(["--root", ""], asked) == []
     assert candidates(["new", ""], asked) == []
+    assert candidates(["import", ""], asked) == []
     assert candidates(["export", "-o", ""], asked) == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
+import msgspec
 import pytest
 
 from barista_server.api.messages import RunInfo, SessionInfo, Snapshot, State
@@ -43,6 +44,17 @@ def test_what_must_rest_is_refused_while_it_runs(state: State) -> None:
     assert (refused is not None) == active
     if refused:
         assert refused.endswith("pause first")
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_an_imported_log_is_only_watched(state: State) -> None:
+    session = context(state).session
+    assert session is not None
+    now = context(state, session=msgspec.structs.replace(session, kind="log"))
+    for name in ("toggle", "snapshot", "reset", "force"):
+        assert BY_ID[name].refused(now) == "an imported log: only watched"
+    for name in ("delete", "rename", "open"):
+        assert BY_ID[name].refused(now) is None
 
 
 @pytest.mark.parametrize("state", list(State))

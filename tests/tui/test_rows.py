@@ -7,6 +7,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from barista_server.api.messages import Problem, SessionInfo, State
@@ -49,8 +50,16 @@ def test_every_row_has_the_width_of_the_heading(width: int, name: int) -> None:
     )
     expected = width_of(heading(layout, "id"))
     assert expected <= width
-    for session in (LIVE, invalid):
+    log = replace(invalid, kind="log", state=State.RUNNING)
+    for session in (LIVE, invalid, log):
         assert width_of(row(session, layout, spark=[1.0, 2.0])) == expected
+
+
+def test_an_imported_log_is_told_from_a_session_and_found_by_the_word() -> None:
+    log = replace(LIVE, kind="log")
+    assert "≡ lenet-adam" in text(row(log, columns(78, 12)))
+    assert "≡" not in text(row(LIVE, columns(78, 12)))
+    assert matches(log, "local", "log") and not matches(LIVE, "local", "log")
 
 
 def test_eighty_columns_show_all_that_matters() -> None:

@@ -124,9 +124,14 @@ class Imported:
             eta=self._pace.eta if self.live else None,
             stalled=self.standing.stalled,
             runs=[self._run_info(told) for told in self.content.runs],
-            busy=self.busy,
+            busy=self.busy or (None if self.known.is_set() else "reading"),
             kind="log",
-            log=m.LogFile(path=self.meta.path, size=self.content.size, lines=self.content.lines),
+            log=m.LogFile(
+                path=self.meta.path,
+                size=self.content.size,
+                lines=self.content.lines,
+                generation=self.generation,
+            ),
         )
 
     def _run_info(self, told: Told) -> RunInfo:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -67,8 +67,8 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     """Wall-clock time of its first and last stamp, where the file tells."""
     last: float | None = None
     resumed_from: int | None = None
-    trained: bool = True
-    """It constructs or optimizes; caffe's other commands do not."""
+    command: Literal["train", "test", "time"] = "train"
+    """Which of caffe's commands ran."""
     longest: float | None = None
     """Seconds of the longest silence lately; None while it has printed too little to tell."""
 
@@ -269,7 +269,7 @@ def _told(source: Source, events: _Events, begin: int, size: int) -> Told:
         started=started,
         last=last,
         resumed_from=run.resume_iteration,
-        trained=bool(run.solver) or run.first_iteration is not None or run.started_line is not None,
+        command=run.kind,
         longest=float(gaps.max()) if run.first_iteration is not None and len(gaps) > 1 else None,
     )
 

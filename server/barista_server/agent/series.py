@@ -73,15 +73,12 @@ def _points(runs: Sequence[Source], key: SeriesKey, call: GetSeries, origin: flo
     """All points of a metric: stitched, or run after run when raw."""
     wanted = caffe_log.SeriesKey(key.phase, key.net, key.output, key.name)
     pieces = []
-    for run in runs:
-        part = run.part
-        if part.run is None or part.run.first_iteration is None:
-            continue
-        points = part.points(wanted)
+    for run, process in _iterating(runs):
+        points = run.part.points(wanted)
         pieces.append(
             metrics.Piece(
                 run=run.number,
-                start=part.run.resume_iteration or 0,
+                start=process.resume_iteration or 0,
                 iteration=points.iteration,
                 seconds=points.seconds + (_begin(run) - origin),
                 value=points.value,
@@ -101,6 +98,13 @@ def _points(runs: Sequence[Source], key: SeriesKey, call: GetSeries, origin: flo
         line, number = curve.line, curve.run
     x = iteration.astype(np.float64) if call.axis == "iteration" else seconds
     return _Points(x, value, line.astype(np.int64), number.astype(np.int32))
+
+
+def _iterating(runs: Sequence[Source]) -> list[tuple[Source, caffe_log.Run]]:
+    """Runs that came to iterate: others hide nothing. Where none did, the batches of ``caffe test`` count."""
+    begun = [(run, run.part.run) for run in runs if run.part.run is not None]
+    trained = [(run, process) for run, process in begun if process.first_iteration is not None]
+    return trained or [(run, process) for run, process in begun if process.kind == "test"]
 
 
 def _begin(run: Source) -> float:

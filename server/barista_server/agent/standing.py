@@ -50,7 +50,7 @@ def standing(content: Content, name: str, quiet: float, growth: float = 0.0) -> 
         if not content.size or quiet < LEAST:
             return Standing(State.WAITING)
         hint = "It stays under watch; if it is the wrong file, delete takes it off the list."
-        return Standing(State.INVALID, False, [Problem(text="no line in it is from a training", hint=hint)])
+        return Standing(State.INVALID, False, [Problem(text="no line in it is from caffe", hint=hint)])
     run = content.runs[-1]
     facts = run.facts
     if facts.done:
@@ -62,9 +62,7 @@ def standing(content: Content, name: str, quiet: float, growth: float = 0.0) -> 
     usual = patience(run, growth)
     if quiet <= FACTOR * usual:
         return Standing(State.RUNNING, quiet > usual)
-    if not run.trained:
-        text = "caffe trained nothing here: this looks like a log of caffe test or caffe time"
-        return Standing(State.WAITING, False, [Problem(text=text)])
     where = f"at iteration {facts.iteration}" if facts.loss is not None else "before the first iteration"
+    where = where if run.command == "train" else f"before caffe {run.command} had its results"
     hint = "caffe was killed without a word, or the file is a copy from before its end."
     return Standing(State.INTERRUPTED, False, [Problem(text=f"the text just stops {where}", hint=hint)])

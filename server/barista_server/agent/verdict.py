@@ -92,8 +92,8 @@ def explained(facts: Facts, log: str) -> Problem:
     if reason.layer and reason.layer not in text:
         text = f"{text} (layer '{reason.layer}')"
     if reason.kind in (Kind.SYNTAX, Kind.PYTHON) and reason.file and reason.line:
-        return Problem(text=text, file=reason.file, line=reason.line, hint=reason.hint)
-    return Problem(text=text, file=log, line=line, hint=reason.hint)
+        return Problem(text=text, file=reason.file, line=reason.line, hint=reason.hint, log_line=line)
+    return Problem(text=text, file=log, line=line, hint=reason.hint, log_line=line)
 
 
 def _signal_name(number: int) -> str:

@@ -36,6 +36,8 @@ class Problem(Message, frozen=True):
     """1-based, in ``file``."""
     hint: str | None = None
     """What to do next, as a sentence."""
+    log_line: int | None = None
+    """1-based line of the log that tells of it, where ``file`` is another one or not."""
 
 
 class Snapshot(Message, frozen=True):
@@ -75,6 +77,8 @@ class LogFile(Message, frozen=True):
     size: int = 0
     """Bytes and lines read so far."""
     lines: int = 0
+    generation: int = 0
+    """Counts the files that this agent has seen at the path."""
 
 
 class SessionInfo(Message, frozen=True):
