@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from barista_server.caffe.blobshape import Shape
-from barista_server.caffe.hdf5 import is_hdf5
+from barista_server.caffe.hdf5 import guarded, is_hdf5
 from barista_server.caffe.schema import LayerParameter
 from barista_server.caffe.source_rules import Stored
 
@@ -56,7 +56,7 @@ def _hdf5(layer: LayerParameter, folder: Path) -> Sequence[Shape] | None:
         return None
     import h5py
 
-    with h5py.File(path, "r") as file:
+    with guarded(path), h5py.File(path, "r", locking=False) as file:
         return [tuple(int(dim) for dim in file[top].shape) for top in layer.top]
 
 
