@@ -19,6 +19,8 @@ from barista_server.caffe.prototxt import parse
 from barista_server.caffe.schema import NetParameter, SolverParameter
 from barista_server.caffe.weights import State, verify_snapshot, write_state, write_weights
 
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "weights"
+
 SHARED = """
 net_param {
   name: "twins"
@@ -72,6 +74,25 @@ def test_shared_weights_go_through_a_snapshot(log: Glog, form: str) -> None:
         np.testing.assert_array_equal(mine, theirs)
     one.close()
     other.close()
+
+
+def test_models_of_a_real_caffe_with_shared_weights(log: Glog) -> None:
+    """BVLC caffe 1.0 wrote one net in both forms; the HDF5 file has the shared blob once."""
+    solver = twins(log)
+    found = []
+    for name in ("shared.caffemodel", "shared.caffemodel.h5"):
+        snapshot.load_weights(solver.net, str(FIXTURES / name), log)
+        found.append(weights(solver))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert [blob.tolist() for blob in found[0][1::2]] == [[1, 2, 3, 4], [3, 3, 3, 3]]
+    write_weights("ours.h5", solver.net.to_proto(), solver.net.weights(), "hdf5", None, solver.net.shared())
+    with h5py.File("ours.h5") as ours, h5py.File(FIXTURES / "shared.caffemodel.h5") as real:
+        groups: list[list[str]] = [[], []]
+        ours.visit(groups[0].append)
+        real.visit(groups[1].append)
+    assert groups[0] == groups[1]
+    solver.close()
 
 
 def test_hdf5_models_with_groups_missing_or_extra(log: Glog) -> None:
