@@ -5,8 +5,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from barista_server.caffe.errors import WeightsError
 from barista_server.caffe.faults import Fault
-from barista_server.caffe.hdf5 import is_hdf5
+from barista_server.caffe.hdf5 import guarded, is_hdf5
 from barista_server.caffe.paths import missing, where_else
 from barista_server.caffe.schema import LayerParameter
 
@@ -51,10 +52,10 @@ def _dataset_faults(layer: LayerParameter, name: str, path: Path) -> Iterator[Fa
         if not is_hdf5(path):
             yield Fault(field, f"'{name}' is not an HDF5 file", "the source is a list of HDF5 files")
             return
-        with h5py.File(path, "r") as file:
+        with guarded(path), h5py.File(path, "r", locking=False) as file:
             present = ", ".join(file)
             found = [(position, top, _kind(file, top)) for position, top in enumerate(layer.top)]
-    except (OSError, RuntimeError) as error:
+    except (OSError, WeightsError) as error:
         yield Fault(field, f"'{name}' cannot be read: {error}")
         return
     for position, top, kind in found:
