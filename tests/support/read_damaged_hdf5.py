@@ -12,13 +12,14 @@ import resource
 import sys
 from pathlib import Path
 
+from barista_engine.data import DataSources
 from barista_engine.errors import CheckFailed
-from barista_engine.hdf5_data import Hdf5Source
-from barista_engine.rng import LibraryRandom
+from barista_engine.glog import Glog
+from barista_engine.rng import Stream
 from barista_server.caffe.errors import WeightsError
 from barista_server.caffe.model_file import ModelFile, StateFile
 from barista_server.caffe.prototxt import parse
-from barista_server.caffe.schema import LayerParameter
+from barista_server.caffe.schema import TRAIN, LayerParameter
 
 MEMORY = 6 << 30
 """Address space; torch alone takes some."""
@@ -53,7 +54,7 @@ def read(kind: str, path: Path) -> None:
             LayerParameter,
         )
         Path(f"{path}.list").write_text(f"{path}\n")
-        Hdf5Source(layer, 2, LibraryRandom(), first=False).next()
+        DataSources(Glog(), Stream(1))(layer, TRAIN, 2).next()
 
 
 def main(folder: Path, seed: int, count: int) -> None:
