@@ -21,9 +21,7 @@ def fill(filler: FillerParameter, shape: Shape, stream: Stream) -> torch.Tensor:
 
     Raises CheckFailed for an unknown filler or one that does not fit the shape.
     """
-    function = _FILLERS.get(filler.type)
-    if function is None:
-        raise CheckFailed(f"Check failed: false Unknown filler name: {filler.type}", "filler.hpp", 294)
+    check_filler(filler)
     if filler.sparse != -1 and filler.type != "gaussian":
         raise CheckFailed(
             f"Check failed: this->filler_param_.sparse() == -1 ({filler.sparse} vs. -1) "
@@ -32,8 +30,14 @@ def fill(filler: FillerParameter, shape: Shape, stream: Stream) -> torch.Tensor:
             43,
         )
     blob = torch.empty(shape)
-    function(filler, blob, stream)
+    _FILLERS[filler.type](filler, blob, stream)
     return blob
+
+
+def check_filler(filler: FillerParameter) -> None:
+    """Raise CheckFailed for a filler that Caffe does not know."""
+    if filler.type not in _FILLERS:
+        raise CheckFailed(f"Check failed: false Unknown filler name: {filler.type}", "filler.hpp", 294)
 
 
 def _constant(filler: FillerParameter, blob: torch.Tensor, stream: Stream) -> None:

@@ -155,7 +155,7 @@ class Wiring:
             raise CheckFailed(
                 f"Check failed: param_size <= num_param_blobs ({len(specs)} vs. {count}) {message}",
                 "net.cpp",
-                142,
+                143,
             )
         specs += [ParamSpec()] * (count - len(specs))
         for param, spec in zip(built.params, specs, strict=True):

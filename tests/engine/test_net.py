@@ -331,7 +331,7 @@ CONV = 'layer { name: "L" type: "Convolution" bottom: "x" top: "L" convolution_p
         (blob("x", 1, 3, 9, 9) + CONV % "kernel_size: 3 kernel_h: 3", "base_conv_layer.cpp", "not both."),
         (
             blob("x", 1, 3, 9, 9) + CONV % "stride: 2",
-            "convolution_layer.cpp",
+            "base_conv_layer.cpp",
             "kernel_size must be specified once",
         ),
         (

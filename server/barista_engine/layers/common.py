@@ -41,8 +41,9 @@ def eltwise(ctx: Context) -> Built:
         shapes = f"bottom[0]: {shape_string(ctx.bottoms[0])}, bottom[{i}]: {shape_string(shape)}"
         ctx.check(shape == ctx.bottoms[0], "bottom[0]->shape() == bottom[i]->shape()", shapes, 34)
     coeff = list(p.coeff)
+    sizes = "this->layer_param().eltwise_param().coeff_size()"
     takes_one = "Eltwise Layer takes one coefficient per bottom blob."
-    ctx.check(len(coeff) in (0, len(ctx.bottoms)), "coeff_size() == bottom.size()", takes_one, 12)
+    ctx.check(len(coeff) in (0, len(ctx.bottoms)), f"{sizes} == 0 || {sizes} == bottom.size()", takes_one, 12)
     if p.operation == p.SUM:
         if not coeff:
             return ctx.like_bottom, lambda *xs: reduce(torch.add, xs)
@@ -120,6 +121,9 @@ def bias(ctx: Context) -> Built:
     ], lambda x, other=None: x + (_of(learned) if other is None else other).reshape(laid)
 
 
+_AXIS = {"scale": "axis_", "bias": "axis"}
+
+
 def _of(param: Param | None) -> torch.Tensor:
     assert param is not None, "a layer of one bottom has learned its blob"
     return param()
@@ -141,9 +145,9 @@ def _bottom_shape(ctx: Context, what: str, axis: int) -> Shape:
     _check_end(ctx, what, start, start + len(shape))
     for i, size in enumerate(shape):
         have = ctx.bottoms[0][start + i]
-        relation = f"bottom[0]->shape(axis_ + i) == {what}->shape(i) ({have} vs. {size})"
+        relation = f"bottom[0]->shape({_AXIS[what]} + i) == {what}->shape(i) ({have} vs. {size})"
         message = f"dimension mismatch between bottom[0]->shape({start + i}) and {what}->shape({i})"
-        ctx.check(have == size, relation, message, 92)
+        ctx.check(have == size, relation, message, 92 if what == "scale" else 54)
     return shape
 
 
@@ -151,7 +155,8 @@ def _check_end(ctx: Context, what: str, start: int, end: int) -> None:
     axes = len(ctx.bottoms[0])
     past = f"{what} blob's shape extends past bottom[0]'s shape"
     message = f"{past} when applied starting with bottom[0] axis = {start}"
-    ctx.check(end <= axes, f"bottom[0]->num_axes() >= axis_ + num_axes ({axes} vs. {end})", message, 24)
+    relation = f"bottom[0]->num_axes() >= {_AXIS[what]} + num_axes ({axes} vs. {end})"
+    ctx.check(end <= axes, relation, message, 24 if what == "scale" else 22)
 
 
 def _laid(ctx: Context, shape: Shape, axis: int) -> Shape:

@@ -8,7 +8,7 @@ import h5py
 import torch
 
 from barista_engine.errors import CheckFailed, check_equal
-from barista_engine.fillers import fill
+from barista_engine.fillers import check_filler, fill
 from barista_engine.interfaces import Shape
 from barista_engine.layers.registry import Built, Context, layer
 from barista_server.caffe.schema import FillerParameter
@@ -35,8 +35,10 @@ def data(ctx: Context) -> Built:
 def input_(ctx: Context) -> Built:
     """Blobs set from outside (`Net.set_input`), zeros until then: the net keeps them, nothing is computed."""
     shapes = [tuple(int(d) for d in s.dim) for s in ctx.spec.input_param.shape]
-    _check_number(ctx, "shape", len(shapes), allow_none=False)
-    shapes = shapes * ctx.tops if len(shapes) == 1 else shapes
+    tops, have = ctx.tops, len(shapes)
+    message = f"Must specify 'shape' once, once per top blob, or not at all: {tops} tops vs. {have} shapes."
+    ctx.check(have in (1, tops), "num_shape == 0 || num_shape == 1 || num_shape == num_top", message, 13)
+    shapes = shapes * tops if have == 1 else shapes
     zeros = tuple(torch.zeros(shape, device=ctx.device) for shape in shapes)
     return shapes, lambda: zeros
 
@@ -44,8 +46,16 @@ def input_(ctx: Context) -> Built:
 @layer("DummyData", bottoms=0, tops=(1, None))
 def dummy_data(ctx: Context) -> Built:
     """Filled blobs; those with a random filler are filled anew for every batch."""
-    shapes, fillers = _dummy_shapes(ctx), list(ctx.spec.dummy_data_param.data_filler)
-    _check_number(ctx, "data_filler", len(fillers), allow_none=True)
+    fillers = list(ctx.spec.dummy_data_param.data_filler)
+    tops, have = ctx.tops, len(fillers)
+    message = (
+        f"Number of data fillers must be 0, 1 or equal to the number of tops: {tops}; you specified {have}"
+    )
+    numbers = "num_data_filler == 0 || num_data_filler == 1 || num_data_filler == num_top"
+    ctx.check(have in (0, 1, tops), numbers, f"{message} data fillers.", 14)
+    shapes = _dummy_shapes(ctx)
+    for filler in fillers:
+        check_filler(filler)
     fillers = fillers or [FillerParameter()]
     fillers = fillers * ctx.tops if len(fillers) == 1 else fillers
     device, stream = ctx.device, ctx.stream
@@ -79,7 +89,7 @@ def memory_data(ctx: Context) -> Built:
 def hdf5_output(ctx: Context) -> Built:
     """Saves its bottoms as the datasets `data` and `label`, of four axes; there is room for one batch."""
     path = ctx.spec.hdf5_output_param.file_name
-    shapes = [(*shape, *[1] * (4 - len(shape))) for shape in ctx.bottoms]
+    shapes = [ctx.legacy_dims(i) for i in range(2)]
     rows = [shape[0] for shape in shapes]
     names = "bottom[0]->num()", "bottom[1]->num()"
     check_equal(names[0], rows[0], names[1], rows[1], "", "hdf5_output_layer.cpp", 45)
@@ -111,15 +121,16 @@ def _dummy_shapes(ctx: Context) -> list[Shape]:
     if any(legacy.values()):
         message = "Both shape and legacy fields were specified"
         check_equal("0", 0, "param.shape_size()", len(p.shape), message, "dummy_data_layer.cpp", 22)
-        for name, values in legacy.items():
-            _check_number(ctx, name, len(values), allow_none=False)
+        for i, (name, values) in enumerate(legacy.items()):
+            _check_number(ctx, name, len(values), 25 + 3 * i)
         return [tuple(v[i if len(v) > 1 else 0] for v in legacy.values()) for i in range(ctx.tops)]
-    _check_number(ctx, "shape", len(p.shape), allow_none=False)
+    _check_number(ctx, "shape", len(p.shape), 38)
     shapes = [tuple(int(d) for d in s.dim) for s in p.shape]
     return shapes * ctx.tops if len(shapes) == 1 else shapes
 
 
-def _check_number(ctx: Context, name: str, have: int, *, allow_none: bool) -> None:
-    wanted = {1, ctx.tops} | ({0} if allow_none else set())
+def _check_number(ctx: Context, name: str, have: int, line: int) -> None:
     message = f"Must specify '{name}' once, or once per top blob ({ctx.tops}); specified {have}."
-    ctx.check(have in wanted, f"param.{name}_size() == 1 || param.{name}_size() == num_top", message, 25)
+    ctx.check(
+        have in (1, ctx.tops), f"param.{name}_size() == 1 || param.{name}_size() == num_top", message, line
+    )

@@ -66,15 +66,16 @@ def softmax_with_loss(ctx: Context) -> Built:
 def accuracy(ctx: Context) -> Built:
     """Part of labels with a score among the top_k; per class as second top. A tie is wrong, nan right."""
     p = ctx.spec.accuracy_param
-    axis = ctx.axis(p.axis)
-    outer, inner, classes = _labelled(ctx, axis, "label")
-    message = "top_k must be less than or equal to the number of classes."
+    counts = [math.prod(shape) for shape in ctx.bottoms]
+    classes = counts[0] // max(counts[1], 1)
     ctx.check(
         p.top_k <= classes,
         f"top_k_ <= bottom[0]->count() / bottom[1]->count() ({p.top_k} vs. {classes})",
-        message,
-        26,
+        "top_k must be less than or equal to the number of classes.",
+        25,
     )
+    axis = ctx.axis(p.axis)
+    outer, inner, classes = _labelled(ctx, axis, "label")
     ignore = p.ignore_label if p.HasField("ignore_label") else None
 
     def forward(x: torch.Tensor, label: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
@@ -122,7 +123,7 @@ def sigmoid_cross_entropy_loss(ctx: Context) -> Built:
         counts[1],
         message,
         "sigmoid_cross_entropy_loss_layer.cpp",
-        47,
+        41,
     )
     p = ctx.spec.loss_param
     ignore = p.ignore_label if p.HasField("ignore_label") else None
@@ -146,11 +147,14 @@ def hinge_loss(ctx: Context) -> Built:
     """One against all: sum of max(0, 1 -+ score), or of its square, / N."""
     _check_same_batch(ctx)
     batch, classes = ctx.legacy_dims()[0], math.prod(ctx.bottoms[0][1:])
-    check_equal("labels", batch, "", math.prod(ctx.bottoms[1]), "", "hinge_loss_layer.cpp", 10)
+    labels = math.prod(ctx.bottoms[1])
+    ctx.check(
+        labels >= batch, f"bottom[1]->count() >= num ({labels} vs. {batch})", "An item lacks its label."
+    )
     squared = ctx.spec.hinge_loss_param.norm == ctx.spec.hinge_loss_param.L2
 
     def forward(x: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-        target = label.reshape(batch).long()
+        target = label.flatten()[:batch].long()
         _check_labels(ctx, target, classes)
         sign = 1 - 2 * F.one_hot(target, classes).to(x.dtype)
         margins = torch.relu(1 + sign * x.reshape(batch, classes))
@@ -203,7 +207,7 @@ def _check_pairs(ctx: Context) -> None:
     """Raise CheckFailed unless the bottoms are two blobs of vectors and a number for each pair."""
     (_, channels, *area), (_, others, *areas), (_, *single) = (ctx.legacy_dims(i) for i in range(3))
     file = "contrastive_loss_layer.cpp"
-    check_equal("bottom[0]->channels()", channels, "bottom[1]->channels()", others, "", file, 14)
+    check_equal("bottom[0]->channels()", channels, "bottom[1]->channels()", others, "", file, 13)
     for name, size in zip(
         ("[0]->height", "[0]->width", "[1]->height", "[1]->width"), area + areas, strict=True
     ):
@@ -227,12 +231,13 @@ def infogain_loss(ctx: Context) -> Built:
     _check_same_batch(ctx)
     axis = ctx.axis(ctx.spec.infogain_loss_param.axis)
     outer, inner, classes = _labelled(ctx, axis, "infogain")
+    said = 'normalize is deprecated. use "normalization"'
     old = ctx.spec.loss_param.HasField("normalize")
-    ctx.check(not old, "!loss_param().has_normalize()", 'normalize is deprecated. use "normalization"', 31)
+    ctx.check(not old, "!this->layer_param_.loss_param().has_normalize()", said, 36)
     fixed = None if len(ctx.bottoms) == 3 else _matrix(ctx)
     cells = math.prod(ctx.bottoms[2]) if fixed is None else fixed.numel()
     check_equal(
-        "infogain->count()", cells, "num_labels_*num_labels_", classes**2, "", "infogain_loss_layer.cpp", 71
+        "infogain->count()", cells, "num_labels_*num_labels_", classes**2, "", "infogain_loss_layer.cpp", 72
     )
     ignore = ctx.spec.loss_param.ignore_label if ctx.spec.loss_param.HasField("ignore_label") else None
     mode = _normalization(ctx.spec.loss_param)
@@ -261,7 +266,10 @@ def _matrix(ctx: Context) -> torch.Tensor:
     """The matrix of the `source` file, a BlobProto."""
     source = ctx.spec.infogain_loss_param.source
     ctx.check(
-        bool(source), "infogain_loss_param().has_source()", "Infogain matrix source must be specified.", 36
+        bool(source),
+        "this->layer_param_.infogain_loss_param().has_source()",
+        "Infogain matrix source must be specified.",
+        41,
     )
     try:
         values = read_blob_file(source)
@@ -292,7 +300,7 @@ def _labelled(ctx: Context, axis: int, what: str) -> tuple[int, int, int]:
             f"Number of labels must match number of predictions; e.g., if {what} axis == 1 and prediction "
             "shape is (N, C, H, W), label count (number of labels) must be N*H*W, with integer values in "
             "{0, 1, ..., C-1}.",
-            50,
+            {"SoftmaxWithLoss": 47, "Accuracy": 31}.get(ctx.spec.type, 60),
         )
     return outer, inner, shape[axis]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from barista_engine.errors import check_equal
+from barista_engine.errors import CheckFailed, check_equal
 from barista_engine.fillers import fill
 from barista_engine.layers.registry import Built, Context, layer, shape_string
 from barista_engine.params import Param
@@ -164,12 +164,16 @@ def _sizes(ctx: Context, states: int) -> _Sizes:
         have = ctx.bottoms[2][0] if ctx.bottoms[2] else 0
         check_equal("N_", streams, "bottom[2]->shape(0)", have, "", file, 47)
         ctx.axis(1, bottom=2)
-    ctx.check(p.num_output > 0, "num_output > 0 (0 vs. 0)", "num_output must be positive", 48)
+    ctx.check(
+        p.num_output > 0, "num_output > 0 (0 vs. 0)", "num_output must be positive", 49 if states == 2 else 44
+    )
     want = (1, streams, p.num_output)
     for index, shape in enumerate(ctx.bottoms[2 + static :]):
         message = f"shape mismatch - recur_input_blobs_[{index}]: {shape_string(want)} vs. bottom"
         message += f"[{2 + static + index}]: {shape_string(shape)}"
-        ctx.check(shape == want, "recur_input_blobs_[j]->shape() == bottom[i]->shape()", message, 211)
+        if shape != want:
+            relation = "Check failed: recur_input_blobs_[j]->shape() == bottom[i]->shape()"
+            raise CheckFailed(f"{relation} {message}", file, 216)
     return _Sizes(steps, streams, p.num_output, static, p.expose_hidden)
 
 
@@ -182,7 +186,7 @@ def _check_numbers(ctx: Context, hidden: int) -> None:
         351,
     )
     message = f"{name} Layer produces {tops} top blob(s) as output."
-    check_equal("ExactNumTopBlobs()", tops, "top.size()", ctx.tops, message, "layer.hpp", 361)
+    check_equal("ExactNumTopBlobs()", tops, "top.size()", ctx.tops, message, "layer.hpp", 364)
 
 
 def _projection(ctx: Context, sizes: _Sizes, width: int, letter: str) -> Callable[[Bottoms], torch.Tensor]:

@@ -165,7 +165,7 @@ class Context:
                 f"Check failed: {bound} axis {index} out of range for {len(shape)}-D Blob with shape "
                 f"{shape_string(shape)}",
                 "blob.hpp",
-                120,
+                122 if index >= 0 else 119,
             )
         return index % len(shape)
 
@@ -177,10 +177,19 @@ class Context:
                 f"Check failed: num_axes() <= 4 ({len(shape)} vs. 4) Cannot use legacy accessors on Blobs "
                 "with > 4 axes.",
                 "blob.hpp",
-                144,
+                140,
             )
         num, channels, height, width = (*shape, 1, 1, 1, 1)[:4]
         return num, channels, height, width
+
+    def check_output(self, shape: Sequence[int]) -> None:
+        """Raise CheckFailed for a top of negative size, or of none: Caffe fails as soon as it reads that."""
+        would_be = f"layer '{self.spec.name}': the output would be {shape_string(shape)}"
+        if min(shape, default=0) < 0:
+            message = f"Check failed: shape[i] >= 0 ({next(n for n in shape if n < 0)} vs. 0)  {would_be}"
+            raise CheckFailed(message, "blob.cpp", 32)
+        if 0 in shape:
+            raise CheckFailed(f"Check failed: data_  {would_be}", "blob.cpp", 133)
 
     def forbid_in_place(self, line: int = 0) -> None:
         """Raise CheckFailed when a top has the first bottom's name: layers that cannot write over it."""
@@ -213,11 +222,11 @@ def check_counts(kind: LayerType, bottoms: int, tops: int) -> None:
 def _check_count(kind: LayerType, want: Count, have: int, word: str, vec: str, verb: tuple[str, str]) -> None:
     least, most = want if isinstance(want, tuple) else (want, want)
     if isinstance(want, int) and have != want:
-        name, relation, bound = "ExactNum", "==", f"{want}"
+        name, relation, bound, line = "ExactNum", "==", f"{want}", 349
     elif least is not None and have < least:
-        name, relation, bound = "Min", "<=", f"at least {least}"
+        name, relation, bound, line = "Min", "<=", f"at least {least}", 354
     elif most is not None and have > most:
-        name, relation, bound = "Max", ">=", f"at most {most}"
+        name, relation, bound, line = "Max", ">=", f"at most {most}", 359
     else:
         return
     limit = bound.rsplit(" ", 1)[-1]
@@ -225,7 +234,7 @@ def _check_count(kind: LayerType, want: Count, have: int, word: str, vec: str, v
         f"Check failed: {name}{word}Blobs() {relation} {vec}.size() ({limit} vs. {have}) {kind.name} Layer "
         f"{verb[0]} {bound} {vec} blob(s) {verb[1]}.",
         "layer.hpp",
-        349,
+        line if word == "Bottom" else line + 15,
     )
 
 
@@ -234,8 +243,24 @@ def shape_string(shape: Sequence[int]) -> str:
     return "".join(f"{size} " for size in shape) + f"({math.prod(shape)})"
 
 
+_FILES = {
+    "AbsVal": "absval",
+    "ArgMax": "argmax",
+    "Convolution": "base_conv",
+    "Deconvolution": "base_conv",
+    "HDF5Data": "hdf5_data",
+    "HDF5Output": "hdf5_output",
+    "LSTMUnit": "lstm_unit",
+    "PReLU": "prelu",
+    "ReLU": "relu",
+    "TanH": "tanh",
+}
+
+
 def source_file(type_name: str) -> str:
     """``SoftmaxWithLoss`` -> ``softmax_loss_layer.cpp``: the source file that Caffe has it in."""
+    if type_name in _FILES:
+        return f"{_FILES[type_name]}_layer.cpp"
     text = type_name.replace("WithLoss", "Loss")
     stem = "".join(
         ("_" if i and char.isupper() and text[i - 1].islower() else "") + char.lower()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from barista_engine.errors import CheckFailed, check_equal
+from barista_engine.errors import check_equal
 from barista_engine.layers.registry import NOT_IMPLEMENTED, Built, Context, layer
 from barista_server.caffe.schema import FillerParameter
 
@@ -20,10 +20,14 @@ def argmax(ctx: Context) -> Built:
     """
     p, shape = ctx.spec.argmax_param, ctx.bottoms[0]
     axis = ctx.axis(p.axis) if p.HasField("axis") else None
+    ctx.axis(0)
     k, size = p.top_k, math.prod(shape[1:]) if axis is None else shape[axis]
-    ctx.check(
-        1 <= k <= size, f"top_k_ <= dim ({k} vs. {size})", "top_k must fit the dimension of the axis.", 18
+    ctx.check(k >= 1, f"top_k_ >= 1 ({k} vs. 1)", "top k must not be less than 1.", 17)
+    dim, what = (
+        ("count(1)", "flattened bottom blob per instance") if axis is None else ("shape(axis_)", "axis")
     )
+    many = f"top_k must be less than or equal to the dimension of the {what}."
+    ctx.check(k <= size, f"top_k_ <= bottom[0]->{dim} ({k} vs. {size})", many, 26 if axis is None else 23)
 
     def largest(x: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tensor]:
         values, index = x.flip(dim).sort(dim=dim, descending=True, stable=True)
@@ -61,7 +65,8 @@ def tile(ctx: Context) -> Built:
     """The blob `tiles` times one behind the other along `axis`."""
     p, shape = ctx.spec.tile_param, ctx.bottoms[0]
     axis = ctx.axis(p.axis)
-    ctx.check(p.tiles > 0, f"tiles_ > 0 ({p.tiles} vs. 0)", "Number of tiles must be positive.", 14)
+    ctx.check(p.HasField("tiles"), "tile_param.has_tiles()", "Number of tiles must be specified", 13)
+    ctx.check(p.tiles > 0, f"tiles_ > 0 ({p.tiles} vs. 0)", "Number of tiles must be positive.", 15)
     repeats = [p.tiles if i == axis else 1 for i in range(len(shape))]
     return [(*shape[:axis], shape[axis] * p.tiles, *shape[axis + 1 :])], lambda x: x.repeat(repeats)
 
@@ -79,7 +84,7 @@ def crop(ctx: Context) -> Built:
         )
         sizes = start + len(p.offset), len(shape)
         check_equal(
-            "start_axis + offset_size()", sizes[0], "input_dim", sizes[1], message, "crop_layer.cpp", 30
+            "start_axis + param.offset_size()", sizes[0], "input_dim", sizes[1], message, "crop_layer.cpp", 29
         )
     offsets = list(p.offset) or [0]
     offsets = [0] * start + (offsets if len(offsets) > 1 else offsets * (len(shape) - start))
@@ -91,7 +96,7 @@ def crop(ctx: Context) -> Built:
         rest = shape[i] - offsets[i]
         relation = f"bottom[0]->shape(i) - crop_offset >= bottom[1]->shape(i) ({rest} vs. {like[i]})"
         message = f"the crop for dimension {i} is out-of-bounds with size {like[i]} and offset {offsets[i]}"
-        ctx.check(rest >= like[i], relation, message, 65)
+        ctx.check(rest >= like[i], relation, message, 63)
     return [(*shape[:start], *like[start : len(shape)])], lambda x, _: x[window]
 
 
@@ -103,17 +108,22 @@ def crop(ctx: Context) -> Built:
 def batch_reindex(ctx: Context) -> Built:
     """The items of the first bottom that the second one lists."""
     names = "1", "bottom[1]->num_axes()"
-    check_equal(names[0], 1, names[1], len(ctx.bottoms[1]), "", "batch_reindex_layer.cpp", 12)
+    check_equal(names[0], 1, names[1], len(ctx.bottoms[1]), "", "batch_reindex_layer.cpp", 11)
     ctx.axis(0)
 
+    size = ctx.bottoms[0][0]
+
     def forward(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-        try:
-            return x.index_select(0, index.long().flatten())
-        except IndexError as e:
-            where = f"layer '{ctx.spec.name}': an index is outside the {x.shape[0]} items"
-            raise CheckFailed(
-                f"Check failed: index < initial_num {where}", "batch_reindex_layer.cpp", 25
-            ) from e
+        low, high = (float(bound) for bound in torch.aminmax(index.detach())) if index.numel() else (0.0, 0.0)
+        said = "Index specified for reindex layer was"
+        ctx.check(low >= 0, f"ridx_data[i] >= 0 ({low:g} vs. 0)", f"{said} negative.", 25)
+        ctx.check(
+            high < size,
+            f"ridx_data[i] < initial_num ({high:g} vs. {size})",
+            f"{said} greater than batch size.",
+            27,
+        )
+        return x.index_select(0, index.long())
 
     return [(math.prod(ctx.bottoms[1]), *ctx.bottoms[0][1:])], forward
 
@@ -129,11 +139,11 @@ def filter_(ctx: Context) -> Built:
     *kept, selector = ctx.bottoms
     check_equal("top.size()", ctx.tops, "bottom.size() - 1", len(kept), "", "filter_layer.cpp", 11)
     singles = "Selector blob dimensions must be singletons (1), except the first"
-    ctx.check(math.prod(selector[1:]) == 1, "bottom[selector_index]->shape(i) == 1", singles, 23)
+    ctx.check(math.prod(selector[1:]) == 1, "bottom[selector_index]->shape(i) == 1", singles, 22)
     for shape in kept:
         message = "Each bottom should have the same 0th dimension as the selector blob"
         names = "bottom[selector_index]->shape(0)", "bottom[i]->shape(0)"
-        check_equal(names[0], selector[0], names[1], shape[0], message, "filter_layer.cpp", 27)
+        check_equal(names[0], selector[0], names[1], shape[0], message, "filter_layer.cpp", 26)
 
     def forward(*bottoms: torch.Tensor) -> tuple[torch.Tensor, ...]:
         chosen = bottoms[-1].flatten() != 0

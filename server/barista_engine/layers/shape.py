@@ -14,7 +14,7 @@ from barista_engine.layers.registry import Built, Context, layer
 
 @layer("Split", tops=(1, None))
 def split(ctx: Context) -> Built:
-    ctx.forbid_in_place(19)
+    ctx.forbid_in_place(18)
     count = ctx.tops
     return ctx.like_bottom, lambda x: (x,) * count
 
@@ -38,19 +38,21 @@ def flatten(ctx: Context) -> Built:
 @layer("Reshape", heedless=True)
 def reshape(ctx: Context) -> Built:
     """New sizes for the axes [axis, axis + num_axes): 0 copies a size, -1 is worked out."""
-    ctx.forbid_in_place(11)
+    ctx.forbid_in_place(10)
     p, shape = ctx.spec.reshape_param, ctx.bottoms[0]
     start = p.axis if p.axis >= 0 else len(shape) + p.axis + 1
-    ctx.check(
-        0 <= start <= len(shape), "start_axis <= bottom[0]->num_axes()", f"axis {p.axis} out of range", 37
-    )
+    out = f"axis {p.axis} out of range"
+    ctx.check(start >= 0, f"start_axis >= 0 ({start} vs. 0)", out, 37)
+    axes = len(shape)
+    behind = f"{out} for {axes}-D input blob"
+    ctx.check(start <= axes, f"start_axis <= bottom[0]->num_axes() ({start} vs. {axes})", behind, 38)
     ctx.check(
         p.num_axes >= -1, f"num_axes >= -1 ({p.num_axes} vs. -1)", "num_axes must be >= 0, or -1 for all", 41
     )
     end = len(shape) if p.num_axes == -1 else start + p.num_axes
     ctx.check(
         end <= len(shape),
-        "end_axis <= bottom[0]->num_axes()",
+        f"end_axis <= bottom[0]->num_axes() ({end} vs. {axes})",
         "end_axis = axis + num_axes is out of range",
         44,
     )
@@ -66,7 +68,10 @@ def _resolved(ctx: Context, dims: list[int], start: int, end: int) -> Shape:
         if dim == 0:
             none = "new shape contains a 0, but there was no corresponding bottom axis to copy"
             ctx.check(
-                start + i < len(shape), "bottom[0]->num_axes() > start_axis + copy_axis_index", none, 64
+                start + i < len(shape),
+                f"bottom[0]->num_axes() > start_axis + copy_axis_index ({len(shape)} vs. {start + i})",
+                none,
+                64,
             )
             dims[i] = shape[start + i]
     count = math.prod(shape)
@@ -92,7 +97,7 @@ def concat(ctx: Context) -> Built:
     both = p.HasField("axis") and p.HasField("concat_dim")
     ctx.check(
         not both,
-        "!(has_axis() && has_concat_dim())",
+        "!(concat_param.has_axis() && concat_param.has_concat_dim())",
         "Either axis or concat_dim should be specified; not both.",
         12,
     )
@@ -117,7 +122,7 @@ def slice_(ctx: Context) -> Built:
     both = p.HasField("axis") and p.HasField("slice_dim")
     ctx.check(
         not both,
-        "!(has_axis() && has_slice_dim())",
+        "!(slice_param.has_axis() && slice_param.has_slice_dim())",
         "Either axis or slice_dim should be specified; not both.",
         13,
     )
@@ -133,9 +138,10 @@ def slice_(ctx: Context) -> Built:
             "slice_layer.cpp",
             43,
         )
-        ends = [0, *p.slice_point, size]
-        sizes = [b - a for a, b in pairwise(ends)]
-        ctx.check(min(sizes) > 0, "slice_point_[i] > prev", "", 50)
+        for before, point in pairwise([0, *p.slice_point]):
+            ctx.check(point > before, f"slice_point_[i] > prev ({point} vs. {before})", "", 50)
+        sizes = [b - a for a, b in pairwise([0, *p.slice_point, size])]
+        ctx.check_output((*shape[:axis], sizes[-1], *shape[axis + 1 :]))
     else:
         message = f"Number of top blobs ({ctx.tops}) should evenly divide input slice axis ({size})"
         ctx.check(

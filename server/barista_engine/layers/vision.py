@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
-from barista_engine.errors import check_equal
+from barista_engine.errors import CheckFailed, check_equal
 from barista_engine.interfaces import Shape
 from barista_engine.layers.columns import Window, columns, convolved, deconvolved
 from barista_engine.layers.registry import Built, Context, layer, shape_string
@@ -20,43 +20,53 @@ _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _CONV_TRANSPOSE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
 
+_LINES = {"kernel": 27, "stride": 51, "pad": 75, "dilation": 90}
+"""Where Caffe's base_conv_layer.cpp begins to read each setting; its im2col_layer.cpp is 4 lines ahead."""
+
+
 def _window(ctx: Context, p: ConvolutionParameter, least: int = 0) -> Window:
     """The window of a layer with at least so many spatial axes. Raises CheckFailed."""
-    axis = ctx.axis(p.axis)
+    axis, ahead = ctx.axis(p.axis), 4 * least
     axes = len(ctx.bottoms[0]) - axis - 1
-    ctx.check(axes >= least, f"num_spatial_axes_ >= {least} ({axes} vs. {least})", "", 21)
-    kernel = _sizes(ctx, p, "kernel", "kernel_size", list(p.kernel_size), axes, None)
-    stride = _sizes(ctx, p, "stride", "stride", list(p.stride), axes, 1)
-    pad = _sizes(ctx, p, "pad", "pad", list(p.pad), axes, 0)
-    dilation = _sizes(ctx, p, "", "dilation", list(p.dilation), axes, 1)
-    ctx.check(all(kernel), "kernel_shape_data[i] > 0 (0 vs. 0)", "Filter dimensions must be nonzero.", 45)
-    ctx.check(all(stride), "stride_data[i] > 0 (0 vs. 0)", "Stride dimensions must be nonzero.", 68)
+    ctx.check(axes >= least, f"num_spatial_axes_ >= {least} ({axes} vs. {least})", "", 21 - ahead)
+    kernel = _sizes(ctx, p, "kernel", "kernel_size", list(p.kernel_size), axes, None, ahead)
+    nonzero = "Filter dimensions must be nonzero."
+    ctx.check(all(kernel), "kernel_shape_data[i] > 0 (0 vs. 0)", nonzero, 45 - ahead)
+    stride = _sizes(ctx, p, "stride", "stride", list(p.stride), axes, 1, ahead)
+    nonzero = "Stride dimensions must be nonzero."
+    ctx.check(all(stride), "stride_data[i] > 0 (0 vs. 0)", nonzero, 68 - ahead)
+    pad = _sizes(ctx, p, "pad", "pad", list(p.pad), axes, 0, ahead)
+    dilation = _sizes(ctx, p, "dilation", "dilation", list(p.dilation), axes, 1, ahead)
     return Window(axis, kernel, stride, pad, dilation)
 
 
 def _sizes(
     ctx: Context,
     p: ConvolutionParameter,
-    pair: str,
+    stem: str,
     name: str,
     values: list[int],
     axes: int,
     default: int | None,
+    ahead: int,
 ) -> Shape:
-    """`name` once, once an axis, or as NAME_h and NAME_w; `default` when absent."""
-    if pair and (p.HasField(f"{pair}_h") or p.HasField(f"{pair}_w")):  # type: ignore[arg-type]
-        only_2d = f"{pair}_h & {pair}_w can only be used for 2D convolution."
-        check_equal("num_spatial_axes_", axes, "2", 2, only_2d, "base_conv_layer.cpp", 28)
-        both = f"Either {name} or {pair}_h/w should be specified; not both."
-        check_equal("0", 0, f"conv_param.{name}_size()", len(values), both, "base_conv_layer.cpp", 30)
-        return (getattr(p, f"{pair}_h"), getattr(p, f"{pair}_w"))
+    """`name` once, once an axis, or as STEM_h and STEM_w (not dilation); `default` when absent."""
+    line = _LINES[stem] - ahead
+    if stem != "dilation" and (p.HasField(f"{stem}_h") or p.HasField(f"{stem}_w")):  # type: ignore[arg-type]
+        only_2d = f"{stem}_h & {stem}_w can only be used for 2D convolution."
+        ctx.check(axes == 2, f"num_spatial_axes_ == 2 ({axes} vs. 2)", only_2d, line)
+        both = f"Either {name} or {stem}_h/w should be specified; not both."
+        ctx.check(not values, f"0 == conv_param.{name}_size() (0 vs. {len(values)})", both, line + 2)
+        return (getattr(p, f"{stem}_h"), getattr(p, f"{stem}_w"))
     if not values and default is not None:
         return (default,) * axes
     message = (
         f"{name} must be specified once, or once per spatial dimension "
-        f"({name} specified {len(values)} times; {axes} spatial dims)."
+        f"({name} specified {len(values)} times; {axes} spatial dims){';' if ahead else '.'}"
     )
-    ctx.check(len(values) in (1, axes), f"num_{pair or name}_dims == 1 || num_spatial_axes_", message, 35)
+    none = "" if default is None else f"num_{stem}_dims == 0 || "
+    condition = f"{none}num_{stem}_dims == 1 || num_{stem}_dims == num_spatial_axes_"
+    ctx.check(len(values) in (1, axes), condition, message, line + 8)
     return tuple(values) if len(values) == axes else (values[0],) * axes
 
 
@@ -127,8 +137,8 @@ def _each_bottom(
     ctx: Context, w: Window, output: Shape, one: Callable[[torch.Tensor], torch.Tensor]
 ) -> Built:
     """Apply `one`, which wants (batch, channels, spatial...), to each bottom, whatever precedes channels."""
-    _check_output(ctx, output)
     lead = ctx.bottoms[0][: w.axis]
+    ctx.check_output((*lead, *output))
     shapes = [(*lead, *output)] * ctx.tops
     if w.axis != 1:
         batch = math.prod(lead)
@@ -148,18 +158,14 @@ def im2col(ctx: Context) -> Built:
     w = _window(ctx, ctx.spec.convolution_param, least=1)
     lead, channels, sizes = math.prod(ctx.bottoms[0][: w.axis]), *_split_at(ctx.bottoms[0], w.axis)
     outputs = w.slid(sizes)
-    _check_output(ctx, outputs)
     top = (*ctx.bottoms[0][: w.axis], channels * math.prod(w.kernel), *outputs)
+    ctx.check_output(top)
     return [top], lambda x: columns(x.reshape(lead, channels, *sizes), w, outputs).reshape(top)
 
 
 def _split_at(shape: Shape, axis: int) -> tuple[int, Shape]:
     """The number of channels and the spatial sizes behind them."""
     return shape[axis], shape[axis + 1 :]
-
-
-def _check_output(ctx: Context, output: Shape) -> None:
-    ctx.check(all(n > 0 for n in output), "output_dim > 0", f"output shape would be {shape_string(output)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,21 +201,13 @@ class _Pool:
 def pooling(ctx: Context) -> Built:
     """MAX (with the arg max as second top), AVE or STOCHASTIC; sizes round up unless round_mode is FLOOR."""
     p = ctx.spec.pooling_param
-    check_equal(
-        "4",
-        4,
-        "bottom[0]->num_axes()",
-        len(ctx.bottoms[0]),
-        "Input must have 4 axes, corresponding to (num, channels, height, width)",
-        "pooling_layer.cpp",
-        88,
+    least_and_most = (
+        "MaxTopBlobs() >= top.size() (1 vs. 2) Pooling Layer produces at most 1 top blob(s) as output."
     )
+    if p.pool != p.MAX and ctx.tops > 1:
+        raise CheckFailed(f"Check failed: {least_and_most}", "layer.hpp", 374)
     g = _pool_geometry(ctx)
-    if p.pool != p.MAX:
-        check_equal("1", 1, "top.size()", ctx.tops, "Only MAX pooling has a mask.", "pooling_layer.cpp", 118)
     if p.pool == p.STOCHASTIC:
-        message = "Padding implemented only for average and max pooling."
-        ctx.check(not any(g.pad), "pool == AVE || pool == MAX", message, 72)
         return [(*ctx.bottoms[0][:2], *g.output)], _stochastic(g, ctx)
     if p.pool == p.AVE:
         forward: Callable[..., torch.Tensor | tuple[torch.Tensor, ...]] = _average(g)
@@ -223,7 +221,7 @@ def spatial_pyramid_pooling(ctx: Context) -> Built:
     """The image pooled into 1, 2 x 2, 4 x 4 ... bins, flattened one behind the other (a lone 1 is not)."""
     p = ctx.spec.spp_param
     ctx.check(p.pyramid_height > 0, "pyramid_height > 0 (0 vs. 0)", "A pyramid has a level at least.")
-    ctx.check(len(ctx.bottoms[0]) == 4, "4 == bottom[0]->num_axes()", "Input must have 4 axes.", 158)
+    _check_four_axes(ctx)
     ctx.check(p.pool != p.STOCHASTIC, "pool != STOCHASTIC", "Not Implemented Yet: stochastic pooling.")
     levels = [_pyramid_level(ctx, 2**level) for level in range(p.pyramid_height)]
     batch, channels = ctx.bottoms[0][:2]
@@ -245,36 +243,65 @@ def _pyramid_level(ctx: Context, bins: int) -> _Pool:
     return _pool_geometry(replace(ctx, spec=spec))
 
 
+def _check_four_axes(ctx: Context) -> None:
+    message = "Input must have 4 axes, corresponding to (num, channels, height, width)"
+    names = "4", "bottom[0]->num_axes()"
+    check_equal(names[0], 4, names[1], len(ctx.bottoms[0]), message, "pooling_layer.cpp", 82)
+
+
 def _pool_geometry(ctx: Context) -> _Pool:
+    """The windows of a pooling layer. Raises CheckFailed for settings that contradict each other."""
     p = ctx.spec.pooling_param
-    size = ctx.bottoms[0][2:4]
-    given = p.HasField("kernel_size"), p.HasField("kernel_h") and p.HasField("kernel_w")
-    if p.global_pooling:
-        message = "With Global_pooling: true Filter size cannot specified"
-        ctx.check(not any(given), "!(has_kernel_size() || has_kernel_h() || has_kernel_w())", message, 19)
-        kernel = (size[0], size[1])
-    else:
-        message = "Filter size is kernel_size OR kernel_h and kernel_w; not both"
-        ctx.check(
-            given[0] != given[1], "!has_kernel_size() != !(has_kernel_h() && has_kernel_w())", message, 23
-        )
-        kernel = (p.kernel_size, p.kernel_size) if given[0] else (p.kernel_h, p.kernel_w)
-    ctx.check(min(kernel) > 0, "kernel_h_ > 0 (0 vs. 0)", "Filter dimensions cannot be zero.", 54)
-    pad = (p.pad_h, p.pad_w) if p.HasField("pad_h") else (p.pad, p.pad)
-    stride = (p.stride_h, p.stride_w) if p.HasField("stride_h") else (p.stride, p.stride)
-    ctx.check(min(stride) > 0, "stride_h_ > 0 (0 vs. 0)", "Stride dimensions cannot be zero.", 61)
+    _, _, *size = ctx.legacy_dims()
+    kernel = _pool_kernel(ctx, size)
+    pad, stride = _pool_pair(ctx, "pad", "pad is pad", 29), _pool_pair(ctx, "stride", "Stride is stride", 33)
+    for axis, k in zip("hw", kernel, strict=True):
+        ctx.check(k > 0, f"kernel_{axis}_ > 0 ({k} vs. 0)", "Filter dimensions cannot be zero.", 50)
+    ctx.check(min(stride) > 0, "stride_h_ > 0 (0 vs. 0)", "Stride dimensions cannot be zero.", 60)
     if p.global_pooling:
         message = "With Global_pooling: true; only pad = 0 and stride = 1"
-        ctx.check(pad == (0, 0) and stride == (1, 1), "pad_h_ == 0 && stride_h_ == 1", message, 70)
-    for a, k in zip(pad, kernel, strict=True):
-        ctx.check(a < k, f"pad_h_ < kernel_h_ ({a} vs. {k})", "", 80)
+        plain = "pad_h_ == 0 && pad_w_ == 0 && stride_h_ == 1 && stride_w_ == 1"
+        ctx.check(pad == (0, 0) and stride == (1, 1), plain, message, 65)
+    if any(pad):
+        message = "Padding implemented only for average and max pooling."
+        ctx.check(p.pool != p.STOCHASTIC, "pool == AVE || pool == MAX", message, 69)
+        for i, axis in enumerate("hw"):
+            relation = f"pad_{axis}_ < kernel_{axis}_ ({pad[i]} vs. {kernel[i]})"
+            ctx.check(pad[i] < kernel[i], relation, "", 74 + i)
+    _check_four_axes(ctx)
     ceil = p.round_mode == p.CEIL
     output = (
         _pooled(size[0], kernel[0], stride[0], pad[0], ceil, any(pad)),
         _pooled(size[1], kernel[1], stride[1], pad[1], ceil, any(pad)),
     )
-    ctx.check(min(output) > 0, "pooled_height_ > 0", f"kernel larger than the {size[0]}x{size[1]} input")
+    ctx.check_output((*ctx.bottoms[0][:2], *output))
     return _Pool(kernel, stride, pad, ceil, (size[0], size[1]), output)
+
+
+def _pool_kernel(ctx: Context, size: list[int]) -> tuple[int, int]:
+    p, has = ctx.spec.pooling_param, "pool_param.has_kernel"
+    square, tall, wide = p.HasField("kernel_size"), p.HasField("kernel_h"), p.HasField("kernel_w")
+    if p.global_pooling:
+        message = "With Global_pooling: true Filter size cannot specified"
+        none = not (square or tall or wide)
+        ctx.check(none, f"!({has}_size() || {has}_h() || {has}_w())", message, 18)
+        return size[0], size[1]
+    message = "Filter size is kernel_size OR kernel_h and kernel_w; not both"
+    one = square != (tall and wide)
+    ctx.check(one, f"!{has}_size() != !({has}_h() && {has}_w())", message, 22)
+    return (p.kernel_size, p.kernel_size) if square else (p.kernel_h, p.kernel_w)
+
+
+def _pool_pair(ctx: Context, name: str, what: str, line: int) -> tuple[int, int]:
+    """pad or stride: the one number, or the pair."""
+    p, has = ctx.spec.pooling_param, f"pool_param.has_{name}"
+    one, tall, wide = (p.HasField(f"{name}{end}") for end in ("", "_h", "_w"))  # type: ignore[arg-type]
+    condition = f"(!{has}() && {has}_h() && {has}_w()) || (!{has}_h() && !{has}_w())"
+    fits = (not one and tall and wide) or not (tall or wide)
+    ctx.check(fits, condition, f"{what} OR {name}_h and {name}_w are required.", line)
+    if tall:
+        return getattr(p, f"{name}_h"), getattr(p, f"{name}_w")
+    return getattr(p, name), getattr(p, name)
 
 
 def _pooled(size: int, kernel: int, stride: int, pad: int, ceil: bool, padded: bool) -> int:
