@@ -66,7 +66,7 @@ def _gaussian(filler: FillerParameter, blob: torch.Tensor, stream: Stream) -> No
 
 def _positive_unitball(filler: FillerParameter, blob: torch.Tensor, stream: Stream) -> None:
     _put(blob, stream.uniform(blob.numel(), 0, 1))
-    rows = blob.view(blob.shape[0] if blob.dim() else 1, -1)
+    rows = blob.view(_rows(blob), -1)
     rows.div_(rows.sum(dim=1, keepdim=True))
 
 
@@ -84,9 +84,17 @@ def _put(blob: torch.Tensor, numbers: Floats) -> None:
     blob.copy_(torch.from_numpy(numbers).view(blob.shape))
 
 
+def _rows(blob: torch.Tensor) -> int:
+    """The size of the first axis; raises CheckFailed for a scalar."""
+    if not blob.dim():
+        outside = "axis_index < num_axes() (0 vs. 0) axis 0 out of range for 0-D Blob with shape (1)"
+        raise CheckFailed(f"Check failed: {outside}", "blob.hpp", 122)
+    return blob.shape[0]
+
+
 def _fan(filler: FillerParameter, blob: torch.Tensor) -> np.float32:
     """The count that xavier and msra divide by: inputs of an output, outputs of an input, or their mean."""
-    fan_in = blob.numel() // (blob.shape[0] if blob.dim() > 0 else 1)
+    fan_in = blob.numel() // _rows(blob)
     fan_out = blob.numel() // (blob.shape[1] if blob.dim() > 1 else 1)
     if filler.variance_norm == FillerParameter.FAN_OUT:
         return np.float32(fan_out)

@@ -9,6 +9,7 @@ from math import prod
 from typing import Literal
 
 from barista_server.caffe.blobshape import Shape, ShapeError, check_blob, need, shape_text
+from barista_server.caffe.filler_rules import check_fillers
 from barista_server.caffe.forks import forks_with_layer, type_meant
 from barista_server.caffe.layer_types import LAYER_TYPES, Computed, Source, check_counts
 from barista_server.caffe.net import filter_net, insert_splits, layer_is_in
@@ -214,6 +215,7 @@ class _Builder:
             tops, params = sourced, sourced if layer.type == "Parameter" else []
         for shape in (*tops, *params):
             check_blob(shape, f"{layer.type.lower()}_param")
+        check_fillers(layer, tops, params)
         return tops, params
 
     def _own(self, layer: LayerParameter, params: list[Shape]) -> list[Shape]:
