@@ -1,6 +1,7 @@
 """Parsing of a long Caffe log: time on one core and memory, beside plain Python over the same bytes.
 
 The log: glog lines only, 1,000,000 of them (103 MB), a display every 20 iterations, a test every 10 displays.
+Then as many lines in the grammar of each family of Caffe.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from benchmarks import log_families
 
 LINES = 1_000_000
 FEED = 4 << 20
@@ -100,7 +103,21 @@ def run() -> list[str]:
         f"{above_numpy:.0f} MiB above one with numpy",
         f"re.findall of one pattern: {findall:.2f} s; LogParser takes {seconds / findall:.1f} times as long",
         f"line by line with re: {naive:.2f} s; LogParser is {naive / seconds:.1f} times as fast",
+        f"each family, {LINES:,} lines of it: seconds of one core, MiB above a bare interpreter, MB of log",
+        *map(_family, log_families.FAMILIES),
     ]
+
+
+def _family(name: str) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "family.log")
+        log_families.generate(path, name, LINES)
+        rounds = [_child(path) for _ in range(_ROUNDS)]
+        size = path.stat().st_size
+    seconds = min(result["seconds"] for result in rounds)
+    above = max(result["peak"] - result["bare"] for result in rounds) / 2**20
+    points = rounds[0]["points"]
+    return f"  {name:34} {seconds:5.2f} s {above:4.0f} MiB {size / 1e6:5.0f} MB {points:9,.0f} points"
 
 
 def _child(path: Path) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -54,7 +55,7 @@ class Table:
         count = len(next(iter(columns.values())))
         size = self._size + count
         if size > len(self._rows):
-            grown = np.empty(max(size, 2 * len(self._rows)), self._rows.dtype)
+            grown = _room(max(size, 2 * len(self._rows)), self._rows.dtype)
             grown[: self._size] = self._rows[: self._size]
             self._rows = grown
         for name, values in columns.items():
@@ -62,6 +63,13 @@ class Table:
         self._size = size
 
 
+def _room(rows: int, dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    """An array to be filled. A large one lies outside the heap, which would keep its memory for ever."""
+    size = rows * dtype.itemsize
+    return np.empty(rows, dtype) if size < _LARGE else np.frombuffer(mmap.mmap(-1, size), dtype)
+
+
+_LARGE = 1 << 19
 _POINT = np.dtype([("iteration", "i8"), ("seconds", "f8"), ("value", "f8"), ("line", "i8")])
 _TEST = np.dtype([("iteration", "i8"), ("begin", "f8"), ("end", "f8"), ("net", "i8"), ("line", "i8")])
 

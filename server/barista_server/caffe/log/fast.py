@@ -10,12 +10,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .bare import Bare
 from .batch import Action, Batch, Labels
-from .exact import BARE, CREATING, SPOKEN, SPOKEN_SHORT, number
+from .exact import CREATING, SPOKEN, number
 from .index import LineKind
 from .stamps import Stamps
 from .words import (
-    BYTE,
     VALUE_WIDTH,
     Mask,
     Positions,
@@ -35,19 +35,6 @@ _SPOKEN: Final = np.array([word(text) for text in SPOKEN])
 _QUIET: Final = np.array([word(text) for text in (b"[Forward", b"[Backwar", b"[Update]")])
 """Starts of frequent messages that mean nothing, at whatever level."""
 _CREATED: Final = np.array([word(text[8:16]) for text in CREATING])
-_SUSPECT: Final = np.unique(
-    [
-        int.from_bytes(text.lstrip()[:4].ljust(4), "little")
-        for text in (*SPOKEN, *SPOKEN_SHORT, *CREATING, *BARE)
-    ]
-    + [int.from_bytes(text, "little") for text in (b"INFO", b"WARN", b"ERRO", b"FATA")]
-).astype(np.uint64)
-"""First four bytes of what may mean something in a line without a prefix."""
-_FIRST: Final = np.zeros(256, bool)
-_FIRST[[value & 0xFF for value in _SUSPECT.tolist()]] = True
-_NEVER: Final = np.zeros(256, bool)
-_NEVER[list(b"0123456789[(>\x1b@")] = True
-"""First bytes of a line without a prefix that may be a launcher's, a device's or a stack's."""
 
 
 def scan(
@@ -87,26 +74,39 @@ class _Scan:
 
     def run(self) -> Mask:
         found, rest = self.stamps.find()
-        self._bare(rest)
+        bare = Bare(self.text, self.starts, self.ends, self.stamps)
+        plain, speaking = bare.read(rest)
+        self.settled[plain] = True
         rows, message = self._untagged(*found)
         self.batch.prefixed[rows[message >= self.ends[rows]]] = False
-        key, second = self.words[message], self.words[message + 8]
-        iteration = key == word(b"Iteratio")
-        passes = iteration & (self.words[message + 2] == word(b"eration:"))
-        iteration &= self.words[message + 2] == word(b"eration ")
-        train = (key == word(b"Train ne")) & (second & lanes("xx......") == word(b"t "))
-        train &= self.words[message + 10] == word(b"output #")
-        test = (
-            (key == word(b"Test net"))
-            & (self.words[message + 9] == word(b"output #"))
-            & (second & BYTE == ord(" "))
-        )
+        self._spoken(rows, message, prefixed=True)
+        if len(speaking.rows):
+            self._spoken(*speaking, prefixed=False)
+        return self.settled
+
+    def _spoken(self, rows: Positions, message: Positions, *, prefixed: bool) -> None:
+        """What these messages say; without a prefix only what is surely meant."""
+        key = self.words[message]
+        rest = np.ones(len(rows), bool)
+        displays = np.flatnonzero(key == word(b"Iteratio"))
+        after = self.words[message[displays] + 2]
+        iteration = displays[after == word(b"eration ")]
+        passes = displays[after == word(b"eration:")]
+        train = np.flatnonzero(key == word(b"Train ne"))
+        train = train[self.words[message[train] + 10] == word(b"output #")]
+        train = train[self.words[message[train] + 8] & lanes("xx......") == word(b"t ")]
+        test = np.flatnonzero(key == word(b"Test net"))
+        test = test[self.words[message[test] + 9] == word(b"output #")]
+        test = test[self.bytes[message[test] + 8] == ord(" ")]
+        for which in (iteration, passes, train, test):
+            rest[which] = False
         self._iterations(rows[iteration], message[iteration] + 10)
         self._outputs(rows[train], message[train] + 18, LineKind.METRIC, Action.TRAIN_OUTPUT)
         self._outputs(rows[test], message[test] + 17, LineKind.TEST, Action.TEST_OUTPUT)
-        rest = ~(iteration | train | test)
-        self._others(rows[rest], message[rest], key[rest], passes[rest])
-        return self.settled
+        if len(passes):
+            self._passes(rows[passes], message[passes] + 11)
+        if prefixed:
+            self._others(rows[rest], message[rest], key[rest])
 
     def _untagged(self, rows: Positions, message: Positions) -> tuple[Positions, Positions]:
         """Go on behind the blanks and the device (``    [0.0]     ``) before each message."""
@@ -132,20 +132,31 @@ class _Scan:
         sure[blank] &= count < 8
         message[blank] += count
 
-    def _others(self, rows: Positions, message: Positions, key: Words, passes: Mask) -> None:
+    def _others(self, rows: Positions, message: Positions, key: Words) -> None:
         """All but displays and net outputs."""
         batches = key & lanes("xxxxxx..") == word(b"Batch ")
         clipping = (key == word(b"Gradient")) & (self.words[message + 8] == word(b" clippin"))
         clipping &= self.bytes[message + 16] == ord("g")
+        scores, classes = key == word(b"Test sco"), key & lanes("xxxxx...") == word(b"class")
+        begins = (
+            (key == word(b"Testing "))
+            & (self.words[message + 3] == word(b"ting net"))
+            & (message + 11 == self.ends[rows])
+        )
         if batches.any():
             self._batches(rows[batches], message[batches] + 6)
-        if passes.any():
-            self._passes(rows[passes], message[passes] + 11)
+        if scores.any():
+            self._scores(rows[scores], message[scores])
+        if classes.any():
+            self._classes(rows[classes], message[classes])
+        if begins.any():
+            # Before 2014-02 a test did not say its iteration.
+            self._settle(rows[begins], LineKind.TEST, Action.TEST_BEGIN)
+            self.batch.iteration[rows[begins]] = -1
         self._settle(rows[clipping], LineKind.METRIC, Action.CLIPPING)
-        rest = ~(batches | passes | clipping)
+        rest = ~(batches | clipping | scores | classes | begins)
         rows, message, key = rows[rest], message[rest], key[rest]
         meant = np.isin(key, _SPOKEN) | (key & lanes("xxxxxx..") == word(b"Loss: "))
-        meant |= key & lanes("xxxxx...") == word(b"class")
         creating = np.flatnonzero(key == word(b"Creating"))
         meant[creating] = np.isin(self.words[message[creating] + 8], _CREATED)
         level = self.stamps.level[rows]
@@ -155,39 +166,6 @@ class _Scan:
         warning = ~meant & (level == ord("W"))
         self.settled[rows[warning]] = True
         self.batch.kind[rows[warning]] = LineKind.WARNING
-
-    def _bare(self, rows: Positions) -> None:
-        """Settle the lines without a prefix that cannot mean anything."""
-        if not len(rows):
-            return
-        rows = rows[self.stamps.bare(rows)]
-        at = self.starts[rows]
-        first = self.bytes[at]
-        sure = np.ones(len(rows), bool)
-        for _ in range(2):
-            blank = np.flatnonzero(self.bytes[at] == ord(" "))
-            at[blank] += leading_blanks(self.words[at[blank]])
-        lead = self.bytes[at]
-        sure &= ~_NEVER[lead] & ~_NEVER[first] & (lead != ord(" "))
-        suspect = np.flatnonzero(_FIRST[lead])
-        sure[suspect] &= ~np.isin(self.words[at[suspect]] & lanes("xxxx...."), _SUSPECT)
-        start = self.words[self.starts[rows]]
-        # The journal's stamp: Nov 25 02:52:39
-        sure &= ~(
-            (lane(start, 3) == ord(" ")) & (lane(start, 6) == ord(" ")) & digits(start, lanes(".....x.x"))
-        )
-        rows = rows[sure]
-        if (self.bytes[self.starts[rows]] > ord(" ")).any():
-            rows = rows[~self._told(rows)]
-        self.settled[rows] = True
-
-    def _told(self, rows: Positions) -> Mask:
-        """Where a shell may tell how a process ended: ``train.sh: line 4: 123 Killed``."""
-        colons = self.stamps.colons[:-3]
-        places = colons[self.words[colons] & lanes("xxxxxxx.") == word(b": line ")]
-        places = np.append(places, len(self.bytes))
-        told: Mask = places[np.searchsorted(places, self.starts[rows])] < self.ends[rows]
-        return told
 
     def _iterations(self, rows: Positions, at: Positions) -> None:
         """Lines ``Iteration N...``, N beginning at ``at``: test begins, rates and losses."""
@@ -260,6 +238,34 @@ class _Scan:
         good &= numeric & (stop == self.ends[rows])
         self._settle(rows[good], LineKind.TEST, Action.BATCH, value[good])
         self.batch.label[rows[good]], self.batch.iteration[rows[good]] = known[good], iteration[good]
+
+    def _scores(self, rows: Positions, message: Positions) -> None:
+        """Lines ``Test score #i: V`` of 2014 and before."""
+        digit = self.bytes[message + 12]
+        good = (self.words[message + 4] == word(b" score #")) & (digit - ord("0") <= 9)
+        good &= self.words[message + 13] & lanes("xx......") == word(b": ")
+        rows, message, digit = rows[good], message[good], digit[good]
+        value, stop, good = self._values(message + 15)
+        good &= (stop == self.ends[rows]) | (self.bytes[stop] == ord(" "))
+        names = np.array([self.labels[b"%d: score%d" % (i, i)] for i in np.unique(digit - ord("0"))])
+        known = names[np.searchsorted(np.unique(digit), digit)] if len(names) else np.empty(0, np.int64)
+        good &= known >= 0
+        self._settle(rows[good], LineKind.TEST, Action.TEST_OUTPUT, value[good])
+        self.batch.label[rows[good]] = known[good]
+
+    def _classes(self, rows: Positions, message: Positions) -> None:
+        """Lines ``class3: V`` of SSD."""
+        _, length = integer(self.words[message + 5])
+        width = 5 + length
+        good = (length > 0) & (length < 8) & (self.words[message + width] & lanes("xx......") == word(b": "))
+        rows, message, width = rows[good], message[good], width[good]
+        value, stop, good = self._values(message + width + 2)
+        good &= stop == self.ends[rows]
+        texts = self.text.cut(message, width, VALUE_WIDTH).tolist()
+        known = np.fromiter(map(_Names(self.labels).__getitem__, texts), np.intp, len(texts))
+        good &= known >= 0
+        self._settle(rows[good], LineKind.TEST, Action.TEST_OUTPUT, value[good])
+        self.batch.label[rows[good]] = known[good]
 
     def _passes(self, rows: Positions, at: Positions) -> None:
         """Lines ``Iteration: N forward-backward time: V ms.``, N beginning at ``at``."""

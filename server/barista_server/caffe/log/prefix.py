@@ -51,7 +51,7 @@ def rank_of(wrapper: bytes) -> int:
 
 def read_prefix(line: bytes) -> Prefix:
     """The prefix of a line, if it has one."""
-    begin = _stamp(line) if b"]" in line else -1
+    begin = find_stamp(line) if b"]" in line else -1
     if begin >= 0:
         found = _GLOG.match(line, begin)
         assert found
@@ -69,7 +69,7 @@ def read_prefix(line: bytes) -> Prefix:
     return Prefix(None, 0, 0, start)
 
 
-def _stamp(line: bytes) -> int:
+def find_stamp(line: bytes) -> int:
     """Where glog's prefix begins, -1 where there is none: the first stamp, and not inside a word."""
     for clock in _CLOCK.finditer(line, 0, WITHIN + 40):
         for digits in (8, 4):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from .batch import Batch
 from .clock import TIME_ONLY
-from .prefix import WITHIN, rank_of
+from .prefix import WITHIN, WRAPPER, find_stamp, rank_of
 from .words import BYTE, Mask, Positions, Text, digits, integer, lane, lanes, pairs, word
 
 _FEW = 16
@@ -20,6 +21,9 @@ _CLOCK: Final = lanes("xx.xx.xx")
 _COLONS: Final = lanes("..x..x..")
 _FRACTION: Final = lanes(".xxxxxx.")
 _AROUND: Final = lanes("x......x")
+
+
+_DIGIT = re.compile(rb"\d")
 
 
 class Found(NamedTuple):
@@ -50,6 +54,8 @@ class Stamps:
         self.brackets = np.append(brackets, len(text.bytes) - 2)
         self.level = np.full(len(starts), ord("I"), np.uint8)
         """Letter of each row's prefix."""
+        self.marks: dict[bytes, int] = {}
+        """What a launcher puts before lines, with 0 for every digit: 0 if that names a process, else -1."""
         self._colons: Positions | None = None
 
     @property
@@ -66,7 +72,7 @@ class Stamps:
         if len(rest) > _FEW:
             bare = self.bare(rest)
             if len(rest) - bare.sum() > _FEW:
-                found.append(self._wrapped(rest[~bare]))
+                found += self._behind(rest[~bare])
             first = self.text.bytes[self.starts[rest]]
             numbered, named = rest[bare & (first - ord("0") <= 9)], rest[bare & (first == ord("I"))]
             if len(numbered) > _FEW:
@@ -81,10 +87,14 @@ class Stamps:
         rest = self._rest(found, rest)
         return Found(rows[order], message), rest
 
+    def bracket(self, positions: Positions) -> Positions:
+        """The first bracket from each position on."""
+        found: Positions = self.brackets[np.searchsorted(self.brackets, positions)]
+        return found
+
     def bare(self, rows: Positions) -> Mask:
         """Which rows lack a bracket, so that they cannot have glog's prefix."""
-        starts = self.starts[rows]
-        lacking: Mask = self.brackets[np.searchsorted(self.brackets, starts)] >= self.ends[rows]
+        lacking: Mask = self.bracket(self.starts[rows]) >= self.ends[rows]
         return lacking
 
     def _rest(self, found: list[Found], rows: Positions) -> Positions:
@@ -99,11 +109,15 @@ class Stamps:
         rows = np.flatnonzero((first == ord("I")) | (first == ord("W")) | (first == ord("E")))
         begin = self.starts[rows]
         self.level[rows] = first[rows]
-        day = self.text.words[begin + 1]
-        long = digits(day, lanes("xxxxxxxx")) & (self.text.bytes[begin + 9] == ord(" "))
+        return self._dated(rows, begin + 1)
+
+    def _dated(self, rows: Positions, begin: Positions) -> Found:
+        """Prefixes whose date should begin at ``begin``."""
+        day = self.text.words[begin]
+        long = digits(day, lanes("xxxxxxxx")) & (self.text.bytes[begin + 8] == ord(" "))
         short = digits(day, lanes("xxxx....")) & ((day >> np.uint64(32)) & BYTE == ord(" "))
         good = long | short
-        return self._glog(rows[good], begin[good] + 1, long[good])
+        return self._glog(rows[good], begin[good], long[good])
 
     def _glog(self, rows: Positions, begin: Positions, long: Mask) -> Found:
         """Read stamps whose date begins at ``begin`` and has eight digits where it is ``long``, else four."""
@@ -130,8 +144,38 @@ class Stamps:
         self.batch.prefixed[rows] = True
         return Found(rows, bracket + 2)
 
-    def _wrapped(self, rows: Positions) -> Found:
+    def _behind(self, rows: Positions) -> list[Found]:
         """glog's prefix behind what a launcher put before it."""
+        found = self._marked(rows)
+        rest = self._rest(found, rows)
+        return [*found, self._wrapped(rest)] if len(rest) > _FEW else found
+
+    def _marked(self, rows: Positions) -> list[Found]:
+        """Rows with a mark as that of the first one: only its digits may differ."""
+        start = self.starts[rows]
+        line = self.text.block[int(start[0]) : int(min(self.ends[rows[0]], start[0] + 2 * WITHIN))]
+        width = find_stamp(line)
+        text = line[: max(width, 0)]
+        named = rank_of(text) >= 0
+        if not text or not WRAPPER.fullmatch(text) or width > (_NARROW if named else _WIDE):
+            return []
+        mark = _DIGIT.sub(b"0", text)
+        self.marks[mark] = 0 if named else -1
+        window = self.text.window(start, width)
+        window[window - ord("0") <= 9] = ord("0")
+        level = self.text.bytes[start + width]
+        same = (window == np.frombuffer(mark, np.uint8)).all(axis=1) & (start + width < self.ends[rows])
+        same &= (level == ord("I")) | (level == ord("W")) | (level == ord("E"))
+        rows, start, level = rows[same], start[same], level[same]
+        if named:
+            rank = self.ranks(start, np.full(len(start), width))
+            self.batch.rank[rows] = rank
+            rows, start, level = rows[rank >= 0], start[rank >= 0], level[rank >= 0]
+        self.level[rows] = level
+        return [self._dated(rows, start + width + 1)]
+
+    def _wrapped(self, rows: Positions) -> Found:
+        """glog's prefix behind marks of any width, in whatever order."""
         text, data = self.text, self.text.bytes
         colons = self.colons[:-3]
         colons = colons[(colons >= 16) & (data[colons + 3] == ord(":"))]
@@ -150,13 +194,13 @@ class Stamps:
         good = (level == ord("I")) | (level == ord("W")) | (level == ord("E"))
         good &= (day_at - 1 > start) & (day_at - 1 - start < WITHIN)
         rows, day_at, start, long = rows[good], day_at[good], start[good], long[good]
-        rank = self._ranks(start, day_at - 1 - start)
+        rank = self.ranks(start, day_at - 1 - start)
         good = rank > -2
         self.batch.rank[rows] = rank
         self.level[rows] = data[day_at - 1]
         return self._glog(rows[good], day_at[good], long[good])
 
-    def _ranks(self, start: Positions, width: Positions) -> Positions:
+    def ranks(self, start: Positions, width: Positions) -> Positions:
         """Processes named in the first ``width`` bytes from ``start``; -2 where that is not clear."""
         known = Wrappers()
         rank = np.full(len(start), -2)
@@ -182,10 +226,9 @@ class Stamps:
         at = start + 11 + (data[start + 11] == ord(" "))
         good &= text.words[at] & lanes("xxxxxx..") == word(b"INFO: ")
         mark = np.minimum(np.searchsorted(self.colons, at + 4) + 1, len(self.colons) - 1)
-        line = self.colons[mark]
+        line = np.minimum(self.colons[mark], len(data) - 32)
         good &= (line > at + 5) & (line < self.ends[rows])
         good &= text.words[line - 1] == word(b" : line ")
-        line = np.minimum(line, len(data) - 32)
         _, length = integer(text.words[line + 7])
         after = line + 7 + length
         good &= (length > 0) & (length < 8) & (text.words[after] & lanes("xxx.....") == word(b" : "))

@@ -33,13 +33,19 @@ def split_torn(
 
 def _cuts(block: bytes, starts: Positions, ends: Positions, brackets: Positions) -> list[int]:
     """Where a message begins within a line that had begun with another one."""
-    data = np.frombuffer(block, np.uint8)
-    before = data[brackets - 1]
-    # A prefix ends with the number of a source line.
-    near = brackets[(before - ord("0") <= 9) & _after_colon(data, brackets)]
-    if len(near) < 2:
+    if len(brackets) < 2:
         return []
-    owner = np.searchsorted(starts, near, "right") - 1
+    owner = np.searchsorted(starts, brackets, "right")
+    several = np.flatnonzero(owner[1:] == owner[:-1])
+    if not len(several):
+        return []
+    among = np.zeros(len(brackets), bool)
+    among[several] = among[several + 1] = True
+    several = np.flatnonzero(among)
+    # A prefix ends with the number of a source line.
+    data = np.frombuffer(block, np.uint8)
+    good = _after_colon(data, brackets[several]) & (data[brackets[several] + 1] == ord(" "))
+    near, owner = brackets[several][good], owner[several][good]
     candidates = near[1:][owner[1:] == owner[:-1]]
     cuts: list[int] = []
     for bracket in candidates.tolist():

@@ -34,7 +34,12 @@ _ZEROS: Final = word(b"0" * 8)
 _BLANKS: Final = word(b" " * 8)
 _OVER9: Final = word(b"\x76" * 8)
 _NIBBLE: Final = word(b"\x0f" * 8)
+_POINTS: Final = word(b"." * 8)
+_ALL: Final = word(b"\xff" * 8)
+_PAIRS: Final = lanes("x.x.x.x.")
+_FOURS: Final = lanes("xx..xx..")
 BYTE: Final = np.uint64(0xFF)
+_WHOLE = 10 ** np.arange(9)
 _POWERS = 10.0 ** np.arange(VALUE_WIDTH + 1)
 
 
@@ -67,27 +72,75 @@ class Text:
 
         Numbers end before a blank, a comma or a control character. Others, as ``1e-07``, are left out.
         """
-        columns = self.window(begin, VALUE_WIDTH).T.copy()
-        inside = np.ones(len(begin), bool)
-        after = np.zeros(len(begin), bool)
-        good = np.ones(len(begin), bool)
-        mantissa = np.zeros(len(begin), np.int64)
-        width, places = np.zeros(len(begin), np.intp), np.zeros(len(begin), np.intp)
-        for column in columns:
-            inside &= (column > ord(" ")) & (column != ord(","))
-            if not inside.any():
-                break
-            digit = column - np.uint8(ord("0"))
-            point = column == ord(".")
-            numeral = inside & (digit <= 9)
-            good &= ~inside | numeral | (point & ~after)
-            mantissa = np.where(numeral, mantissa * 10 + digit, mantissa)
-            width += inside
-            places += numeral & after
-            after |= point & inside
-        good &= ~inside & (width > after)
+        value, stop, good = self._short(begin)
+        long = np.flatnonzero(stop - begin == 8)
+        long = long[~good[long]]
+        if len(long):
+            value[long], stop[long], good[long] = self._long(begin[long])
+        return value, stop, good
+
+    def _short(self, begin: Positions) -> tuple[NDArray[np.float64], Positions, Mask]:
+        """Decimals of up to eight characters; a longer one seems to have eight and is none."""
+        first = self.words[begin]
+        over = not_digits(first)
+        ends = over & ~marks(first, _POINTS)
+        width = np.where(ends == 0, 8, _first(ends))
+        stop = begin + width
+        after = self.bytes[stop]
+        point = over ^ ends
+        places = _first(point)
+        # One point at most, and digits beside it.
+        whole = (point == 0) | (places >= width)
+        good = ((point & (point - np.uint64(1)) & _below(width)) == 0) & (width > np.where(whole, 0, 1))
+        good &= (after <= ord(" ")) | (after == ord(","))
+        low = _below(places)
+        packed = np.where(whole, first, (first & low) | ((first >> np.uint64(8)) & ~low))
+        count = width - ~whole
+        fraction = np.where(whole | ~good, 0, width - 1 - places)
         # Both are exact, so their quotient is the nearest double, as strtod's.
-        return mantissa / _POWERS[places], begin + width, good
+        return _number(packed, np.maximum(count, 0)) / _POWERS[fraction], stop, good
+
+    def _long(self, begin: Positions) -> tuple[NDArray[np.float64], Positions, Mask]:
+        """Decimals of nine to sixteen characters, with the point among the first eight."""
+        first, second = self.words[begin], self.words[begin + 8]
+        point = not_digits(first)
+        places, more = _first(point), _first(not_digits(second))
+        stop = begin + 8 + more
+        good = (
+            (point != 0)
+            & (marks(first, _POINTS) == point)
+            & (point & (point - np.uint64(1)) == 0)
+            & (more > 0)
+        )
+        after = self.bytes[stop]
+        good &= (after <= ord(" ")) | (after == ord(","))
+        low = _below(places)
+        packed = (first & low) | ((first >> np.uint64(8)) & ~low)
+        mantissa = _number(packed, np.full(len(begin), 7)) * _WHOLE[more] + _number(second, more)
+        return mantissa / _POWERS[np.minimum(7 - places + more, VALUE_WIDTH)], stop, good
+
+
+def marks(values: Words, all_of: np.uint64) -> Words:
+    """The high bit of every lane that is the one of ``all_of``."""
+    bits = values ^ all_of
+    return ~(((bits & _LOW7) + _LOW7) | bits) & _HIGH
+
+
+def _below(lane_number: Positions) -> Words:
+    """A mask of the lanes before one (0 to 8)."""
+    shift = (8 * np.minimum(lane_number, 7)).astype(np.uint64)
+    return np.where(lane_number > 7, _ALL, (np.uint64(1) << shift) - np.uint64(1))
+
+
+def _number(values: Words, length: Positions) -> NDArray[np.int64]:
+    """The number that the first ``length`` (0 to 8) lanes make, all of them digits."""
+    shift = (8 * (8 - np.maximum(length, 1))).astype(np.uint64)
+    # Right-align: lanes before the first digit become zero.
+    number = np.where(length > 0, (values & _NIBBLE) << shift, np.uint64(0))
+    number = (number * np.uint64(2561)) >> np.uint64(8)
+    number = ((number & _PAIRS) * np.uint64(6553601)) >> np.uint64(16)
+    number = ((number & _FOURS) * np.uint64(42949672960001)) >> np.uint64(32)
+    return number.view(np.int64)
 
 
 def not_digits(values: Words) -> Words:
@@ -122,11 +175,7 @@ def leading_blanks(values: Words) -> Positions:
 def integer(values: Words) -> tuple[NDArray[np.int64], Positions]:
     """The number that begins each word, and how many digits it has (0 to 8)."""
     length = _first(not_digits(values))
-    # Right-align: lanes before the first digit become zero.
-    aligned = np.where(length > 0, values << ((8 - np.maximum(length, 1)) * 8).astype(np.uint64), 0)
-    two = pairs(aligned)
-    value = lane(two, 0) * 1000000 + lane(two, 2) * 10000 + lane(two, 4) * 100 + lane(two, 6)
-    return value, length
+    return _number(values, length), length
 
 
 def _first(marks: Words) -> Positions:
