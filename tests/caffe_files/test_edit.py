@@ -9,6 +9,7 @@ from barista_server.caffe import prototxt
 from barista_server.caffe.edit import EditError, remove_field, set_field
 from barista_server.caffe.prototxt import PrototxtError
 from barista_server.caffe.schema import NetParameter, SolverParameter
+from barista_server.caffe.tolerant import parse_tolerant
 
 SOLVER = """# a solver
 net: "net.prototxt"   # the net
@@ -219,4 +220,62 @@ def test_damaged_texts_are_refused_or_edited(text: str, noise: bytes, place: int
         changed = set_field(damaged, SolverParameter, "display", 5)
     except (PrototxtError, EditError):
         return
-    assert prototxt.parse(changed, SolverParameter).display == 5
+    assert parse_tolerant(changed, SolverParameter)[0].display == 5
+
+
+FORKED = """# of a fork
+name: "n"  global_grad_scale: 1000 # kept
+layer {
+  name: "p" type: "Pooling" forward_type: FLOAT16
+  pooling_param { pool: DEF  kernel_size: 2; zoom: [1, 2] }  # to here
+  extras { deep < a: "}" > }
+}
+boost: -1
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "old", "new"),
+    [
+        ("name", "m", '"n"', '"m"'),
+        ("layer.pooling_param.kernel_size", 3, "kernel_size: 2", "kernel_size: 3"),
+        ("layer.pooling_param.pool", "AVE", "pool: DEF", "pool: AVE"),
+        ("layer.pooling_param.stride", 2, "zoom: [1, 2] }", "zoom: [1, 2] stride: 2 }"),
+        ("layer.top", "t", " > }\n", ' > }\n  top: "t"\n'),
+        ("force_backward", True, "boost: -1\n", "boost: -1\nforce_backward: true\n"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_what_only_a_fork_understands_stays(path: str, value: object, old: str, new: str, mark: str) -> None:
+    assert set_field(mark + FORKED, NetParameter, path, value) == mark + FORKED.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("path", "gone"),
+    [
+        ("name", 'name: "n"  '),
+        ("global_grad_scale", " global_grad_scale: 1000"),
+        ("layer.forward_type", " forward_type: FLOAT16"),
+        ("layer.pooling_param.zoom", " zoom: [1, 2]"),
+        ("layer.pooling_param.pool", "pool: DEF  "),
+        ("layer.extras", '  extras { deep < a: "}" > }\n'),
+        ("boost", "boost: -1\n"),
+        ("layer.pooling_param.kernel_size", "kernel_size: 2; "),
+    ],
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_fields_of_forks_can_be_removed(path: str, gone: str, mark: str) -> None:
+    assert remove_field(mark + FORKED, NetParameter, path) == mark + FORKED.replace(gone, "", 1)
+
+
+def test_a_layer_is_removed_with_what_it_has_of_a_fork() -> None:
+    changed = remove_field(FORKED, NetParameter, "layer")
+    assert changed == '# of a fork\nname: "n"  global_grad_scale: 1000 # kept\nboost: -1\n'
+
+
+def test_fields_of_forks_cannot_be_set() -> None:
+    for path in ("boost", "layer.zoom", "layer.extras.deep"):
+        with pytest.raises(EditError, match="has no field"):
+            set_field(FORKED, NetParameter, path, 1)
+    with pytest.raises(EditError, match="has no field extras"):
+        remove_field(FORKED, NetParameter, "layer.extras.deep")

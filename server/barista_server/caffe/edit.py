@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 
 from barista_server.caffe import prototxt
 from barista_server.caffe.tokens import Token, tokens
+from barista_server.caffe.tolerant import UnknownField, parse_tolerant
 
 _STEP = re.compile(r"(\w+)(?:\[(\d+)\])?")
 
@@ -43,49 +44,79 @@ class _Node:
 def set_field(text: str, cls: type[Message], path: str, value: object) -> str:
     """The text with the field set to the value; blocks on the way to it are made where they are missing.
 
-    An enum value is given by name. Raises PrototxtError if the text does not parse, EditError for a wrong
-    path or value.
+    An enum value is given by name. What only forks understand stays. Raises PrototxtError if the text does
+    not parse, EditError for a wrong path or value.
     """
     steps = _steps(path)
-    wanted = prototxt.parse(text, cls)
+    wanted, unknown = parse_tolerant(text, cls)
     descriptor = _put(wanted, steps, value)
     shown = prototxt.scalar_text(descriptor, value)
     parents, rest = _find(_tree(text), steps)
     if not rest:
         node = parents[-1]
         changed = text[: node.value] + shown + text[node.end :]
-    else:
-        changed = _insert(text, parents[-1], [name for name, _ in rest], shown)
-    return _checked(changed, wanted, path)
+        return _checked(changed, wanted, _outside(text, unknown, node.start, node.end), path)
+    changed = _insert(text, parents[-1], [name for name, _ in rest], shown)
+    return _checked(changed, wanted, [one.text for one in unknown], path)
 
 
 def remove_field(text: str, cls: type[Message], path: str) -> str:
     """The text without the field or block; a line that is left empty goes too, a comment stays.
 
-    Raises PrototxtError if the text does not parse, EditError if there is no such field.
+    It may be a field that only forks understand. Raises PrototxtError if the text does not parse, EditError
+    if there is no such field.
     """
     steps = _steps(path)
-    wanted = prototxt.parse(text, cls)
+    wanted, unknown = parse_tolerant(text, cls)
     parents, rest = _find(_tree(text), steps)
     if rest:
         raise EditError(f"there is no {path}")
-    holder = wanted
+    foreign = _unknown_at(text, unknown, parents[-1].start)
+    if foreign is None:
+        start, end = _extent(text, parents[-1], parents[-2])
+        _take(wanted, steps)
+    else:
+        start, end = _line(text, *foreign)
+    return _checked(text[:start] + text[end:], wanted, _outside(text, unknown, start, end), path)
+
+
+def _take(message: Message, steps: list[tuple[str, int]]) -> None:
+    """Take the field out of the message. Raises EditError for one within a block that Caffe does not know."""
+    holder = message
     for name, index in steps[:-1]:
-        inner = getattr(holder, name)
-        holder = inner[index] if _field(holder, name).is_repeated else inner
+        repeated = _field(holder, name).is_repeated
+        holder = getattr(holder, name)[index] if repeated else getattr(holder, name)
     name, index = steps[-1]
     if _field(holder, name).is_repeated:
         del getattr(holder, name)[index]
     else:
         holder.ClearField(name)
-    start, end = _extent(text, parents[-1], parents[-2])
-    return _checked(text[:start] + text[end:], wanted, path)
 
 
-def _checked(text: str, wanted: Message, path: str) -> str:
-    """The text, once it is sure to say what is wanted; this guards against what only protobuf knows."""
+def _unknown_at(text: str, unknown: list[UnknownField], start: int) -> tuple[int, int] | None:
+    """Start and end of the unknown field that begins there, if one does."""
+    ahead = _ahead(text)
+    return next(((one.start + ahead, one.end + ahead) for one in unknown if one.start + ahead == start), None)
+
+
+def _outside(text: str, unknown: list[UnknownField], start: int, end: int) -> list[str]:
+    """The unknown fields that are not within start..end of the text."""
+    return [one.text for one in unknown if not start <= one.start + _ahead(text) < end]
+
+
+def _ahead(text: str) -> int:
+    """Length of the byte order mark, which places of unknown fields do not count."""
+    return len(text) - len(text.removeprefix("\ufeff"))
+
+
+def _checked(text: str, wanted: Message, kept: list[str], path: str) -> str:
+    """The text, once it is sure to say what is wanted; this guards against what only protobuf knows.
+
+    kept: the fields in it that only forks understand.
+    """
     try:
-        same = prototxt.parse(text, type(wanted)) == wanted
+        message, unknown = parse_tolerant(text, type(wanted))
+        same = message == wanted and [one.text for one in unknown] == kept
     except prototxt.PrototxtError as error:
         raise EditError(f"{path} cannot be changed here: {error}") from None
     if not same:

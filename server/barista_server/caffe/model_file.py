@@ -25,6 +25,9 @@ MOST_SETTINGS = 64 << 20
 """Bytes of a model beside its blobs that are parsed; real ones have some hundred thousand."""
 
 Form = Literal["current", "V1", "V0", "HDF5"]
+REUSED = range(137, 149)
+"""Fields of a layer that forks gave other meanings: 145 holds mat_write_param in PSPNet."""
+
 Span = tuple[int, int]
 """Bytes start..end of the file."""
 
@@ -146,11 +149,25 @@ class ModelFile(_File):
             own = self._joined(layer.settings)
             if layer.form == "V0":
                 own += wire.encode_field(_V0, self._joined(layer.old_settings))
-            net += wire.encode_field(_LAYER if layer.form == "current" else _LAYERS, own)
+            number = _LAYER if layer.form == "current" else _LAYERS
+            whole = wire.encode_field(number, own)
+            if not _parses(whole):
+                whole = wire.encode_field(number, self._parsing(number, layer.settings))
+            net += whole
         try:
             return NetParameter.FromString(net)
         except DecodeError as error:
             raise WeightsError(f"{self.path}: truncated or not a Caffe file ({error})") from None
+
+    def _parsing(self, number: int, spans: Iterable[Span]) -> bytes:
+        """The fields of a layer less those under whose number a fork has something else than Caffe."""
+        fields = (one for start, end in spans for one in self._wire.fields(start, end, 2))
+        kept = []
+        for one in fields:
+            piece = self._wire.take(one.tag, one.end)
+            if one.number not in REUSED or _parses(wire.encode_field(number, piece)):
+                kept.append(piece)
+        return b"".join(kept)
 
     def _joined(self, spans: Iterable[Span]) -> bytes:
         return b"".join(self._wire.take(*span) for span in spans)
@@ -176,7 +193,8 @@ class StateFile(_File):
         self.iter = self.current_step = 0
         self.learned_net = ""
         self.history: Sequence[Blob] = ()
-        file = WireFile(path)
+        self._rest: list[Span] = []
+        self._wire = file = WireFile(path)
         self._file = file
         with self._closed_on_error():
             if hdf5.holds_hdf5(file):
@@ -185,6 +203,13 @@ class StateFile(_File):
                 self.iter, self.learned_net, self.current_step, self.history = opened.state()
             else:
                 self._index(file)
+
+    def rest(self) -> bytes:
+        """The fields that Caffe does not know; forks have some. Raises OSError, WeightsError."""
+        size = sum(end - start for start, end in self._rest)
+        if size > MOST_SETTINGS:
+            raise WeightsError(f"{self.path}: {size} bytes beside the history, over {MOST_SETTINGS}")
+        return b"".join(self._wire.take(*span) for span in self._rest)
 
     def _index(self, file: WireFile) -> None:
         history: list[Blob] = []
@@ -198,6 +223,8 @@ class StateFile(_File):
                 history.append(wire_blob(file, one.start, one.end, f"history {len(history)}", 2))
             elif (one.number, one.kind) == (4, VARINT):
                 self.current_step = signed(one.value, 32)
+            else:
+                _add(self._rest, one)
         if not whole:
             raise WeightsError(f"{self.path}: holds no iteration, so it is not a whole .solverstate")
         self.history = history
@@ -210,6 +237,14 @@ def read_blob_file(path: str | Path) -> Array:
         return wire_blob(file, 0, file.size, "the blob", 1).read()
     finally:
         file.close()
+
+
+def _parses(net: bytes) -> bool:
+    try:
+        NetParameter.FromString(net)
+    except DecodeError:
+        return False
+    return True
 
 
 def _text(file: WireFile, one: Field) -> str:

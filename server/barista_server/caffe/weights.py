@@ -43,23 +43,34 @@ class Weights:
     """Trained blobs of a net: layers maps every layer of the file to its blobs (maybe none), in file order.
 
     params holds the layers' settings without blobs; an HDF5 file has none. notes: Caffe's messages about old
-    forms brought up to date.
+    forms brought up to date. head: the net's name and its fields of forks, in binary.
     """
 
     net_name: str
     layers: dict[str, list[Array]]
     params: list[LayerParameter] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    head: bytes = b""
+
+    def net(self) -> NetParameter:
+        """The net as write_weights takes it, with all that only a fork understands."""
+        net = NetParameter.FromString(self.head)
+        net.layer.extend(self.params)
+        return net
 
 
 @dataclass(slots=True)
 class State:
-    """A solver state; history: one blob per learnable parameter, or two (all first, then all second ones)."""
+    """A solver state; history: one blob per learnable parameter, or two (all first, then all second ones).
+
+    rest: fields of forks, in binary, as SSD's minimum_loss.
+    """
 
     iter: int
     learned_net: str
     history: list[Array]
     current_step: int = 0
+    rest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,7 @@ def read_weights(path: str | Path) -> Weights:
             if len(layers[name]) != len(values):
                 raise WeightsError(f"{path}: layer {name} leaves out blobs that another one shares")
         net, notes = model.upgraded()
-        return Weights(model.net_name, layers, list(net.layer), notes)
+        return Weights(model.net_name, layers, list(net.layer), notes, _head(net))
 
 
 def write_weights(
@@ -117,7 +128,7 @@ def write_weights(
             shared,
         )
         return
-    pieces: list[Piece] = [NetParameter(name=net.name).SerializeToString()]
+    pieces: list[Piece] = [_head(net)]
     for layer in net.layer:
         own = blobs.get(layer.name, ())
         steps = [None] * len(own) if diffs is None else diffs.get(layer.name, ())
@@ -131,7 +142,7 @@ def read_state(path: str | Path) -> State:
     """Read a .solverstate, binary or HDF5 as its content tells. Raises OSError, WeightsError."""
     with StateFile(path) as state:
         history = [blob.read() for blob in state.history]
-        return State(state.iter, state.learned_net, history, state.current_step)
+        return State(state.iter, state.learned_net, history, state.current_step, state.rest())
 
 
 def write_state(path: str | Path, state: State, form: Form = "binary") -> None:
@@ -145,7 +156,7 @@ def write_state(path: str | Path, state: State, form: Form = "binary") -> None:
     ]
     for blob in state.history:
         pieces += _field(_HISTORY, _blob(blob))
-    _write(path, [*pieces, SolverState(current_step=state.current_step).SerializeToString()])
+    _write(path, [*pieces, SolverState(current_step=state.current_step).SerializeToString(), state.rest])
 
 
 def verify_snapshot(model_path: str | Path, state_path: str | Path) -> SnapshotInfo:
@@ -185,7 +196,18 @@ def _around_blobs(layer: LayerParameter) -> tuple[bytes, bytes]:
             before.ClearField(one.name)
         if one.number <= _BLOBS:
             after.ClearField(one.name)
-    return before.SerializeToString(), after.SerializeToString()
+    # partial: what a fork has under a number of Caffe's may lack fields that Caffe requires
+    return before.SerializePartialToString(), after.SerializePartialToString()
+
+
+def _head(net: NetParameter) -> bytes:
+    """The net's name, and the fields of forks that Caffe does not know."""
+    head: Message = NetParameter()
+    head.MergeFrom(net)
+    for one, _ in net.ListFields():
+        if one.name != "name":
+            head.ClearField(one.name)
+    return head.SerializePartialToString()
 
 
 def _field(number: int, pieces: Iterable[Piece]) -> list[Piece]:
