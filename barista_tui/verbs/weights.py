@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 from pathlib import Path
 
@@ -26,6 +26,9 @@ _MODEL_ENDINGS = (".caffemodel", ".h5", ".hdf5", ".binaryproto")
 SOME = 8
 """Layers named to somebody who asked for one that is not there."""
 
+PORTION, MOST_LAYERS = 50_000_000, 1000
+"""Values and layers asked about in one call: some tenths of a second."""
+
 Found = dict[int, list[BlobStats | None]]
 """Statistics of the blobs, by number of the layer."""
 
@@ -36,7 +39,7 @@ async def weights(args: argparse.Namespace) -> Exit:
     async with linked(target_of(args)) as link:
         model = await link.call(call, WeightsList)
         chosen = _chosen(model, args.layer)
-        stats = await _stats(link, call, chosen) if args.stats or args.layer else {}
+        stats = await _stats(link, call, model, chosen) if args.stats or args.layer else {}
     if args.json:
         output.print_json(as_objects(model, chosen, stats))
         return Exit.OK
@@ -71,17 +74,34 @@ def _chosen(model: WeightsList, names: list[str] | None) -> list[int]:
     return [number for number, layer in enumerate(model.layers) if layer.name in names]
 
 
-async def _stats(link: Link, which: ListWeights, chosen: Sequence[int]) -> Found:
+async def _stats(link: Link, which: ListWeights, model: WeightsList, chosen: Sequence[int]) -> Found:
     found: Found = {}
-    for number in chosen:
-        call = GetBlobStats(layer=number, session=which.session, iteration=which.iteration, path=which.path)
-        found[number] = (await link.call(call, BlobStatsList)).blobs
+    for numbers in portions([_values(model.layers[number]) for number in chosen]):
+        asked = [chosen[number] for number in numbers]
+        call = GetBlobStats(layers=asked, session=which.session, iteration=which.iteration, path=which.path)
+        found |= zip(asked, (await link.call(call, BlobStatsList)).layers, strict=True)
     return found
+
+
+def portions(sizes: Sequence[int]) -> Iterator[range]:
+    """What to ask for at a time: layers in a row with up to PORTION values together, or one."""
+    begin, held = 0, 0
+    for number, size in enumerate(sizes):
+        if number > begin and (held + size > PORTION or number - begin == MOST_LAYERS):
+            yield range(begin, number)
+            begin, held = number, 0
+        held += size
+    if sizes:
+        yield range(begin, len(sizes))
+
+
+def _values(layer: LayerWeights) -> int:
+    return sum(prod(blob.shape) for blob in layer.blobs if not blob.shared)
 
 
 def head(model: WeightsList) -> list[str]:
     """Where it is, of what net, how large."""
-    values = sum(prod(blob.shape) for layer in model.layers for blob in layer.blobs if not blob.shared)
+    values = sum(map(_values, model.layers))
     of = f" of {output.one_line(model.net)}" if model.net else ""
     layers = format.plural(len(model.layers), "layer")
     return [

@@ -173,13 +173,17 @@ class Net:
             (name, self.blobs[name].detach().reshape(-1), self.loss_weights[name]) for name in self.outputs
         ]
 
-    def weights(self) -> dict[str, list[NDArray[np.float32]]]:
-        """Layer name -> copies of its parameter blobs, for every layer that has some."""
+    def held(self) -> dict[str, list[NDArray[np.float32]]]:
+        """Layer name -> its parameter blobs, of every layer that has some; on a CPU no copies of them."""
         return {
-            layer.name: [np.array(param().detach().cpu().numpy(), order="C") for param in layer.params]
+            layer.name: [np.ascontiguousarray(param().detach().cpu().numpy()) for param in layer.params]
             for layer in reversed(self.layers)
             if layer.params
         }
+
+    def weights(self) -> dict[str, list[NDArray[np.float32]]]:
+        """Layer name -> copies of its parameter blobs, for every layer that has some."""
+        return {name: [np.array(blob) for blob in blobs] for name, blobs in self.held().items()}
 
     def shared(self) -> set[tuple[str, int]]:
         """(layer name, index) of each parameter blob that belongs to another layer."""

@@ -46,7 +46,7 @@ def write(param: SolverParameter, iteration: int, step: int, net: Net, updater: 
     try:
         log.info("solver.cpp:474" if hdf5 else "solver.cpp:464", f"Snapshotting to {kind} file {model}")
         diffs = _steps(net, updater) if param.snapshot_diff else None
-        write_weights(model, net.to_proto(), net.weights(), form, diffs, net.shared())
+        write_weights(model, net.to_proto(), net.held(), form, diffs, net.shared())
         place = "sgd_solver.cpp:296" if hdf5 else "sgd_solver.cpp:284"
         log.info(place, f"Snapshotting solver state to {kind} file {state}")
         write_state(state, State(iteration, model, history, step), form)

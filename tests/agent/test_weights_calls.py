@@ -62,7 +62,10 @@ async def test_layers_values_and_statistics_of_a_file(watcher: Watcher, path: Pa
     got = await link.call(GetBlob(layer=number, blob=0, start=3, stop=7, path=str(path)), BlobValues)
     assert (got.shape, got.start, got.rows) == ([4, 24], 3, 10)
     np.testing.assert_array_equal(np.frombuffer(got.data, "<f4").reshape(got.shape), real["ip2"][0][3:7])
-    (stats, _) = (await link.call(GetBlobStats(layer=number, path=str(path)), BlobStatsList)).blobs
+    data = [layer.name for layer in told.layers].index("data")
+    call = GetBlobStats(layers=[data, number], path=str(path))
+    none, (stats, _) = (await link.call(call, BlobStatsList)).layers
+    assert none == []
     assert stats is not None and (stats.count, stats.nans, stats.infinite, stats.zeros) == (240, 0, 0, 0)
     blob = real["ip2"][0].astype(np.float64)
     found = [stats.least, stats.mean, stats.greatest, stats.deviation]
@@ -112,7 +115,8 @@ async def test_an_answer_holds_whole_rows_and_fits_a_frame(watcher: Watcher, tmp
 async def test_statistics_of_values_that_are_no_numbers(watcher: Watcher, tmp_path: Path) -> None:
     odd = np.array([np.nan, np.inf, -np.inf, 0, -0.0, 1, 3], np.float32)
     path = model(tmp_path / "odd", odd, np.full(4, np.nan, np.float32), np.zeros(0, np.float32))
-    some, none, empty = (await watcher.link.call(GetBlobStats(layer=0, path=str(path)), BlobStatsList)).blobs
+    call = GetBlobStats(layers=[0], path=str(path))
+    ((some, none, empty),) = (await watcher.link.call(call, BlobStatsList)).layers
     assert some is not None and none is not None and empty is not None
     assert (some.count, some.nans, some.infinite, some.zeros) == (7, 1, 2, 2)
     assert (some.least, some.mean, some.greatest, some.deviation) == (0, 1, 3, pytest.approx(1.5**0.5))
@@ -154,8 +158,8 @@ async def test_a_blob_that_hdf5_leaves_to_another_layer(root: Root, watcher: Wat
     told = await watcher.link.call(ListWeights(path=str(tmp_path / "s.h5")), WeightsList)
     shared, own = told.layers[0].blobs
     assert shared.shared and not own.shared and (own.shape, own.dtype) == ([3], "float64")
-    call = GetBlobStats(layer=0, path=str(tmp_path / "s.h5"))
-    first, second = (await watcher.link.call(call, BlobStatsList)).blobs
+    call = GetBlobStats(layers=[0], path=str(tmp_path / "s.h5"))
+    first, second = (await watcher.link.call(call, BlobStatsList)).layers[0]
     assert first is None and second is not None and second.mean == 1
     with pytest.raises(CallFailed, match="shares it"):
         await watcher.link.call(GetBlob(layer=0, blob=0, path=str(tmp_path / "s.h5")), BlobValues)

@@ -9,6 +9,7 @@ import pytest
 
 from barista_server.api.messages import BlobInfo, BlobStats, LayerWeights, ListWeights, WeightsList
 from barista_server.caffe.weights import read_weights
+from barista_tui.verbs import weights
 from barista_tui.verbs.weights import blob_table, head, what
 
 from .verbshell import Shell
@@ -63,6 +64,18 @@ def test_statistics_stand_beside() -> None:
     assert lines[0].split()[4:] == ["LEAST", "MEAN", "GREATEST", "DEVIATION", "NAN/INF", "ZERO"]
     assert lines[1].split()[-8:] == ["-0.5000", "0.0000", "2.000", "0.2500", "<0.1", "%", ">99.9", "%"]
     assert lines[2].split()[-3:] == ["100", "%", "0"]
+
+
+def test_statistics_are_asked_for_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "PORTION", 10)
+    monkeypatch.setattr(weights, "MOST_LAYERS", 3)
+    for sizes, asked in (
+        ([], []),
+        ([50], [[0]]),
+        ([1, 9, 1, 50, 2], [[0, 1], [2], [3], [4]]),
+        ([0, 0, 0, 0], [[0, 1, 2], [3]]),
+    ):
+        assert [list(portion) for portion in weights.portions(sizes)] == asked
 
 
 def test_a_file_and_a_session(shell: Shell) -> None:

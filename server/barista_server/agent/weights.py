@@ -98,9 +98,10 @@ def answer(path: Path, call: Asked) -> m.Result:
     with ModelFile(path) as model:
         if isinstance(call, m.ListWeights):
             return _list(path, model)
-        layer = _one(model.layers, call.layer, "layer")
         if isinstance(call, m.GetBlobStats):
-            return m.BlobStatsList(blobs=[blob and _stats(blob) for blob in layer.blobs])
+            layers = [_one(model.layers, number, "layer") for number in call.layers]
+            return m.BlobStatsList(layers=[[blob and _stats(blob) for blob in one.blobs] for one in layers])
+        layer = _one(model.layers, call.layer, "layer")
         blob = _one(layer.blobs, call.blob, "blob")
         if blob is None:
             raise CallError("not-found", f"{path}: the blob is kept with the layer that shares it")

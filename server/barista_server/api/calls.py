@@ -182,9 +182,12 @@ class GetBlob(Message, frozen=True, tag="get-blob"):
 
 
 class GetBlobStats(Message, frozen=True, tag="get-blob-stats"):
-    """What the values of a layer's blobs are like. Answered by :class:`BlobStatsList`."""
+    """What the values of some layers' blobs are like. Answered by :class:`BlobStatsList`.
 
-    layer: int
+    All of them are read: a client with somebody waiting asks for a few at a time.
+    """
+
+    layers: list[int]
     session: str = ""
     iteration: int | None = None
     path: str = ""

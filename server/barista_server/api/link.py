@@ -21,9 +21,12 @@ from barista_server.api.messages import (
     Event,
     Failure,
     FromAgent,
+    GetBlob,
+    GetBlobStats,
     GetLines,
     GetSeries,
     Hello,
+    ListWeights,
     Message,
     Refusal,
     Reply,
@@ -41,7 +44,14 @@ R = TypeVar("R", bound=Message)
 HANDSHAKE_TIMEOUT = 10.0
 TIMEOUT = 30.0
 """Seconds an answer may take, unless the call has work to wait for."""
-PATIENCE: dict[type, float] = {SnapshotSession: 3600.0, GetLines: 120.0, GetSeries: 120.0}
+PATIENCE: dict[type, float] = {
+    SnapshotSession: 3600.0,
+    GetLines: 120.0,
+    GetSeries: 120.0,
+    ListWeights: 120.0,
+    GetBlob: 120.0,
+    GetBlobStats: 600.0,
+}
 
 ATTEMPTS = 5
 RETRY = 0.1

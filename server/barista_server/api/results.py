@@ -119,9 +119,9 @@ class BlobValues(Message, frozen=True, tag="blob-values"):
 
 
 class BlobStatsList(Message, frozen=True, tag="blob-stats-list"):
-    """One for each blob of the layer; None for one kept with another layer."""
+    """For each layer asked for one for each of its blobs; None for one kept with another layer."""
 
-    blobs: list[BlobStats | None]
+    layers: list[list[BlobStats | None]]
 
 
 class NetReport(Message, frozen=True, tag="net-report"):
