@@ -106,7 +106,9 @@ class Hub:
         else:
             self._listener = socket.create_server(("", 0))
         self.port: int = self._listener.getsockname()[1]
-        self._count, self._token, self._cause, self._abort = count, token, cause, abort
+        self._count, self._token, self._local = count, token, local
+        self._cause, self._abort = cause, abort
+        self._closed = False
         self._ranks: dict[int, Channel] = {}
         self._names: dict[int, str] = {}
 
@@ -128,6 +130,12 @@ class Hub:
                 raise CheckFailed(message, PLACE, 333)
         self._listener.close()
         threading.Thread(target=self._watch, name="watch ranks", daemon=True).start()
+
+    def close(self) -> None:
+        """Let go of all ranks, which then end; nothing is said of that."""
+        self._closed = True
+        for channel in self._ranks.values():
+            channel.socket.close()
 
     def tell(self, message: Message) -> None:
         """Send to all."""
@@ -171,6 +179,8 @@ class Hub:
             poll.register(descriptor, _HUNG_UP)
         while open_:
             for descriptor, _ in poll.poll():
+                if self._closed:
+                    return
                 poll.unregister(descriptor)
                 rank = open_.pop(descriptor)
                 self._ranks[rank].drain()
@@ -183,7 +193,7 @@ class Hub:
         channel.drain()
         if "failed" in (last := channel.last):
             self._abort(last["place"], f"{name}: {last['failed']}", last["trace"])
-        deadline = time.monotonic() + 2
+        deadline = time.monotonic() + (2 if self._local else 0)
         while (how := self._cause(rank)) is None and time.monotonic() < deadline:
             time.sleep(0.01)
         self._abort(f"{PLACE}:333", f"{name} {how or 'is gone'}", "")

@@ -97,6 +97,7 @@ def lead(place: Place, log: Glog) -> Iterator[Company]:
         company.finish()
         children.wait()
     except BaseException:
+        hub.close()
         children.kill()
         raise
 

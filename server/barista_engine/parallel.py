@@ -63,7 +63,8 @@ class Collective(Ranks):
         if self._flat is None or [view.numel() for view in self._views] != sizes:
             self._flat = torch.empty(sum(sizes), device=wanted[0].device)
             parts = zip(torch.split(self._flat, sizes), wanted, strict=True)
-            self._views = [part.view(value.shape) for part, value in parts]
+            # strides as well, since updates are fast where all tensors of a parameter lie in one order
+            self._views = [part.as_strided(value.shape, value.stride()) for part, value in parts]
         given = [
             (view, value.grad)
             for view, value in zip(self._views, wanted, strict=True)

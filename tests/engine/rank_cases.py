@@ -41,6 +41,8 @@ EUCLIDEAN = """layer { name: "one" type: "InnerProduct" bottom: "ip" top: "one"
 layer { name: "loss" type: "EuclideanLoss" bottom: "one" bottom: "label" top: "loss" loss_weight: 0.1 }"""
 HINGE = """layer { name: "loss" type: "HingeLoss" bottom: "ip" bottom: "label" top: "loss"
   hinge_loss_param { norm: L2 } }"""
+IGNORED = """layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss"
+  loss_param { ignore_label: 3 normalization: FULL } }"""
 CROSS = """layer { name: "goal" type: "Power" bottom: "data" top: "goal" power_param { scale: 0.5 } }
 layer { name: "back" type: "InnerProduct" bottom: "ip" top: "back"
   inner_product_param { num_output: 64 weight_filler { type: "xavier" } } }
@@ -50,7 +52,7 @@ layer { name: "softmax" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top
   loss_weight: 0.5 }"""
 CASES = {  # solver, net
     "sgd": ("momentum: 0.9 weight_decay: 0.01", DIGITS + HIDDEN + SOFTMAX),
-    "nesterov": ('type: "Nesterov" momentum: 0.9 average_loss: 3', DIGITS + HEAD + SOFTMAX),
+    "nesterov": ('type: "Nesterov" momentum: 0.9 average_loss: 3', DIGITS + HEAD + IGNORED),
     "adagrad": ('type: "AdaGrad" weight_decay: 0.01', DIGITS + HEAD + HINGE),
     "rmsprop": ('type: "RMSProp" rms_decay: 0.9 delta: 0.001', DIGITS + HEAD + CROSS),
     "adadelta": ('type: "AdaDelta" momentum: 0.9 delta: 0.001', DIGITS + HEAD + SOFTMAX),

@@ -318,7 +318,7 @@ TABLE: list[tuple[Kind, str, str]] = [
     ),
     (
         Kind.SIGNAL,
-        r"^Rank \d+ of \d+ \([^)]*\) was killed by SIGKILL",
+        r"^Rank \d+ of \d+ .{0,200}was killed by SIGKILL",
         "Out of memory is the usual reason: each process holds the whole net; take fewer.",
     ),
     (Kind.SIGNAL, r"^SIGTERM$", "Somebody ended it from outside; start goes on from the newest snapshot."),
