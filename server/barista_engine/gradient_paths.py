@@ -18,17 +18,25 @@ def find_written_over(layers: Sequence[BuiltLayer], blobs: Mapping[str, torch.Te
 
     `blobs` will hold, by name, what the blobs are in the backward pass.
     """
-    later: set[str] = set()
+    later: dict[str, str] = {}  # blob written over -> blob that has its numbers in the end
     for built in reversed(layers):
         in_place = bool(built.tops) and built.tops[0] in built.bottoms[:1]
         taught = built.forward
         if isinstance(taught, Taught):
             if built.tops[0] in later:
-                taught.written_over("y", built.tops[0], blobs)
+                taught.written_over("y", later[built.tops[0]], blobs)
             if built.bottoms[0] in later or (in_place and not taught.in_place):
-                taught.written_over("x", built.bottoms[0], blobs)
+                taught.written_over("x", later.get(built.bottoms[0], built.bottoms[0]), blobs)
         if in_place:
-            later.add(built.tops[0])
+            later.setdefault(built.tops[0], built.tops[0])
+        elif _shares_memory(built):
+            later.update((built.bottoms[0], later[top]) for top in built.tops if top in later)
+
+
+def _shares_memory(built: BuiltLayer) -> bool:
+    """Whether top and bottom are one piece of memory in Caffe, so that writing over one changes the other."""
+    one = len(built.bottoms) == len(built.tops) == 1
+    return built.type in ("Flatten", "Reshape", "Split") or (one and built.type in ("Concat", "Slice"))
 
 
 def refusal(layers: Sequence[BuiltLayer]) -> CheckFailed | None:

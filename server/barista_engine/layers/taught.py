@@ -48,7 +48,9 @@ class Taught:
     def backward(self, grad: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """The bottom's gradient from the top's and from the blobs of the forward pass."""
         now = self._now
-        return self.gradient(grad, now["x"]() if "x" in now else x, now["y"]() if "y" in now else y)
+        x = now["x"]().reshape(x.shape) if "x" in now else x
+        y = now["y"]().reshape(y.shape) if "y" in now else y
+        return self.gradient(grad, x, y)
 
 
 class _Teach(torch.autograd.Function):
