@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,15 @@ from barista_server.caffe.blobs import Blob
 from barista_server.caffe.errors import WeightsError
 from barista_server.caffe.model_file import REUSED, ModelFile, StateFile, read_blob_file
 from barista_server.caffe.schema import BlobProto, BlobShape, NetParameter, SolverState
-from barista_server.caffe.weights import array_to_blob, write_weights
+from barista_server.caffe.weights import (
+    SnapshotInfo,
+    State,
+    array_to_blob,
+    read_weights,
+    verify_snapshot,
+    write_state,
+    write_weights,
+)
 from barista_server.caffe.wire import BYTES
 
 from .wire_forms import field, floats, messages, shape, single_floats, tag, varint
@@ -302,3 +311,68 @@ def test_settings_of_a_fork_are_kept(tmp_path: Path) -> None:
         write_weights(tmp_path / "again", net, {"ip": [blob.read() for blob in model.blobs()]})
     assert notes == []
     assert (tmp_path / "again").read_bytes() == data
+
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A model of 16 layers, 2 MiB each, and its state."""
+    net, blobs = NetParameter(), {}
+    for index in range(16):
+        net.layer.add(name=f"ip{index}")
+        blobs[f"ip{index}"] = [np.full((2, 256 << 10), index, np.float32)]
+    write_weights(tmp_path / "m", net, blobs)
+    write_state(tmp_path / "s", State(7, "m", [one for (one,) in blobs.values()]))
+    return tmp_path
+
+
+def test_opening_reads_no_values_and_a_blob_only_its_own(
+    large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    took = 0
+    real_pread, real_preadv = os.pread, os.preadv
+
+    def pread(file: int, size: int, offset: int) -> bytes:
+        nonlocal took
+        took += size
+        return real_pread(file, size, offset)
+
+    def preadv(file: int, buffers: list[memoryview], offset: int) -> int:
+        nonlocal took
+        took += sum(map(len, buffers))
+        return real_preadv(file, buffers, offset)
+
+    monkeypatch.setattr(os, "pread", pread)
+    monkeypatch.setattr(os, "preadv", preadv)
+    with ModelFile(large / "m") as model:
+        assert len(model.layers) == 16 and took < MIB
+        before = took
+        blob = model.layers[3].blobs[0]
+        assert blob is not None and blob.read().max() == 3
+        assert took - before == 2 * MIB
+        assert blob.flat(10, 20).tolist() == [3] * 10
+        assert took - before == 2 * MIB + 40
+
+
+def test_a_snapshot_is_verified_in_little_memory(large: Path) -> None:
+    size = sum((large / name).stat().st_size for name in "ms")
+    tracemalloc.start()
+    try:
+        assert verify_snapshot(large / "m", large / "s") == SnapshotInfo(7, 8 * MIB, size)
+        assert tracemalloc.get_traced_memory()[1] < 3 * MIB
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_snapshot_is_written_without_a_copy_of_it(large: Path) -> None:
+    weights = read_weights(large / "m")
+    net = NetParameter(layer=weights.params)
+    tracemalloc.start()
+    try:
+        write_weights(large / "again", net, weights.layers)
+        assert tracemalloc.get_traced_memory()[1] < MIB
+    finally:
+        tracemalloc.stop()
+    assert (large / "again").read_bytes() == (large / "m").read_bytes()

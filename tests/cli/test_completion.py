@@ -40,6 +40,7 @@ def test_sessions_are_offered_where_the_verb_takes_one() -> None:
     assert candidates(["export", "one", "two", "s"], asked) == ["sessions-1", "sessions-2"]
     assert candidates(["logs", "-f", "s"], asked) == ["sessions-1", "sessions-2"]
     assert candidates(["rename", "one", ""], asked) == []
+    assert candidates(["weights", "--stats", "s"], asked) == ["sessions-1", "sessions-2"]
 
 
 def test_hosts_and_what_to_do_with_them() -> None:

@@ -139,3 +139,13 @@ def test_a_file_without_its_last_free_pages_is_whole(tmp_path: Path) -> None:
     data = tmp_path / "db" / "data.mdb"
     os.truncate(data, data.stat().st_size - 8192)
     assert DatumReader(tmp_path / "db").datum(0).label == 3
+
+
+def test_a_garbled_page_is_told(tmp_path: Path) -> None:
+    write_datums(tmp_path / "db", datums(300, 100))
+    data = bytearray((tmp_path / "db" / "data.mdb").read_bytes())
+    for page in range(2, len(data) // 4096):
+        data[page * 4096 + 10] = 0xFF  # the flags that say what kind of page it is
+    (tmp_path / "db" / "data.mdb").write_bytes(data)
+    with pytest.raises(DataError, match="db: record 0 cannot be read"):
+        DatumReader(tmp_path / "db").datum(0)

@@ -90,8 +90,12 @@ class DatumReader:
     def datum(self, index: int) -> Datum:
         """The index-th record. Raises IndexError, OSError, DataError."""
         self._open()
-        self._seek(index)
-        return self._parse(self._cursor.item())
+        try:
+            self._seek(index)
+            return self._parse(self._cursor.item())
+        except lmdb.Error as error:
+            self._position = -1
+            raise DataError(f"{self.path}: record {index} cannot be read: {error}") from None
 
     def records(self) -> Iterator[tuple[bytes, Datum]]:
         """All keys and records in order. Raises OSError, DataError."""
