@@ -86,11 +86,13 @@ class Note(NamedTuple):
     """Message within the block."""
     kind: NoteKind
     text: str
+    thread: int = -1
+    """That spoke; -1 where that is not known or does not matter."""
 
     @classmethod
-    def of(cls, row: int, kind: NoteKind, *parts: bytes) -> Note:
+    def of(cls, row: int, kind: NoteKind, *parts: bytes, thread: int = -1) -> Note:
         """With the ``parts`` of the text made fit to be shown, a line each."""
-        return cls(row, kind, "\n".join(clean(part[:MAX_TEXT]) for part in parts))
+        return cls(row, kind, "\n".join(clean(part[:MAX_TEXT]) for part in parts), thread)
 
 
 MAX_LABELS = 10_000

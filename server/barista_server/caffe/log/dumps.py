@@ -92,29 +92,32 @@ class DumpTracker:
 
     def __init__(self) -> None:
         self.dumps: deque[Dump] = deque(maxlen=MAX_DUMPS)
-        self._creating: int | None = None
-        self._open: Dump | None = None
+        self._creating: dict[int, int] = {}
+        """Net that a process builds next."""
+        self._open: dict[int, Dump] = {}
+        """By process."""
 
     def advance(self, batch: Batch) -> None:
         """Take in a block of messages."""
         notes = [note for note in batch.notes if note.kind in _ANNOUNCES or note.kind in _CREATES]
-        if not notes and self._open is None:
+        if not notes and not self._open:
             return
         closing = batch.prefixed | (batch.action != 0)
         closing[[note.row for note in batch.notes if note.kind is not NoteKind.SOLVER_FIELD]] = True
         rows = np.flatnonzero(closing)
         # By process and then by row, so that the next row of a process is found.
         keys = np.sort((batch.rank[rows].astype(np.int64) + 1 << 40) + rows)
-        if self._open is not None:
-            self._close(self._open, batch, keys, -1)
+        for dump in list(self._open.values()):
+            self._close(dump, batch, keys, -1)
         for note in notes:
+            rank = int(batch.rank[note.row])
             if note.kind in _CREATES:
-                self._creating = int(note.text or 0) if note.kind is NoteKind.TEST_NET else -1
+                self._creating[rank] = int(note.text or 0) if note.kind is NoteKind.TEST_NET else -1
                 continue
             solver = note.kind is NoteKind.SOLVER_DUMP
-            dump = Dump("solver" if solver else "net", int(batch.number[note.row]) + 1)
-            dump.rank, dump.net = int(batch.rank[note.row]), None if solver else self._creating
-            self._creating = None
+            dump = Dump("solver" if solver else "net", int(batch.number[note.row]) + 1, rank=rank)
+            net = self._creating.pop(rank, None)
+            dump.net = None if solver else net
             self.dumps.append(dump)
             self._close(dump, batch, keys, note.row)
 
@@ -124,4 +127,7 @@ class DumpTracker:
         at = int(np.searchsorted(keys, base + after, "right"))
         if at < len(keys) and keys[at] < base + (1 << 40):
             dump.stop_line = int(batch.number[keys[at] - base])
-        self._open = dump if dump.stop_line is None else None
+        if dump.stop_line is None:
+            self._open[dump.rank] = dump
+        else:
+            self._open.pop(dump.rank, None)

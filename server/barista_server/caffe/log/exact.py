@@ -56,6 +56,7 @@ _RARE: list[tuple[NoteKind, re.Pattern[bytes]]] = [
     (NoteKind.AVERAGE_TIME, re.compile(rb"(?:Average|Total) ([A-Z][\w -]{0,40}: \S+) ms\.")),
     (NoteKind.TIME_DONE, re.compile(rb"\*\*\* Benchmark ends()")),
 ]
+_ENDS = {NoteKind.DONE, NoteKind.STOPPED_EARLY}
 _HARMLESS = (b"[Backward]", b"[Forward]", b"[Update]")
 """debug_info prints its sums at level E."""
 
@@ -74,7 +75,7 @@ SPOKEN_SHORT = (b"Batch ", b"Loss: ", b"class")
 BARE = (
     b"*** ", b"    @ ", b"terminate called", b"  what():", b"[libprotobuf ", b"ERROR: ", b"Traceback (",
     b"Log file created", b"Aborted", b"Killed", b"Terminated", b"Segmentation", b"Bus error",
-    b"Floating point", b"Illegal instr",
+    b"Floating point", b"Illegal instr", b"srun: error", b"slurmstepd: error",
 )  # fmt: skip
 """First bytes of the lines without a prefix that mean something."""
 _DEATH = (
@@ -92,8 +93,11 @@ _BARE = re.compile(
     rb"|(?P<error>\*\*\* (?:Check failure|Aborted at)|    @ +0x|ERROR: )",
     re.DOTALL,
 )
-SHELL = re.compile(rb".{1,200}: line \d{1,9}: +\d{1,9} +" + _DEATH + rb"\b")
-"""The verdict of a shell that runs a script."""
+SHELL = re.compile(
+    rb".{1,200}: line \d{1,9}: +\d{1,9} +" + _DEATH + rb"\b"
+    rb"|(?:srun|slurmstepd): error: .{1,200}(Killed|Out Of Memory|Segmentation fault|Aborted|CANCELLED AT)\b"
+)
+"""The verdict of a shell that runs a script, or of Slurm."""
 _PROTOBUF = b"] Error parsing text-format "
 """Said by way of Abseil's log since 2022, with a stamp that is none of glog's."""
 _MARGIN = re.compile(rb"[ \t]|$")
@@ -172,9 +176,11 @@ class ExactReader:
         bare, message = message, rest
         if level == b"F":
             batch.kind[row] = LineKind.ERROR
-            batch.notes.append(Note.of(row, NoteKind.FATAL, message))
+            batch.notes.append(Note.of(row, NoteKind.FATAL, message, thread=prefix.thread))
         elif _may_speak(message) and self._spoken(batch, row, message):
-            pass
+            note = batch.notes[-1] if batch.notes else None
+            if note is not None and note.row == row and note.kind in _ENDS:
+                batch.notes[-1] = note._replace(thread=prefix.thread)
         elif level == b"E" and not message.startswith(_HARMLESS):
             batch.kind[row] = LineKind.ERROR
         elif level == b"W":
@@ -337,7 +343,7 @@ class ExactReader:
         """What a shell or a newer protobuf tells."""
         if found := SHELL.match(line):
             batch.kind[row] = LineKind.ERROR
-            batch.notes.append(Note.of(row, NoteKind.VERDICT, found[1]))
+            batch.notes.append(Note.of(row, NoteKind.VERDICT, found[1] or found[2]))
         elif (at := line.find(_PROTOBUF)) >= 0:
             batch.kind[row] = LineKind.ERROR
             batch.notes.append(Note.of(row, NoteKind.PROTOBUF, line[at + 2 :]))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .batch import Action, Batch, Labels, NoteKind
-from .clock import Clock
+from .clocks import Clocks
 from .columns import LEARNING_RATE, LOSS, PASS_TIME, Phase, Series, SeriesKey, Tests
 from .dumps import Dump, DumpTracker
 from .exact import ExactReader
@@ -48,7 +48,7 @@ class LogParser:
         """Every metric by key, in the order of their first lines."""
         self.tests = Tests()
         """Tests begun."""
-        self._clock = Clock(year)
+        self._clock = Clocks(year)
         self._labels = Labels()
         self._reader = ExactReader(self._labels)
         self._tracker = RunTracker()
@@ -101,7 +101,7 @@ class LogParser:
     @property
     def epoch(self) -> float | None:
         """Wall-clock time of the first stamp (this machine's zone); None where no year is known."""
-        return self._clock.epoch
+        return self._clock.first.epoch
 
     @property
     def run(self) -> Run | None:
@@ -213,9 +213,9 @@ class LogParser:
     def _commit(self, batch: Batch) -> None:
         for note in batch.notes:
             if note.kind is NoteKind.YEAR and not (self._stamped or batch.date[: note.row].any()):
-                self._clock.year = int(note.text)
+                self._clock.first.year = int(note.text)
         self._stamped = self._stamped or bool(batch.date.any())
-        seconds = self._clock.resolve(batch.date, batch.microsecond)
+        seconds = self._clock.resolve(batch.date, batch.microsecond, batch.rank)
         rows = {action: np.flatnonzero(batch.action == action) for action in Action if action}
         begins = rows[Action.TEST_BEGIN]
         bare = begins[batch.iteration[begins] < 0]

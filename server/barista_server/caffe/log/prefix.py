@@ -21,7 +21,7 @@ WRAPPER = re.compile(
 )
 """What others put before every line, also those without a prefix of caffe's. Groups: rank of the process."""
 _GLOG = re.compile(
-    rb"([IWEF]?)(\d{8}|\d{4}) (\d\d):(\d\d):(\d\d)\.(\d{6}) [^\]]*\] ?",
+    rb"([IWEF]?)(\d{8}|\d{4}) (\d\d):(\d\d):(\d\d)\.(\d{6}) (?: *(\d{1,18}) )?[^\]]*\] ?",
 )
 _CLOCK = re.compile(rb"\d{4} \d\d:\d\d:\d\d\.\d{6} ")
 _EPOCH = re.compile(rb"(\d{9,10}) +(INFO|WARNING|ERROR|FATAL): [^:]* : line \d+ : ")
@@ -40,6 +40,8 @@ class Prefix(NamedTuple):
     """Of the day."""
     begin: int
     """Where the message begins."""
+    thread: int = -1
+    """Its number, where that was printed."""
 
 
 def rank_of(wrapper: bytes) -> int:
@@ -55,9 +57,9 @@ def read_prefix(line: bytes) -> Prefix:
     if begin >= 0:
         found = _GLOG.match(line, begin)
         assert found
-        level, day, hour, minute, second, fraction = found.groups()
+        level, day, hour, minute, second, fraction, thread = found.groups()
         time = (int(hour) * 3600 + int(minute) * 60 + int(second)) * 1_000_000 + int(fraction)
-        return Prefix(level or b"I", int(day), time, found.end())
+        return Prefix(level or b"I", int(day), time, found.end(), int(thread or -1))
     start = WRAPPER.match(line).end()  # type: ignore[union-attr]
     if found := _EPOCH.match(line, start) or _EPOCH.match(line):
         moment = datetime.fromtimestamp(int(found[1]), UTC)

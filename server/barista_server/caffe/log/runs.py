@@ -124,6 +124,8 @@ class Run:
     kind: Literal["train", "test", "time"] = "train"
     """Which of caffe's commands ran."""
     results: Results = field(default_factory=Results)
+    thread: int = -1
+    """That told the ending, where one did."""
     rank: int = -1
     """Process whose lines were followed, where several print into one log and a launcher names them."""
     resumed_from: str | None = None
@@ -224,8 +226,10 @@ _SIGNALS = {
     "Bus error": "SIGBUS",
     "Floating point exception": "SIGFPE",
     "Illegal instruction": "SIGILL",
+    "Out Of Memory": "SIGKILL",
+    "CANCELLED AT": "SIGTERM",
 }
-"""Signals by the words of a shell."""
+"""Signals by the words of a shell, or of Slurm."""
 _MAX_RESULTS = 10_000
 
 
@@ -286,6 +290,8 @@ class RunTracker:
         own = not self.runs or min(rank, self.runs[-1].rank) < 0 or rank == self.runs[-1].rank
         if own and note.kind in _BEGINS:
             self._begin(batch, note)
+        elif note.kind is NoteKind.FATAL and self._is_anothers(note):
+            self._new(batch, note.row)
         if not self.runs:
             self._new(batch, note.row)
         run = self.runs[-1]
@@ -315,6 +321,15 @@ class RunTracker:
             or (note.kind is NoteKind.SOLVER_DUMP and run.solver)
         ):
             self._new(batch, note.row)
+
+    def _is_anothers(self, note: Note) -> bool:
+        """Whether an F line after the end of a run is of a process that did not get far, as its thread tells.
+
+        Threads of one process have numbers close to each other.
+        """
+        run = self.runs[-1] if self.runs else None
+        ended = run is not None and run.ending in (Ending.FINISHED, Ending.STOPPED_EARLY)
+        return ended and min(note.thread, run.thread) >= 0 and not 0 <= note.thread - run.thread <= 64  # type: ignore[union-attr]
 
     def _new(self, batch: Batch, row: int) -> None:
         self.runs.append(Run(int(batch.number[row]), rank=int(batch.rank[row])))
@@ -365,7 +380,7 @@ class RunTracker:
             run.layer = self._layer(note.row)
         else:
             return
-        run.end_line = line
+        run.end_line, run.thread = line, note.thread
 
 
 def _result(results: Results, note: Note) -> None:
