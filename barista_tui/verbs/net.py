@@ -112,7 +112,8 @@ def need_lines(need: TrainingNeed) -> list[str]:
         facts.append(("snapshot", f"{format.size(need.snapshot)} more while one is written"))
     if need.batch is not None and need.free is not None:
         facts.append(("batch", f"{need.batch}; {_largest(need)} in {format.size(need.free)} of free memory"))
-    return [f"training on {device} takes about {format.size(need.total)}", *_facts(facts)]
+    title = f"training on {device} takes Caffe about {format.size(need.total)}, its program not counted"
+    return [title, *_facts(facts)]
 
 
 def _largest(need: TrainingNeed) -> str:

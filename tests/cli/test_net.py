@@ -25,7 +25,7 @@ def test_a_session_is_shown_as_a_table(shell: Shell) -> None:
         "  tops        28 B, told by Caffe as: Memory required for data: 28\n"
     )
     assert "test net #0 of tiny in net.prototxt" in shown
-    assert "training on the CPU takes about " in shown and "  SGD " in shown
+    assert "training on the CPU takes Caffe about " in shown and "  SGD " in shown
     assert "  batch       1; at most " in shown
     assert shell.barista("net", "tiny", "--phase", "test").stdout.startswith("test net #0")
 
