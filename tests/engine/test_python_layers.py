@@ -99,6 +99,18 @@ def test_its_blobs_are_learned(module: None) -> None:
     assert net.inputs["x"].grad.tolist() == [2.5] * 5
 
 
+def test_in_place_its_top_is_its_bottom(module: None) -> None:
+    """So in its backward pass it reads what it wrote, as under pycaffe."""
+    gain = layer("Python", "python_param { module: 'mine' layer: 'Gain' param_str: '3' }", ("x",), ("x",))
+    net = build("force_backward: true " + blob("x", 1, 2) + gain)
+    net.set_input("x", torch.tensor([[1.0, 2.0]]))
+    net.forward()
+    net.blobs["x"].backward(torch.tensor([[1.0, 10.0]]))  # type: ignore[no-untyped-call]
+    (weight,) = net.learnable
+    torch.testing.assert_close(weight.value.grad, torch.tensor([3.0 + 60.0]))
+    torch.testing.assert_close(net.inputs["x"].grad, torch.tensor([[3.0, 30.0]]))
+
+
 def test_nothing_runs_without_consent(module: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BARISTA_PYTHON_LAYERS")
     with pytest.raises(CheckFailed, match=r"'L' runs Python code, mine.Gain: set BARISTA_PYTHON_LAYERS=1"):

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 
 from barista_engine.errors import CheckFailed
 from barista_engine.interfaces import Shape
-from barista_engine.layers.registry import Built, Context, layer, shape_string
+from barista_engine.layers.registry import Built, Context, Forward, layer, shape_string
+from barista_engine.layers.taught import graft
 from barista_engine.params import Param
 from barista_server.caffe.schema import FillerParameter
 
@@ -44,6 +45,8 @@ def eltwise(ctx: Context) -> Built:
     sizes = "this->layer_param().eltwise_param().coeff_size()"
     takes_one = "Eltwise Layer takes one coefficient per bottom blob."
     ctx.check(len(coeff) in (0, len(ctx.bottoms)), f"{sizes} == 0 || {sizes} == bottom.size()", takes_one, 12)
+    if ctx.in_place and p.operation != p.PROD:
+        return ctx.like_bottom, _over_first(p.operation == p.SUM, coeff or [1.0] * len(ctx.bottoms))
     if p.operation == p.SUM:
         if not coeff:
             return ctx.like_bottom, lambda *xs: reduce(torch.add, xs)
@@ -57,6 +60,23 @@ def eltwise(ctx: Context) -> Built:
 def _times(coeff: float, x: torch.Tensor) -> torch.Tensor:
     """coeff * x; with 0 even of nan there remains 0."""
     return coeff * x if coeff else x.masked_fill(~x.isfinite(), 0) * 0
+
+
+def _over_first(add: bool, coeff: list[float]) -> Forward:
+    """SUM or MAX in place: Caffe clears the top, which is the first blob, before it reads that.
+
+    The first gradient is written over the top's, and the others come from what is there then: of a sum the
+    top's times the first coefficient, of a maximum nothing.
+    """
+
+    def forward(first: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+        if add:
+            rest = reduce(torch.add, map(_times, coeff[1:], others))
+            return graft(rest.detach(), coeff[0] * (first + rest))
+        largest = _eltwise_max(torch.full_like(first, -torch.finfo(first.dtype).max), *others)
+        return graft(largest.detach(), reduce(torch.add, others, first) * 0)
+
+    return forward
 
 
 def _product(*xs: torch.Tensor) -> torch.Tensor:

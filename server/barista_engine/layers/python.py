@@ -112,7 +112,10 @@ def python(ctx: Context) -> Built:
         raise ctx.failed(message, 1)
     made = _load(ctx, p.module, p.layer)()
     made.param_str, made.phase, made.blobs = p.param_str, int(ctx.spec.phase), Blobs()
-    bottoms, tops = [Blob(shape) for shape in ctx.bottoms], [Blob() for _ in range(ctx.tops)]
+    bottoms = [Blob(shape) for shape in ctx.bottoms]
+    # an in-place top is its bottom, memory and all
+    names = dict(zip(ctx.spec.bottom, bottoms, strict=True))
+    tops = [names.get(name) or Blob() for name in ctx.spec.top]
     made.setup(bottoms, tops)
     made.reshape(bottoms, tops)
     params = [_declare(ctx, blob) for blob in made.blobs]
@@ -164,11 +167,11 @@ class _Call:
 
     def backward(self, grads: tuple[torch.Tensor, ...], needs: list[bool]) -> list[torch.Tensor]:
         """Gradients of the inputs."""
-        for blob, grad in zip(self.tops, grads, strict=True):
-            blob.diff[...] = grad.cpu().numpy()
         blobs = [*self.bottoms, *self.made.blobs]
         for blob in blobs:
             blob.diff[...] = 0
+        for blob, grad in zip(self.tops, grads, strict=True):
+            blob.diff[...] = grad.cpu().numpy()
         self.made.backward(self.tops, needs[: len(self.bottoms)], self.bottoms)
         return [torch.tensor(blob.diff, device=self.device) for blob in blobs]
 
