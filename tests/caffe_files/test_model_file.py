@@ -7,6 +7,7 @@ import re
 import tracemalloc
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from google.protobuf.message import DecodeError
@@ -198,6 +199,22 @@ def test_slices_of_values_in_pieces(tmp_path: Path) -> None:
         for start in range(0, 41, 3):
             for stop in range(start, 41, 5):
                 assert blob.flat(start, stop).tolist() == values[start:stop].tolist()
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", ">f4", "f2", "i4", "u1"])
+@pytest.mark.parametrize("chunks", [None, (1, 2, 3)])
+def test_slices_of_hdf5(tmp_path: Path, dtype: str, chunks: tuple[int, ...] | None) -> None:
+    values = np.arange(60).reshape(3, 4, 5).astype(dtype)
+    with h5py.File(tmp_path / "m", "w") as file:
+        file.create_dataset("data/ip/0", data=values, chunks=chunks)
+        file["data/ip/1"] = values[0, 0, 3]
+    with ModelFile(tmp_path / "m") as model:
+        blob, scalar = model.blobs()
+        np.testing.assert_array_equal(blob.read(), values.astype(np.float32), strict=True)
+        assert scalar.read().shape == () and scalar.read() == 3
+        for start in range(0, 61, 3):
+            for stop in range(start, 61, 4):
+                assert blob.flat(start, stop).tolist() == list(range(start, stop))
 
 
 def test_many_single_values_are_found_at_once(tmp_path: Path) -> None:

@@ -157,8 +157,11 @@ def _check_chunks(dataset: Any) -> None:
 def _fill(dataset: Any, shape: Shape, at: tuple[int, ...], out: Array, start: int) -> None:
     """Read the values from number `start` on of the part that the indices `at` name."""
     left = shape[len(at) :]
-    if len(left) <= 1:
-        out[...] = dataset[(*at, slice(start, start + len(out)))] if left else dataset[at]
+    if not left:
+        out[...] = dataset[at]
+        return
+    if len(left) == 1:
+        dataset.read_direct(out, (*at, slice(start, start + len(out))))
         return
     row = prod(left[1:])
     while len(out):
@@ -169,7 +172,7 @@ def _fill(dataset: Any, shape: Shape, at: tuple[int, ...], out: Array, start: in
         else:
             rows = len(out) // row
             piece = rows * row
-            out[:piece] = dataset[(*at, slice(index, index + rows))].reshape(-1)
+            dataset.read_direct(out[:piece].reshape(rows, *left[1:]), (*at, slice(index, index + rows)))
         out, start = out[piece:], start + piece
 
 
