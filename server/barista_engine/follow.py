@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from itertools import zip_longest
 from typing import TYPE_CHECKING, NoReturn
 
 from barista_engine import fatal
@@ -12,6 +13,7 @@ from barista_engine.devices import gpu_of_rank, open_device
 from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
 from barista_engine.launch import Place, ignore_signals
+from barista_engine.lead import describe
 from barista_server.caffe.schema import SolverParameter
 
 if TYPE_CHECKING:
@@ -64,7 +66,10 @@ def _train(place: Place, gpu: str, link: Link) -> NoReturn:
 
 def _check(solver: Solver, told: Message, place: Place) -> None:
     """Ranks on other machines may have other files."""
-    mine = [list(param.shape) for param in solver.net.learnable]
-    if mine != told["shapes"]:
-        message = f"the net of rank {place.rank} has the parameters of rank 0's: {mine} vs. {told['shapes']}"
-        raise CheckFailed(f"Check failed: {message}", PLACE, 333)
+    pairs = zip_longest(describe(solver.net.learnable), told["params"], fillvalue="none more")
+    for mine, wanted in pairs:
+        if mine != wanted:
+            message = (
+                f"rank {place.rank} and rank 0 have the same net ({mine} vs. {wanted}): compare the files"
+            )
+            raise CheckFailed(f"Check failed: {message}", PLACE, 333)

@@ -88,14 +88,13 @@ class Children:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             for rank in range(1, count):
-                place = {"RANK": rank, "WORLD_SIZE": count, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": count}
-                environ = {name: str(value) for name, value in place.items()}
-                environ |= {_ADDRESS: f"127.0.0.1:{port}", _TOKEN: token}
+                root = {_ADDRESS: f"127.0.0.1:{port}", _TOKEN: token}
                 self._processes[rank] = subprocess.Popen(
-                    command, env={**os.environ, **environ}, stdin=subprocess.DEVNULL
+                    command, env={**os.environ, **_place(rank, count), **root}, stdin=subprocess.DEVNULL
                 )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.environ.update(_place(0, count))  # Python layers look there
 
     def cause(self, rank: int) -> str | None:
         """How the process of `rank` has ended; None while it lives or where others started it."""
@@ -121,6 +120,12 @@ class Children:
         """End all at once."""
         for process in self._processes.values():
             process.kill()
+
+
+def _place(rank: int, count: int) -> dict[str, str]:
+    """The environment of a rank whose company is on this machine."""
+    numbers = {"RANK": rank, "WORLD_SIZE": count, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": count}
+    return {name: str(number) for name, number in numbers.items()}
 
 
 def _refused(message: str) -> CheckFailed:

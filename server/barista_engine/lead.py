@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from barista_engine import fatal
 from barista_engine.control import PLACE, Hub
+from barista_engine.errors import CheckFailed
 from barista_engine.glog import Glog
 from barista_engine.launch import Children, Place, new_token
 from barista_server.caffe.schema import SolverParameter
 
 if TYPE_CHECKING:
     from barista_engine.parallel import RootRanks
+    from barista_engine.params import Param
     from barista_engine.ranks import Ranks
     from barista_engine.train import Solver
 
@@ -49,7 +51,7 @@ class Others(Company):
                 "iteration": solver.iteration,
                 "step": solver.current_step,
                 "orders": self._root.orders,
-                "shapes": [list(param.shape) for param in solver.net.learnable],
+                "params": describe(solver.net.learnable),
                 "store": port,
             }
         )
@@ -85,6 +87,12 @@ def lead(place: Place, log: Glog) -> Iterator[Company]:
     try:
         if not place.given:
             children.start(place.count, hub.port, token)
+        from torch import distributed
+
+        if not distributed.is_available():
+            raise CheckFailed(
+                "Training with several processes needs a torch with torch.distributed", PLACE, 322
+            )
         from barista_engine import rendezvous
         from barista_engine.parallel import RootRanks, share_cores
 
@@ -100,6 +108,15 @@ def lead(place: Place, log: Glog) -> Iterator[Company]:
         hub.close()
         children.kill()
         raise
+
+
+def describe(params: Iterable[Param]) -> list[str]:
+    """What the learnable blobs of two nets have in common when gradients can be summed, blob by blob."""
+    return [
+        f"{param.layer} {param.index}: {' '.join(map(str, param.shape))}, "
+        f"{'learned' if param.value.requires_grad else 'fixed'}"
+        for param in params
+    ]
 
 
 def settings(param: SolverParameter, seed: int) -> SolverParameter:

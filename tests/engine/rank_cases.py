@@ -20,6 +20,8 @@ ROWS = """layer { name: "data" type: "HDF5Data" top: "data" top: "label"
 IMAGES = """layer { name: "data" type: "ImageData" top: "data" top: "label"
   transform_param { scale: 0.00390625 }
   image_data_param { source: "../images.txt" batch_size: BATCH shuffle: SHUFFLE is_color: false } }"""
+PYTHON = """layer { name: "data" type: "Python" top: "data" top: "label"
+  python_param { module: "dealt_rows" layer: "Rows" param_str: "BATCH" } }"""
 HEAD = """layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
   inner_product_param { num_output: 10 weight_filler { type: "xavier" } } }"""
 HIDDEN = """layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" param { lr_mult: 1 }
@@ -63,10 +65,32 @@ CASES = {  # solver, net
     ),
     "rows": ("momentum: 0.9", ROWS.replace("SHUFFLE", "false") + HEAD + SOFTMAX),
     "rows-shuffled": ("momentum: 0.9", ROWS.replace("SHUFFLE", "true") + HEAD + SOFTMAX),
+    "python": ("momentum: 0.9", PYTHON + HEAD + SOFTMAX),
     "images": ("momentum: 0.9", IMAGES.replace("SHUFFLE", "false") + HEAD + SOFTMAX),
     "images-shuffled": ("momentum: 0.9", IMAGES.replace("SHUFFLE", "true") + HEAD + SOFTMAX),
 }
 BATCH = 6
+ROWS_MODULE = """import caffe
+import numpy
+
+
+class Rows(caffe.Layer):
+    def setup(self, bottom, top):
+        self.rows = numpy.random.default_rng(7).normal(size=(31, 5))
+        self.next = caffe.solver_rank()
+
+    def reshape(self, bottom, top):
+        top[0].reshape(int(self.param_str), 5)
+        top[1].reshape(int(self.param_str))
+
+    def forward(self, bottom, top):
+        for item in range(int(self.param_str)):
+            top[0].data[item], top[1].data[item] = self.rows[self.next % 31], self.next % 10
+            self.next += caffe.solver_count()
+
+    def backward(self, top, propagate_down, bottom):
+        pass
+"""
 
 
 def write_data(folder: Path) -> None:
@@ -91,6 +115,7 @@ def write_case(folder: Path, name: str, ranks: int) -> Path:
     solver, net = CASES[name]
     path = folder / f"{name}-{ranks}"
     path.mkdir()
+    (path / "dealt_rows.py").write_text(ROWS_MODULE)
     (path / "solver.prototxt").write_text(SOLVER + solver)
     (path / "net.prototxt").write_text(f'name: "{name}"\n' + net.replace("BATCH", str(2 * BATCH // ranks)))
     return path

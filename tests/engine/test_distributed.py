@@ -62,6 +62,7 @@ def by_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
             [sys.executable, "-m", "tests.engine.rank_worker", *cases],
             env={
                 **os.environ,
+                "BARISTA_PYTHON_LAYERS": "1",
                 "RANK": str(rank),
                 "WORLD_SIZE": "2",
                 "MASTER_ADDR": "127.0.0.1",
@@ -94,6 +95,7 @@ def test_two_ranks_train_as_one_with_the_doubled_batch(
 ) -> None:
     alone, together = write_case(by_two, name, 1), by_two / f"{name}-2"
     monkeypatch.chdir(alone)
+    monkeypatch.setenv("BARISTA_PYTHON_LAYERS", "1")
     shown = [
         [line for line in lines if line.text.lstrip().startswith(("Iteration", "Train net", "Gradient"))]
         for lines in (read_lines((together / "log").read_bytes()), trained_here("log"))

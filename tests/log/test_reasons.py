@@ -39,6 +39,7 @@ K = Kind
         ("Cannot use GPU in CPU-only Caffe: check mode.", K.BUILD, {}),
         ("Multi-GPU execution not available - rebuild with USE_NCCL", K.BUILD, {}),
         ("Rank 1 of 2 (pid 4711 on night) was killed by SIGKILL", K.SIGNAL, {}),
+        ("Check failed: --gpu=0,0 names GPU 0 twice: each process needs one of its own", K.USAGE, {}),
         (
             "Rank 1 of 2 (pid 4711): Check failed: fd != -1 (-1 vs. -1) File not found: net.prototxt",
             K.FILE,

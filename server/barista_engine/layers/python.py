@@ -143,7 +143,15 @@ def _load(ctx: Context, module: str, name: str) -> Any:
     if here not in sys.path:
         sys.path.append(here)
     caffe = ModuleType("caffe")
-    vars(caffe).update(Layer=Layer, TRAIN=int(TRAIN), TEST=int(TEST), __version__="1.0.0")
+    vars(caffe).update(
+        Layer=Layer,
+        TRAIN=int(TRAIN),
+        TEST=int(TEST),
+        __version__="1.0.0",
+        # which of the processes that train together, for layers that deal their data
+        solver_rank=lambda: int(os.environ.get("RANK") or 0),
+        solver_count=lambda: int(os.environ.get("WORLD_SIZE") or 1),
+    )
     sys.modules["caffe"] = caffe
     try:
         return getattr(importlib.import_module(module), name)

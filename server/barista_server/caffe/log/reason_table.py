@@ -321,6 +321,11 @@ TABLE: list[tuple[Kind, str, str]] = [
         r"^Rank \d+ of \d+ .{0,200}was killed by SIGKILL",
         "Out of memory is the usual reason: each process holds the whole net; take fewer.",
     ),
+    (
+        Kind.USAGE,
+        r"--gpu=\S+ (?:is not a list|names )|--ranks=\d+ needs",
+        "Choose devices that are there: 0, or 0,1, or all; each process needs a GPU of its own.",
+    ),
     (Kind.SIGNAL, r"^SIGTERM$", "Somebody ended it from outside; start goes on from the newest snapshot."),
     (Kind.SIGNAL, r"^SIGSEGV$", "caffe itself crashed: the log may say where."),
     (Kind.SIGNAL, r"^SIGHUP$", "It was told to take a snapshot before it could: start it again."),
