@@ -284,6 +284,7 @@ async def test_a_file_that_is_gone_is_missed_and_taken_up_again(watcher: Watcher
 async def test_what_is_no_log_is_refused_at_once(root: Root, watcher: Watcher, tmp_path: Path) -> None:
     link = watcher.link
     os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
     for path, code, text in (
         (tmp_path, "invalid", "it is a folder"),
         (tmp_path / "pipe", "invalid", "it is a pipe"),
@@ -291,6 +292,8 @@ async def test_what_is_no_log_is_refused_at_once(root: Root, watcher: Watcher, t
         (tmp_path / "no" / "such.log", "not-found", f"there is no file {tmp_path / 'no' / 'such.log'}"),
         (Path("relative.log"), "invalid", "whole path"),
         (Path("/x\0y"), "invalid", "whole path"),
+        (tmp_path / "circle" / "train.log", "invalid", "circle"),
+        (tmp_path / ("x" * 300) / "train.log", "invalid", "File name too long"),
     ):
         failure = await refused(link, ImportLog(path=str(path)))
         assert (failure.code, text in failure.text, bool(failure.hint)) == (code, True, True), failure

@@ -139,8 +139,8 @@ def _checked(given: str) -> Path:
     path = Path(given)
     if not path.is_absolute() or "\0" in given:
         raise CallError("invalid", f"'{given}' is not the whole path of a file", "Begin it with a slash.")
-    path = path.parent.resolve() / path.name
     try:
+        path = path.parent.resolve() / path.name
         files.open_regular(path).close()
     except (FileNotFoundError, NotADirectoryError):
         where = _nearest(path)
@@ -149,8 +149,9 @@ def _checked(given: str) -> Path:
     except PermissionError:
         text = f"{path} may not be read by this user"
         raise CallError("invalid", text, f"Allow it, for instance: chmod a+r {path}") from None
-    except OSError as error:
-        text = f"{path} is no log that can be read: {error.strerror}"
+    except (OSError, RuntimeError) as error:
+        # The latter for links that lead in a circle.
+        text = f"{path} is no log that can be read: {getattr(error, 'strerror', None) or error}"
         raise CallError("invalid", text, "Name a regular file.") from None
     return path
 

@@ -170,7 +170,6 @@ class Store:
     def open(self) -> list[Folder]:
         """Make what is missing; the sessions' folders in order of their numbers."""
         self.sessions.mkdir(parents=True, exist_ok=True)
-        self.logs.mkdir(exist_ok=True)
         self.trash.mkdir(exist_ok=True)
         found = [path for path in self.sessions.iterdir() if path.name.isdecimal() and path.is_dir()]
         return [Folder(path) for path in sorted(found, key=lambda path: int(path.name))]
@@ -206,7 +205,7 @@ class Store:
             last = int(counter.read_text())
         except (FileNotFoundError, ValueError):
             last = 0
-        folders = [*self.sessions.iterdir(), *self.logs.iterdir()]
+        folders = [*self.sessions.iterdir(), *self.open_logs()]
         present = [int(path.name) for path in folders if path.name.isdecimal()]
         trashed = [int(match[1]) for path in self.trash.iterdir() if (match := _TRASH.fullmatch(path.name))]
         number = max([last, *present, *trashed]) + 1
@@ -215,14 +214,17 @@ class Store:
 
     def open_logs(self) -> list[Path]:
         """Folders of the imported logs, in order of their numbers."""
-        found = [path for path in self.logs.iterdir() if path.name.isdecimal() and path.is_dir()]
+        try:
+            found = [path for path in self.logs.iterdir() if path.name.isdecimal() and path.is_dir()]
+        except FileNotFoundError:
+            return []
         return sorted(found, key=lambda path: int(path.name))
 
     def import_log(self, meta: LogMeta) -> Path:
         """Keep where a log is; ``meta.id`` is set to its number. The folder of what is known of it."""
         meta.id = self._next_id()
         folder = self.logs / meta.id
-        folder.mkdir()
+        folder.mkdir(parents=True)
         try:
             files.write_json(folder / "log.json", meta)
         except OSError:
@@ -242,6 +244,7 @@ class Store:
     def restore_log(self, path: Path, number: str) -> Path:
         """Bring it back."""
         target = self.logs / number
+        self.logs.mkdir(exist_ok=True)
         path.rename(target)
         files.sync_folder(self.logs)
         return target
