@@ -57,7 +57,7 @@ class ImportScreen(ModalScreen[SessionInfo | None]):
             self._busy = True
             name = self.query_one("#name", Input).value.strip()
             # On another host a path means what it says there.
-            here = str(Path(path).expanduser().absolute()) if self._host.name == "local" else path
+            here = str(Path(path).expanduser().absolute()) if self._host.target.host is None else path
             call = ImportLog(path=here, name=name)
             self.run_worker(self._import(call), exit_on_error=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import asyncssh
 import psutil
@@ -14,6 +15,7 @@ from barista_server.api.link import CallFailed, Link, LinkError
 from barista_server.api.messages import (
     Done,
     FollowLog,
+    ImportLog,
     ListSessions,
     ListWeights,
     NewSession,
@@ -27,6 +29,7 @@ from barista_server.remote.hostkeys import HostKeyChanged, HostKeyUnknown, Known
 from barista_server.remote.ssh import AuthFailed, NoAgent, Way, open_link
 from tests.agent.agents import NET, Root, Watcher, command_line, new, solver, until
 
+from ..log.log_results import FIXTURES
 from .sshd import Sshd, free_port
 
 pytestmark = pytest.mark.real("sshd")
@@ -43,6 +46,15 @@ async def test_a_link_starts_the_agent_and_trains_through_it(sshd: Sshd, root: R
     await watcher.state(State.FINISHED)
     await until(lambda: watcher.ended, "the followed log ends")
     assert bytes(watcher.log) == (root.run() / "caffe.log").read_bytes()
+
+
+async def test_a_log_is_imported_from_where_the_agent_is(sshd: Sshd, root: Root, tmp_path: Path) -> None:
+    log = tmp_path / "lenet.log"
+    log.write_bytes((FIXTURES / "bvlc1.0-sigint.log").read_bytes())
+    link = await open_link(sshd.address, sshd.way())
+    root.links.append(link)
+    info = (await link.call(ImportLog(path=str(log)), SessionReply)).session
+    assert (info.kind, info.state, info.iteration) == ("log", State.PAUSED, 363)
 
 
 async def test_an_unknown_key_is_accepted_once(sshd: Sshd, root: Root) -> None:
@@ -71,7 +83,12 @@ async def test_a_viewer_by_forced_command_can_look_but_not_act(sshd: Sshd, root:
     root.links.append(link)
     assert link.welcome.role == "viewer"
     assert (await link.call(ListSessions(), SessionList)).sessions == []
-    for call in (NewSession(solver=solver(), net=NET), StopAgent(), ListWeights(path="/etc/passwd")):
+    for call in (
+        NewSession(solver=solver(), net=NET),
+        StopAgent(),
+        ListWeights(path="/etc/passwd"),
+        ImportLog(path="/etc/passwd"),
+    ):
         with pytest.raises(CallFailed, match="may look, but not act") as refused:
             await link.call(call, SessionReply)
         assert refused.value.failure.code == "forbidden"

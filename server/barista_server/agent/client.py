@@ -59,6 +59,8 @@ class Follow:
     """Byte of the file before which it ends; None: it has all the rest."""
     replaced: Callable[[], bool] = lambda: False
     """Another file is in its place."""
+    work: Callable[..., Awaitable[LogBytes | None]] | None = None
+    """Runs what may block off the event loop: an imported log may lie on a disk that hangs."""
 
 
 class Client:
@@ -164,9 +166,9 @@ class Client:
     async def _pump(self) -> None:
         try:
             while True:
-                frame = self._next()
+                self._wake.clear()
+                frame = self._next() or await self._next_bytes()
                 if frame is None:
-                    self._wake.clear()
                     await self._wake.wait()
                     continue
                 self._writer.write(frame)
@@ -175,16 +177,23 @@ class Client:
             pass
 
     def _next(self) -> bytes | None:
-        """The next frame that is due: replies, then events in their order, then log bytes in turn."""
+        """The next frame that is due before all log bytes: replies, then events in their order."""
         if self._replies:
             return self._replies.popleft()
-        if event := self._next_event():
-            return encode(event)
+        event = self._next_event()
+        return encode(event) if event else None
+
+    async def _next_bytes(self) -> bytes | None:
+        """The next frame of log bytes, of each followed log in turn."""
         while self._ready:
             key = next(iter(self._ready))
             del self._ready[key]
             follow = self._follows.get(key)
-            if follow is not None and (message := self._read(follow)):
+            if follow is None:
+                continue
+            message = await follow.work(self._read, follow) if follow.work else self._read(follow)
+            # It may have been given up meanwhile, or begun anew.
+            if message and self._follows.get(key) is follow:
                 if message.ended:
                     del self._follows[key]
                 else:

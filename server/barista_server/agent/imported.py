@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 LIVE, IDLE = 0.5, 4.0
 """Seconds between two looks at a log that grows, and at one that does not: one stat call each."""
+REST = 600.0
+"""Seconds without a question after which a log that nobody writes to is no longer kept parsed."""
 SLOW = 0.3
 """Seconds of reading from which on its progress is told."""
 UNREAD = Content(Stamp(-1, 0, 0))
@@ -51,13 +53,14 @@ class Imported:
         self.standing = Standing(State.WAITING)
         self.busy: str | None = None
         self._hub = hub
-        self._work = work
+        self.work = work
+        """For whatever may block."""
         self._file = LogFile(Path(meta.path))
         self._using = asyncio.Lock()
         """Held by whoever has the parser at work."""
         self._pace = Pace()
-        self._kept = False
-        """Whether it stays parsed when nobody writes to it."""
+        self._keep_until = 0.0
+        """On the monotonic clock: so long it stays parsed when nobody writes to it."""
         self._looked = False
         self._grew: float | None = None
         """On the monotonic clock; and the longest wait between two growths, in seconds."""
@@ -171,7 +174,7 @@ class Imported:
     async def remember(self) -> None:
         """Take over what an earlier agent found out, so that it need not be read again unless it changed."""
         try:
-            self.content = await self._work(_remembered, self.folder)
+            self.content = await self.work(_remembered, self.folder)
         except (OSError, ValueError):
             return
         self._judge()
@@ -179,15 +182,19 @@ class Imported:
 
     async def use(self, work: Callable[[LogFile], T]) -> T:
         """Have something done to the parsed file. Raises what ``work`` does, and OSError."""
-        self._kept = True
+        self.keep()
         async with self._using:
             if not self._file.read:
                 await self._read_all(close=self._settled)
-            return await self._work(work, self._file)
+            return await self.work(work, self._file)
+
+    def keep(self) -> None:
+        """It is looked at: let it stay parsed for a while."""
+        self._keep_until = time.monotonic() + REST
 
     def release(self) -> None:
         """Free what was parsed as soon as nobody writes to it any more; what it came to is known."""
-        self._kept = False
+        self._keep_until = 0.0
 
     async def _watch(self) -> None:
         while True:
@@ -202,7 +209,7 @@ class Imported:
             await asyncio.sleep(LIVE if self.live or self._still < 2 else IDLE)
 
     async def _look(self) -> None:
-        stamp = await self._work(self._file.stamp)
+        stamp = await self.work(self._file.stamp)
         if stamp != self.content.stamp:
             async with self._using:
                 await self._grow()
@@ -218,7 +225,8 @@ class Imported:
         small = self._still >= 2 and self.content.size <= SMALL
         if not self._settled and (resting or small):
             await self._settle()
-        if not self._kept and not self.live and self._still > 2 and not self._using.locked():
+        wanted = self.live or self._using.locked() or time.monotonic() < self._keep_until
+        if self._still > 2 and not wanted:
             self._file.forget()
 
     async def _grow(self) -> None:
@@ -241,13 +249,13 @@ class Imported:
         began, more = time.monotonic(), True
         try:
             while more:
-                more = await self._work(self._file.grow)
+                more = await self.work(self._file.grow)
                 if more and time.monotonic() - began > SLOW:
                     self.busy = f"reading, {100 * self._file.read // max(1, self._file.size)} %"
                     self.changed()
         finally:
             self.busy = None
-        self.content, self._pace = await self._work(_survey, self._file, close)
+        self.content, self._pace = await self.work(_survey, self._file, close)
         self.changed()
 
     async def _settle(self) -> None:
@@ -255,10 +263,10 @@ class Imported:
         self._settled = True
         if self._file.read:
             async with self._using:
-                self.content, self._pace = await self._work(_survey, self._file, True)
+                self.content, self._pace = await self.work(_survey, self._file, True)
             self._judge()
         try:
-            await self._work(_remember, self.folder, self.content)
+            await self.work(_remember, self.folder, self.content)
         except OSError as error:
             # The next agent reads the log again.
             log.warning("log %s: %s", self.id, error)

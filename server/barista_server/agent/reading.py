@@ -63,10 +63,10 @@ class Reading:
             found = series.windows(await self._runs(one), call)
         return m.SeriesWindow(session=one.id, series=found)
 
-    def follow(self, one: Session | Imported, call: m.FollowLog, client: Client) -> m.Result:
+    async def follow(self, one: Session | Imported, call: m.FollowLog, client: Client) -> m.Result:
         """Have a log's bytes sent. Raises CallError, OSError."""
         _check(one, call.run)
-        follow = _follow_import(one, call) if isinstance(one, Imported) else _follow_run(one, call)
+        follow = await _follow_import(one, call) if isinstance(one, Imported) else _follow_run(one, call)
         size = follow.history
         if call.offset < 0 or call.offset > size:
             text = f"has {size} bytes in the log of run {call.run}, so none at offset {call.offset}"
@@ -77,6 +77,7 @@ class Reading:
 
     def imported(self, one: Imported) -> None:
         """It is about to be looked at."""
+        one.keep()
         self._keep(one.id, 0, one)
 
     async def _runs(self, session: Session) -> list[Run]:
@@ -125,8 +126,8 @@ def _follow_run(session: Session, call: m.FollowLog) -> Follow:
     return Follow(session.id, run.number, run.log.path, call.offset, size, run.over.is_set)
 
 
-def _follow_import(one: Imported, call: m.FollowLog) -> Follow:
-    files.stat_regular(one.path)
+async def _follow_import(one: Imported, call: m.FollowLog) -> Follow:
+    await one.work(files.stat_regular, one.path)
     begin = one.runs[call.run].begin if call.run else 0
     generation = one.generation
     return Follow(
@@ -139,4 +140,5 @@ def _follow_import(one: Imported, call: m.FollowLog) -> Follow:
         begin,
         partial(one.end_of, call.run),
         lambda: one.generation != generation,
+        one.work,
     )

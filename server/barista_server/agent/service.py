@@ -365,7 +365,7 @@ class Service:
         )
 
     async def _follow_log(self, call: m.FollowLog, client: Client) -> m.Result:
-        return self._reading.follow(self._find(call), call, client)
+        return await self._reading.follow(self._find(call), call, client)
 
     async def _unfollow_log(self, call: m.UnfollowLog, client: Client) -> m.Result:
         client.unfollow(self._find(call).id, call.run)
