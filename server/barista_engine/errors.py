@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class CheckFailed(Exception):
     """A failed check, worded as Caffe words it.
@@ -20,6 +22,25 @@ class CheckFailed(Exception):
     def place(self) -> str:
         """``file.cpp:line`` for the log."""
         return f"{self.source}:{self.line}"
+
+
+_MAX_AXES, _MAX_COUNT = 32, 2**31 - 1
+
+
+def check_blob(shape: Sequence[int]) -> None:
+    """Raise CheckFailed for a shape that no blob can have: over 32 axes, below 0, over 2^31 - 1 numbers."""
+    if len(shape) > _MAX_AXES:
+        raise CheckFailed(
+            f"Check failed: shape.size() <= kMaxBlobAxes ({len(shape)} vs. 32) ", "blob.cpp", 24
+        )
+    count = 1
+    for size in shape:
+        if size < 0:
+            raise CheckFailed(f"Check failed: shape[i] >= 0 ({size} vs. 0) ", "blob.cpp", 32)
+        if count and size > _MAX_COUNT // count:
+            relation = f"shape[i] <= 0x7fffffff / count_ ({size} vs. {_MAX_COUNT // count})"
+            raise CheckFailed(f"Check failed: {relation} blob size exceeds INT_MAX", "blob.cpp", 34)
+        count *= size
 
 
 def check_equal(

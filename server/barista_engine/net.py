@@ -91,7 +91,7 @@ class Net:
             filtered, messages = filter_net(param, param.state)
         except NetError as e:
             failed = "Check failed: layer_param.include_size() == 0 || layer_param.exclude_size() == 0 "
-            raise CheckFailed(failed + str(e), "net.cpp", 270) from e
+            raise CheckFailed(failed + str(e), "net.cpp", 269) from e
         for message in messages:
             self._log.info("net.cpp:296", message)
         self._log.info("net.cpp:53", f"Initializing net from parameters: \n{to_text(filtered)}")
@@ -217,7 +217,7 @@ class Net:
                 continue
             missing = layer.params[len(blobs) :]
             if len(blobs) > len(layer.params) or any(param.owner is None for param in missing):
-                _check_number_of_blobs(name, len(layer.params), len(blobs), 750)
+                _check_number_of_blobs(name, len(layer.params), len(blobs), 752)
             for index, (param, blob) in enumerate(zip(layer.params, blobs, strict=False)):
                 if blob is not None:
                     self._load(param, index, name, blob)
@@ -249,7 +249,7 @@ class Net:
                 layer = self._layer(other.name)
             if layer is None:
                 continue
-            _check_number_of_blobs(other.name, len(layer.params), len(other.params), 683)
+            _check_number_of_blobs(other.name, len(layer.params), len(other.params), 684)
             for index, (mine, theirs) in enumerate(zip(layer.params, other.params, strict=True)):
                 if mine.shape != theirs.shape:
                     raise CheckFailed(
@@ -257,7 +257,7 @@ class Net:
                         f"{index} weights from layer '{other.name}'; shape mismatch.  Source param shape is "
                         f"{shape_string(theirs.shape)}; target param shape is {shape_string(mine.shape)}",
                         "net.cpp",
-                        687,
+                        688,
                     )
                 if mine.owner is None:
                     mine.share_data(theirs)

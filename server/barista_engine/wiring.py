@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import torch
 
 from barista_engine.built import BuiltLayer
-from barista_engine.errors import CheckFailed, check_equal
+from barista_engine.errors import CheckFailed, check_blob, check_equal
 from barista_engine.gradient_paths import find_written_over, stop_gradients
 from barista_engine.interfaces import DataSourceFactory, Log, Shape
 from barista_engine.layers import LayerType, check_counts, layer_type, shape_string
@@ -72,7 +72,7 @@ class Wiring:
             message = "propagate_down param must be specified either 0 or bottom_size times "
             sizes = len(spec.propagate_down), len(spec.bottom)
             names = "layer_param.propagate_down_size()", "layer_param.bottom_size()"
-            check_equal(names[0], sizes[0], names[1], sizes[1], message, "net.cpp", 73)
+            check_equal(names[0], sizes[0], names[1], sizes[1], message, "net.cpp", 79)
         log, name = self._log, spec.name
         log.info("layer_factory.hpp:77", f"Creating layer {name}")
         kind = layer_type(spec.type)
@@ -101,6 +101,8 @@ class Wiring:
         )
         given = len(spec.param)
         shapes, forward = kind.build(context)
+        for shape in shapes:
+            check_blob(shape)
         built = BuiltLayer(
             spec, list(spec.bottom), tops, shapes, context.params, forward, _loss_weights(spec, len(tops))
         )
@@ -112,7 +114,7 @@ class Wiring:
     def _connect_bottom(self, spec: LayerParameter, index: int, bottom: str) -> None:
         if bottom not in self._available:
             message = f"Unknown bottom blob '{bottom}' (layer '{spec.name}', bottom index {index})"
-            raise CheckFailed(message, "net.cpp", 401)
+            raise CheckFailed(message, "net.cpp", 404)
         self._log.info("net.cpp:408", f"{spec.name} <- {bottom}")
         self._available.discard(bottom)
 
@@ -122,7 +124,7 @@ class Wiring:
             if index < len(spec.bottom) and top == spec.bottom[index]:
                 self._log.info("net.cpp:369", f"{spec.name} -> {top} (in-place)")
             elif top in self._blob_needs:
-                raise CheckFailed(f"Top blob '{top}' produced by multiple sources.", "net.cpp", 376)
+                raise CheckFailed(f"Top blob '{top}' produced by multiple sources.", "net.cpp", 377)
             else:
                 self._log.info("net.cpp:382", f"{spec.name} -> {top}")
                 self._blob_needs[top] = False
@@ -190,7 +192,7 @@ class Wiring:
                 f"shape is {shapes[0]}; sharing layer shape is {shapes[1]}"
             )
             check_equal(
-                "this_blob->count()", counts[0], "owner_blob->count()", counts[1], message, "net.cpp", 500
+                "this_blob->count()", counts[0], "owner_blob->count()", counts[1], message, "net.cpp", 478
             )
         elif param.shape != owner.shape:
             raise CheckFailed(
@@ -198,7 +200,7 @@ class Wiring:
                 f"layer '{param.layer}'; shape mismatch.  Owner layer param shape is {shapes[0]}; sharing "
                 f"layer expects shape {shapes[1]}",
                 "net.cpp",
-                508,
+                486,
             )
         needs = param.value.requires_grad or owner.value.requires_grad
         owner.value.requires_grad_(needs)
@@ -211,14 +213,14 @@ class Wiring:
             if id(owner) in self._rate_given:
                 message = f"Shared param '{spec.name}' has mismatched lr_mult."
                 names = "param_spec->lr_mult()", "params_lr_[learnable_param_id]"
-                check_equal(names[0], spec.lr_mult, names[1], owner.lr_mult, message, "net.cpp", 519)
+                check_equal(names[0], spec.lr_mult, names[1], owner.lr_mult, message, "net.cpp", 497)
             owner.lr_mult = spec.lr_mult
             self._rate_given.add(id(owner))
         if spec.HasField("decay_mult"):
             if id(owner) in self._decay_given:
                 message = f"Shared param '{spec.name}' has mismatched decay_mult."
                 names = "param_spec->decay_mult()", "params_weight_decay_[learnable_param_id]"
-                check_equal(names[0], spec.decay_mult, names[1], owner.decay_mult, message, "net.cpp", 529)
+                check_equal(names[0], spec.decay_mult, names[1], owner.decay_mult, message, "net.cpp", 506)
             owner.decay_mult = spec.decay_mult
             self._decay_given.add(id(owner))
 

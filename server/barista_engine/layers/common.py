@@ -23,6 +23,7 @@ def inner_product(ctx: Context) -> Built:
     p = ctx.spec.inner_product_param
     axis = ctx.axis(p.axis)
     lead, inputs = ctx.bottoms[0][:axis], math.prod(ctx.bottoms[0][axis:])
+    ctx.check_output((*lead, p.num_output))
     weight = ctx.param((inputs, p.num_output) if p.transpose else (p.num_output, inputs), p.weight_filler)
     bias = ctx.param((p.num_output,), p.bias_filler) if p.bias_term else None
 

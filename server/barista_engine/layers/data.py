@@ -7,7 +7,7 @@ import math
 import h5py
 import torch
 
-from barista_engine.errors import CheckFailed, check_equal
+from barista_engine.errors import CheckFailed, check_blob, check_equal
 from barista_engine.fillers import check_filler, fill
 from barista_engine.interfaces import Shape
 from barista_engine.layers.registry import Built, Context, layer
@@ -35,10 +35,13 @@ def data(ctx: Context) -> Built:
 def input_(ctx: Context) -> Built:
     """Blobs set from outside (`Net.set_input`), zeros until then: the net keeps them, nothing is computed."""
     shapes = [tuple(int(d) for d in s.dim) for s in ctx.spec.input_param.shape]
+    ctx.check(bool(shapes), "data_", f"layer '{ctx.spec.name}' has no shape: nothing is in it", 133)
     tops, have = ctx.tops, len(shapes)
     message = f"Must specify 'shape' once, once per top blob, or not at all: {tops} tops vs. {have} shapes."
     ctx.check(have in (1, tops), "num_shape == 0 || num_shape == 1 || num_shape == num_top", message, 13)
     shapes = shapes * tops if have == 1 else shapes
+    for shape in shapes:
+        check_blob(shape)
     zeros = tuple(torch.zeros(shape, device=ctx.device) for shape in shapes)
     return shapes, lambda: zeros
 
@@ -54,6 +57,8 @@ def dummy_data(ctx: Context) -> Built:
     numbers = "num_data_filler == 0 || num_data_filler == 1 || num_data_filler == num_top"
     ctx.check(have in (0, 1, tops), numbers, f"{message} data fillers.", 14)
     shapes = _dummy_shapes(ctx)
+    for shape in shapes:
+        check_blob(shape)
     for filler in fillers:
         check_filler(filler)
     fillers = fillers or [FillerParameter()]

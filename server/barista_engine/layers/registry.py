@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from barista_engine.errors import CheckFailed
+from barista_engine.errors import CheckFailed, check_blob
 from barista_engine.fillers import fill
 from barista_engine.interfaces import BatchSource, DataSourceFactory, Log, Shape
 from barista_engine.params import Param
@@ -134,7 +134,11 @@ class Context:
         filler: FillerParameter,
         memory_format: torch.memory_format = torch.contiguous_format,
     ) -> Param:
-        """Declare the next parameter blob. Its tensor is learned unless the net finds lr_mult 0."""
+        """Declare the next parameter blob. Its tensor is learned unless the net finds lr_mult 0.
+
+        Raises CheckFailed for a shape that no blob can have and a filler that does not fit.
+        """
+        check_blob(shape)
         value = fill(filler, shape, self.stream).to(self.device)
         value = value.to(memory_format=memory_format).requires_grad_()
         self.params.append(Param(value, self.spec.name, len(self.params)))
