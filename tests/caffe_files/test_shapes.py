@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from barista_server.caffe import prototxt
 from barista_server.caffe.layer_types import LAYER_TYPES
+from barista_server.caffe.memory import net_memory
 from barista_server.caffe.net import load_net, net_state, upgrade_net
 from barista_server.caffe.schema import TEST, TRAIN, LayerParameter, NetParameter, Phase
 from barista_server.caffe.shapes import NetShapes, Shape, net_shapes, shape_text
@@ -431,6 +432,7 @@ def test_no_settings_make_it_fail(kind: str, shapes: list[list[int]], tops: int,
     built_net = net_shapes(net, net_state(TRAIN))
     for problem in built_net.problems:
         assert problem.message.strip() and problem.index < len(net.layer)
+    assert all(one.total >= 0 for one in net_memory(net, built_net))
     last = built_net.layers[-1]
     if not built_net.problems and last.name == "L" and None not in last.tops:
         assert all(min(top, default=0) >= 0 for top in last.tops if top is not None)

@@ -82,8 +82,10 @@ class _Walk:
         built = self._layers[position]
         bottoms = [self._shapes.get(blob) for blob in built.bottoms]
         fresh = [top for blob, top in zip(built.names, built.tops, strict=True) if blob not in built.bottoms]
-        renamed = built.type in _RENAMED or (built.type in ("Concat", "Slice") and built.bottoms and
-                                             len(built.names) == len(built.bottoms) == 1)  # fmt: skip
+        alone = len(built.names) == len(built.bottoms) == 1
+        renamed = bool(built.bottoms) and (
+            built.type in _RENAMED or (alone and built.type in ("Concat", "Slice"))
+        )
         values = 0 if renamed else _size(*fresh)
         # Flatten and Reshape have the gradient of their bottom too, if there is one
         own = not renamed or built.type == "Split" or built.bottoms[0] not in self._has_gradient
@@ -92,7 +94,7 @@ class _Walk:
             self._has_gradient.update(built.names)
         self._shapes.update(zip(built.names, built.tops, strict=True))
         workspace = 0
-        if built.index is not None and None not in bottoms and None not in built.tops:
+        if built.index is not None and built.tops and None not in (*bottoms, *built.tops):
             known = [shape for shape in bottoms if shape is not None]
             layer = self._net.layer[built.index]
             if built.type in _PREFETCHED:
