@@ -50,9 +50,9 @@ def _measure(case: Case) -> tuple[float, float, float]:
     counts for both.
     """
     with tempfile.TemporaryDirectory() as folder:
-        images, labels = _data(case)
-        _write_lmdb(Path(folder, "lmdb"), images, labels)
-        solver = _solver(case, Path(folder))
+        images, labels = make_data(case)
+        write_lmdb(Path(folder, "lmdb"), images, labels)
+        solver = make_solver(case, Path(folder))
         try:
             bare = _BareTorch(case, images, labels)
             steps = (solver.step, bare.step)
@@ -71,14 +71,16 @@ def _measure(case: Case) -> tuple[float, float, float]:
     return float(np.median(engine)), float(np.median(other)), float(np.median(engine / other))
 
 
-def _data(case: Case) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def make_data(case: Case) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Records and labels of ten batches and a bit."""
     random = np.random.default_rng(0)
     count = 10 * case.batch + 7
     images = random.integers(0, 256, (count, *case.shape), dtype=np.uint8)
     return images, random.integers(0, 10, count)
 
 
-def _write_lmdb(path: Path, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
+def write_lmdb(path: Path, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
+    """The same as a database."""
     channels, height, width = images.shape[1:]
     with lmdb.open(str(path), map_size=1 << 28) as environment, environment.begin(write=True) as transaction:
         for index, (image, label) in enumerate(zip(images, labels, strict=True)):
@@ -88,7 +90,7 @@ def _write_lmdb(path: Path, images: NDArray[np.uint8], labels: NDArray[np.int64]
             transaction.put(b"%08d" % index, datum.SerializeToString())
 
 
-def _solver(case: Case, folder: Path) -> Solver:
+def make_solver(case: Case, folder: Path) -> Solver:
     """The engine as `barista-caffe train` builds it, its log thrown away."""
     net = (
         'layer { name: "data" type: "Data" top: "data" top: "label" '
