@@ -233,8 +233,7 @@ class LogParser:
         for action, key in ((Action.LOSS, LOSS), (Action.RATE, LEARNING_RATE), (Action.PASS, PASS_TIME)):
             self._append(key, batch, rows[action], batch.iteration[rows[action]], seconds)
         self._train_outputs(batch, rows, seconds)
-        self._test_outputs(batch, rows, seconds)
-        self._outputs("test", batch, rows[Action.BATCH], ordinals, seconds, numbered=True)
+        self._test_outputs(batch, rows, ordinals, seconds)
         if len(self.series) > known:
             ordered = sorted(self.series.items(), key=lambda item: int(item[1].line[0]))
             self.series.clear()
@@ -270,29 +269,48 @@ class LogParser:
         self._outputs("train", batch, outputs, np.zeros(len(outputs), np.int64), seconds)
 
     def _test_outputs(
-        self, batch: Batch, rows: dict[Action, NDArray[np.intp]], seconds: NDArray[np.float64]
-    ) -> None:
-        begins, outputs = rows[Action.TEST_BEGIN], rows[Action.TEST_OUTPUT]
+        self, batch: Batch, rows: dict[Action, NDArray[np.intp]], ordinals: NDArray[np.int64],
+        seconds: NDArray[np.float64],
+    ) -> None:  # fmt: skip
+        begins, outputs, batches = rows[Action.TEST_BEGIN], rows[Action.TEST_OUTPUT], rows[Action.BATCH]
         known = len(self.tests)
         self.tests.extend(batch.iteration[begins], seconds[begins], batch.label[begins], batch.number[begins])
         owner = np.searchsorted(begins, outputs) - 1 + known
         outputs, owner = outputs[owner >= 0], owner[owner >= 0]
-        if not len(outputs):
-            return
-        last = np.append(np.flatnonzero(np.diff(owner)), len(owner) - 1)
-        self.tests.set_end(owner[last], seconds[outputs[last]])
-        batch.iteration[outputs] = self.tests.iteration[owner]
-        self._outputs("test", batch, outputs, self.tests.net[owner], seconds)
+        if len(outputs):
+            last = np.append(np.flatnonzero(np.diff(owner)), len(owner) - 1)
+            self.tests.set_end(owner[last], seconds[outputs[last]])
+            batch.iteration[outputs] = self.tests.iteration[owner]
+        net = self.tests.net[owner]
+        if len(batches):
+            batches = self._numbered(batch, batches, ordinals)
+            outputs, net = np.append(outputs, batches), np.append(net, np.zeros(len(batches), np.int64))
+            order = np.argsort(outputs)
+            outputs, net = outputs[order], net[order]
+        self._outputs("test", batch, outputs, net, seconds)
+
+    def _numbered(
+        self, batch: Batch, rows: NDArray[np.intp], ordinals: NDArray[np.int64]
+    ) -> NDArray[np.intp]:
+        """Label the values of batches with their numbers too; return the rows of those that could be."""
+        outputs = self._labels.outputs
+        count = len(outputs)
+        pairs, places = np.unique(ordinals * count + batch.label[rows], return_inverse=True)
+        labels = []
+        for pair in pairs.tolist():
+            ordinal, label = divmod(pair, count)
+            labels.append(
+                self._labels[b"%d: %s" % (ordinal, outputs[label][1].encode())] if ordinal >= 0 else -1
+            )
+        batch.label[rows] = np.array(labels)[places]
+        return rows[batch.label[rows] >= 0]
 
     def _outputs(
         self, phase: Phase, batch: Batch, rows: NDArray[np.intp], net: NDArray[np.int64],
-        seconds: NDArray[np.float64], *, numbered: bool = False,
+        seconds: NDArray[np.float64],
     ) -> None:  # fmt: skip
-        """Append net outputs to their series. One whose iteration is not known (-1) has no place in any.
-
-        ``numbered``: ``net`` holds the numbers of the outputs; their net is 0.
-        """
-        placed = (batch.iteration[rows] >= 0) & (net >= 0)
+        """Append net outputs to their series. One whose iteration is not known (-1) has no place in any."""
+        placed = batch.iteration[rows] >= 0
         rows, net = rows[placed], net[placed]
         if not len(rows):
             return
@@ -301,8 +319,7 @@ class LogParser:
         edges = np.flatnonzero(np.diff(wanted[order])) + 1
         for group in np.split(order, edges):
             output, name = self._labels.outputs[int(batch.label[rows[group[0]]])]
-            number = int(net[group[0]])
-            key = SeriesKey(phase, 0, number, name) if numbered else SeriesKey(phase, number, output, name)
+            key = SeriesKey(phase, int(net[group[0]]), output, name)
             self._append(key, batch, rows[group], batch.iteration[rows[group]], seconds)
 
 

@@ -356,8 +356,8 @@ class RunTracker:
             _result(run.results, note)
         elif note.kind is NoteKind.PROTOBUF:
             run.clue = note.text
-        elif note.kind is NoteKind.WHAT and run.ending is Ending.FAILED:
-            run.error = f"{run.error}: {note.text}"
+        elif note.kind is NoteKind.WHAT and run.ending is Ending.FAILED and not run.clue:
+            run.error, run.clue = f"{run.error}: {note.text}", note.text
 
     def _end(self, run: Run, line: int, note: Note) -> None:
         # Of exceptions that led to each other the last one told is what ended it.

@@ -186,7 +186,8 @@ class Stamps:
         at = np.searchsorted(clocks, self.starts[rows])
         clock, start = clocks[at], self.starts[rows]
         good = clock + 16 <= np.minimum(self.ends[rows], start + WITHIN + 40)
-        good &= clock >= start + 7
+        # Nothing is looked for before the block's 16th byte, so its first lines are left out.
+        good &= (clock >= start + 7) & (start >= 16)
         rows, clock, start = rows[good], clock[good], start[good]
         long = digits(text.words[clock - 9], lanes("xxxxxxxx"))
         day_at = clock - np.where(long, 9, 5)

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from .prefix import TORN
 
 Positions = NDArray[np.intp]
-_LONGEST = 160
-"""Bytes a complete prefix takes at most."""
 
 
 def split_torn(
@@ -45,15 +43,12 @@ def _cuts(block: bytes, starts: Positions, ends: Positions, brackets: Positions)
     # A prefix ends with the number of a source line.
     data = np.frombuffer(block, np.uint8)
     good = _after_colon(data, brackets[several]) & (data[brackets[several] + 1] == ord(" "))
-    near, owner = brackets[several][good], owner[several][good]
-    candidates = near[1:][owner[1:] == owner[:-1]]
+    near, owner = brackets[several][good], owner[several][good] - 1
+    rows, first = np.unique(owner, return_index=True)
     cuts: list[int] = []
-    for bracket in candidates.tolist():
-        row = int(np.searchsorted(starts, bracket, "right")) - 1
-        begin = max(int(starts[row]) + 1, bracket - _LONGEST, cuts[-1] + 1 if cuts else 0)
-        text = block[begin : bracket + 2]
-        if bracket + 2 <= ends[row] and (found := _last(text)) is not None:
-            cuts.append(begin + found)
+    for row, begin in zip(rows.tolist(), near[first].tolist(), strict=True):
+        found = TORN.finditer(block, int(starts[row]) + 1, int(ends[row]))
+        cuts += [each.start() for each in found if each.end() - 2 > begin]
     return cuts
 
 
@@ -66,8 +61,3 @@ def _after_colon(data: NDArray[np.uint8], brackets: Positions) -> NDArray[np.boo
         found |= digits & (byte == ord(":")) & (back > 1)
         digits &= byte - ord("0") <= 9
     return found
-
-
-def _last(text: bytes) -> int | None:
-    """Where the prefix that ends the text begins."""
-    return next((found.start() for found in TORN.finditer(text) if found.end() == len(text)), None)
