@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from barista_server.caffe.check import Problem, check_session
 from barista_server.caffe.schema import BlobProto, Datum
-from barista_server.data.lmdb_head import LmdbHead, lmdb_head
-from barista_server.data.lmdb_io import write_datums
+from barista_server.data.lmdb_head import LmdbHead, first_value, lmdb_head
+from barista_server.data.lmdb_io import DatumReader, write_datums
 
 from .small_project import (
     NET,
@@ -397,3 +400,40 @@ def test_a_datum_without_label_is_sound(session: Path) -> None:
         file["data"] = np.zeros((4, 1), np.float32)
     write_mean(session / "unused", (1, 1, 2, 2))
     assert check_session(session) == []
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, 4), (300, 8), (5000, 8), (40, 100)])
+def test_the_first_record_is_the_one_lmdb_gives(count: int, size: int, tmp_path: Path) -> None:
+    """In the root page, below branches, in pages of its own."""
+    write_datums(tmp_path / "db", records(count, size))
+    assert first_value(tmp_path / "db") == DatumReader(tmp_path / "db").datum(0).SerializeToString()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(places=st.lists(st.tuples(st.integers(0, 40_959), st.integers(0, 255)), min_size=1, max_size=40))
+def test_damaged_databases_are_told_or_read(tmp_path: Path, places: list[tuple[int, int]]) -> None:
+    """Nothing ends the process: mapped, one in some hundred of these is a SIGBUS."""
+    if not (tmp_path / "sound").exists():
+        write_datums(tmp_path / "sound", records(300))
+        (tmp_path / "db").mkdir()
+    data = bytearray((tmp_path / "sound/data.mdb").read_bytes())
+    assert len(data) == 40_960
+    for place, value in places:
+        data[place] = value
+    (tmp_path / "db/data.mdb").write_bytes(data)
+    try:
+        lmdb_head(tmp_path / "db")
+        first_value(tmp_path / "db")
+    except (ValueError, LookupError):
+        pass
+
+
+def test_sources_that_are_something_else(session: Path) -> None:
+    """A pipe is not waited for, an HDF5 file not taken for a list of such."""
+    os.mkfifo(session / "pipe")
+    for layer in (HDF5, image_layer(), WINDOWS):
+        named = re.sub(r'source: "[^"]*"', 'source: "pipe"', layer)
+        (session / "net.prototxt").write_text(NET.replace(TRAIN_DATA, named))
+        assert only(session).message == "layer 'data': 'pipe' cannot be read: it is no regular file"
+    (session / "net.prototxt").write_text(NET.replace(TRAIN_DATA, HDF5.replace("list.txt", "a.h5")))
+    assert only(session).message == "layer 'data': 'a.h5' is an HDF5 file, not a list of such"

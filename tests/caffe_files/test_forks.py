@@ -35,6 +35,7 @@ def unknown_in(text: str, cls: type[NetParameter] | type[SolverParameter] = NetP
         ("layers { convolution_param { hole: 2 } }", "DeepLab v1", False),
         ("layers { type: DENSE_CRF }", "DeepLab v1", False),
         ("layers { type: SMOOTH_L1_LOSS }", "Fast R-CNN", False),
+        ("layers { multi_stage_meanfield_param { } }", "CRF-RNN", False),
         ("layer { quantization_param { bw_params: 8 } }", "Ristretto", False),
         ("layer { multi_stage_meanfield_param { } }", "CRF-RNN", False),
     ],

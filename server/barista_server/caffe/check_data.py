@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
+
 from barista_server.caffe.check_lists import hdf5_faults, image_faults, window_faults
 from barista_server.caffe.errors import WeightsError
 from barista_server.caffe.faults import Fault
 from barista_server.caffe.leveldb_files import holds_nothing, lock_holder
 from barista_server.caffe.model_file import read_blob_file
 from barista_server.caffe.paths import missing
-from barista_server.caffe.schema import LayerParameter
+from barista_server.caffe.schema import Datum, LayerParameter
 from barista_server.caffe.source_rules import Stored
 
 _OLD_TRANSFORM = ("scale", "mean_file", "crop_size", "mirror")
@@ -88,8 +90,7 @@ def _database_faults(layer: LayerParameter, folder: Path) -> Iterator[Fault]:
 
 
 def _lmdb_faults(field: str, source: str, path: Path) -> Iterator[Fault]:
-    from barista_server.data.lmdb_head import lmdb_head
-    from barista_server.data.lmdb_io import DataError, DatumReader
+    from barista_server.data.lmdb_head import first_value, lmdb_head
 
     try:
         head = lmdb_head(path)
@@ -103,14 +104,10 @@ def _lmdb_faults(field: str, source: str, path: Path) -> Iterator[Fault]:
             message = f"the LMDB '{source}' is shorter than it says: it may be cut short"
             yield Fault(field, message, _CUT, "warning")
         else:
-            reader = DatumReader(path)
-            try:
-                reader.datum(0)
-            finally:
-                reader.close()
+            Datum.FromString(first_value(path))
     except OSError as error:
         yield Fault(field, f"'{source}' cannot be read: {error.strerror or error}")
-    except (DataError, IndexError) as error:
+    except (ValueError, LookupError, DecodeError) as error:
         yield Fault(field, f"the first record of '{source}' cannot be read: {error}", "make it anew")
 
 

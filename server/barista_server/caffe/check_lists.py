@@ -1,7 +1,7 @@
 """What is wrong with sources that are lists in text form: of HDF5 files, of images, of windows."""
 
+import errno
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,25 @@ from barista_server.caffe.hdf5 import guarded, is_hdf5
 from barista_server.caffe.paths import missing, where_else
 from barista_server.caffe.schema import LayerParameter
 
+MOST_BYTES = 4 << 20
+"""Of a list; what is named by mistake may be far larger."""
 _MOST_LINES = 1000  # of a list of images that are looked for
 _PICTURES = (
     b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*", b"P1", b"P2", b"P3", b"P4", b"P5", b"P6",
     b"\0\0\0\x0cjP", b"RIFF", b"\x59\xa6\x6a\x95", b"v/1\x01", b"#?", b"GIF8",
 )  # fmt: skip
+
+
+def read_head(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The first bytes of a regular file. Raises OSError, for a pipe too, which would be waited for."""
+    if not path.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file")
+    with path.open("rb") as stream:
+        return stream.read(most)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def hdf5_faults(layer: LayerParameter, folder: Path) -> Iterator[Fault]:
@@ -28,9 +42,14 @@ def hdf5_faults(layer: LayerParameter, folder: Path) -> Iterator[Fault]:
         yield from absent
         return
     try:
-        names = Path(folder, param.source).read_text("utf-8", "surrogateescape").split()
-    except OSError as error:
-        yield Fault(field, f"'{param.source}' cannot be read: {error.strerror}")
+        head = read_head(Path(folder, param.source))
+        if is_hdf5(Path(folder, param.source)):
+            hint = "name a text file with its path in it"
+            yield Fault(field, f"'{param.source}' is an HDF5 file, not a list of such", hint)
+            return
+        names = head.decode("utf-8", "surrogateescape").split()
+    except (OSError, WeightsError) as error:
+        yield Fault(field, f"'{param.source}' cannot be read: {_reason(error)}")
         return
     if not names:
         yield Fault(field, f"'{param.source}' lists no files", "one HDF5 file per line")
@@ -87,11 +106,12 @@ def image_faults(layer: LayerParameter, folder: Path) -> Iterator[Fault]:
         yield from absent
         return
     try:
-        with Path(folder, param.source).open("rb") as stream:
-            lines = [line.rstrip(b"\n") for line in islice(stream, _MOST_LINES)]
+        head = read_head(Path(folder, param.source))
     except OSError as error:
-        yield Fault(field, f"'{param.source}' cannot be read: {error.strerror}")
+        yield Fault(field, f"'{param.source}' cannot be read: {_reason(error)}")
         return
+    lines = head.removesuffix(b"\n").split(b"\n") if head else []
+    lines = lines[: min(_MOST_LINES, len(lines) - (len(head) == MOST_BYTES))]  # the last may be cut
     if not lines:
         yield Fault(field, f"'{param.source}' is empty", "one line per image: path, blank, label")
         return
@@ -118,10 +138,9 @@ def window_faults(layer: LayerParameter, folder: Path) -> Iterator[Fault]:
         yield from absent
         return
     try:
-        with Path(folder, param.source).open("rb") as stream:
-            head = stream.read(10_000).split()
+        head = read_head(Path(folder, param.source), 10_000).split()
     except OSError as error:
-        yield Fault(field, f"'{param.source}' cannot be read: {error.strerror}")
+        yield Fault(field, f"'{param.source}' cannot be read: {_reason(error)}")
         return
     if len(head) < 2 or head[0] != b"#":
         yield Fault(field, f"'{param.source}' is no window file", 'it begins with "# 0" and an image\'s path')

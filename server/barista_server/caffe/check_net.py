@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from barista_server.caffe.blobshape import Shape
 from barista_server.caffe.check_data import data_faults, ignored_fields
-from barista_server.caffe.check_layers import layer_faults
 from barista_server.caffe.faults import Fault, Problem
 from barista_server.caffe.forks import judge
 from barista_server.caffe.layer_types import LAYER_TYPES, may_have_loss
@@ -19,6 +18,8 @@ from barista_server.caffe.source_rules import Stored
 from barista_server.caffe.tokens import LayerPlace, layer_places
 from barista_server.caffe.tolerant import UnknownField
 
+MOST_UNKNOWN = 500
+"""Fields that Caffe lacks, looked at in one file: the nets of forks have a few of them per layer."""
 _SOURCES = {
     "Data": "data_param",
     "HDF5Data": "hdf5_data_param",
@@ -53,8 +54,11 @@ class CheckedNet:
 
 def unknown_problems(file: str, unknown: Sequence[UnknownField]) -> list[Problem]:
     """What fields that Caffe 1.0 lacks are; only the slips if there are any."""
-    verdicts = [(one.line, judge(one)) for one in unknown]
+    verdicts = [(one.line, judge(one)) for one in unknown[:MOST_UNKNOWN]]
     problems = [Problem(file, line, one.message, one.hint, one.severity) for line, one in verdicts]
+    if len(unknown) > MOST_UNKNOWN:
+        message = f"{len(unknown) - MOST_UNKNOWN} more fields that Caffe 1.0 lacks were not looked at"
+        problems.append(Problem(file, unknown[MOST_UNKNOWN].line, message, severity="warning"))
     return [problem for problem in problems if problem.severity == "error"] or problems
 
 
@@ -107,9 +111,7 @@ def check_net(
             line = place.line if place else None
             checked.problems.append(Problem(file, line, f"layer '{layer.name}': {error}", error.hint))
             continue
-        found = [*_faults(layer, names, folder, stored), *_shape_faults(shapes, index)]
-        if index not in opaque:
-            found += layer_faults(layer, params.get(index, ()), source.state.phase)
+        found = [*_faults(layer, names, folder, stored, source.state.phase), *_shape_faults(shapes, index)]
         for fault in found:
             line = place.line_of(fault.field, fault.position) if place else None
             message = (
@@ -149,14 +151,26 @@ def _shape_faults(shapes: NetShapes, index: int) -> Iterator[Fault]:
             yield Fault(one.field, one.message, one.hint, one.severity, one.position)
 
 
-def _faults(layer: LayerParameter, names: set[str], folder: Path, stored: Stored) -> Iterator[Fault]:
+def _faults(
+    layer: LayerParameter, names: set[str], folder: Path, stored: Stored, phase: Phase.ValueType
+) -> Iterator[Fault]:
     """What is wrong with the layer itself."""
     if layer.name in names:
         message = f"there are two layers '{layer.name}' in one net"
         yield Fault("name", message, "rename one: weights go by layer name", "warning")
     yield from data_faults(layer, folder, stored)
+    if layer.type == "Dropout" and phase == TRAIN:
+        yield from _dropout_faults(layer.dropout_param.dropout_ratio)
     for name in ignored_fields(layer):
         yield Fault(name, f"{name} is ignored", "move it to transform_param", "warning")
+
+
+def _dropout_faults(ratio: float) -> Iterator[Fault]:
+    field = "dropout_param.dropout_ratio"
+    if ratio == 1:
+        yield Fault(field, "dropout_ratio is 1: all is dropped", "a ratio below 1", "warning")
+    elif not 0 <= ratio < 1:
+        yield Fault(field, f"dropout_ratio is {ratio:g}: not within 0 .. 1", "a ratio below 1")
 
 
 def _reading(layer: LayerParameter, place: LayerPlace | None, folder: Path) -> Iterator[Reading]:

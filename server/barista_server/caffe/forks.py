@@ -41,6 +41,8 @@ def fact_of(unknown: UnknownField) -> ForkFact | None:
     if fact is None and unknown.value and (unknown.message, unknown.name) == ("V1LayerParameter", "type"):
         same = (key for key in _table() if key.lower() == f"type={_plain(unknown.value)}")
         fact = next((_table()[key] for key in same), None)
+    if fact is None and unknown.message == "V1LayerParameter":
+        fact = _table().get(f"LayerParameter.{unknown.name}")
     return fact
 
 
@@ -53,6 +55,8 @@ def forks_with_layer(layer_type: str) -> str:
 def type_meant(layer_type: str, known: Collection[str]) -> str:
     """The hint for a layer type that is a known one but for capitals or one letter; else nothing."""
     for other in known:
+        if abs(len(_plain(layer_type)) - len(_plain(other))) > 1:
+            continue
         steps = distance(_plain(layer_type), _plain(other))
         if not steps or (steps == 1 and len(layer_type) >= 6 and _letters(layer_type) != _letters(other)):
             return f'did you mean "{other}"?'
@@ -149,8 +153,8 @@ def _known(unknown: UnknownField) -> list[str]:
 
 def _slip(name: str, known: list[str]) -> str:
     """The hint for a name that is a few keystrokes from a known one; other digits are no slip."""
-    near = [(distance(_plain(name), _plain(other)), other) for other in known]
-    steps, other = min(near, default=(9, ""))
+    alike = (other for other in known if abs(len(_plain(name)) - len(_plain(other))) <= 2)
+    steps, other = min(((distance(_plain(name), _plain(one)), one) for one in alike), default=(9, ""))
     short = min(len(name), len(other))
     if steps > (2 if short >= 6 else 1 if short >= 3 else 0):
         return ""

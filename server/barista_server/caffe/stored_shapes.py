@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
+
 from barista_server.caffe.blobshape import Shape
+from barista_server.caffe.check_lists import read_head
 from barista_server.caffe.hdf5 import guarded, is_hdf5
 from barista_server.caffe.image_size import HEAD, image_size
-from barista_server.caffe.schema import LayerParameter
+from barista_server.caffe.schema import Datum, LayerParameter
 from barista_server.caffe.source_rules import Stored
 
 
@@ -27,7 +30,7 @@ def stored_in(folder: str | Path) -> Stored:
                 return _images(layer, Path(folder))
             if layer.type == "WindowData":
                 return _windows(layer, Path(folder))
-        except (OSError, ValueError, LookupError, RuntimeError):
+        except (OSError, ValueError, LookupError, RuntimeError, DecodeError):
             pass  # the check of the data itself tells what is wrong with it
         return None
 
@@ -39,17 +42,9 @@ def _database(layer: LayerParameter, folder: Path) -> Sequence[Shape] | None:
     path = folder / param.source
     if param.backend != param.LMDB or not (path / "data.mdb").exists():
         return None
-    from barista_server.data.lmdb_head import lmdb_head
-    from barista_server.data.lmdb_io import DatumReader
+    from barista_server.data.lmdb_head import first_value
 
-    head = lmdb_head(path)
-    if head is None or not head.whole:
-        return None
-    reader = DatumReader(path)
-    try:
-        datum = reader.datum(0)
-    finally:
-        reader.close()
+    datum = Datum.FromString(first_value(path))
     if not datum.encoded:
         return [(datum.channels, datum.height, datum.width)]
     transform = layer.transform_param
@@ -78,7 +73,8 @@ def _images(layer: LayerParameter, folder: Path) -> Sequence[Shape] | None:
 
 
 def _hdf5(layer: LayerParameter, folder: Path) -> Sequence[Shape] | None:
-    path = folder / (folder / layer.hdf5_data_param.source).read_text("utf-8", "surrogateescape").split()[0]
+    names = read_head(folder / layer.hdf5_data_param.source).decode("utf-8", "surrogateescape").split()
+    path = folder / names[0]
     if not is_hdf5(path):
         return None
     import h5py
@@ -89,6 +85,5 @@ def _hdf5(layer: LayerParameter, folder: Path) -> Sequence[Shape] | None:
 
 def _windows(layer: LayerParameter, folder: Path) -> Sequence[Shape] | None:
     """A window file begins with "# 0", a path, and the image's channels, height and width."""
-    with (folder / layer.window_data_param.source).open(encoding="utf-8", errors="replace") as file:
-        head = file.read(10_000).split()
+    head = read_head(folder / layer.window_data_param.source, 10_000).split()
     return [(int(head[3]), int(head[4]), int(head[5]))]
