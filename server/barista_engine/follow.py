@@ -29,7 +29,7 @@ def follow(place: Place, gpu: str) -> NoReturn:
     if place.root is None:
         from barista_engine import rendezvous
 
-        root = rendezvous.find_root(place)
+        root = rendezvous.find_root()
     else:
         root = place.root
     link = Link(*root, place.rank)

@@ -46,7 +46,7 @@ def _root(place: Place) -> tuple[Collective, Hub]:
 
 
 def _other(place: Place) -> tuple[Collective, Link]:
-    link = Link(*rendezvous.find_root(place), place.rank)
+    link = Link(*rendezvous.find_root(), place.rank)
     return OtherRanks(place.rank, place.count, link), link
 
 
