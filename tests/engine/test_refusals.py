@@ -81,6 +81,18 @@ REFUSED = {
         ROWS + blob("t", 2, 3) + layer("Eltwise", PRODUCT, PAIR),
         "only takes coefficients for summation",
     ),
+    "more numbers than an int counts": (blob("x", 60_000, 60_000), "blob size exceeds INT_MAX"),
+    "a weight of more": (
+        blob("x", 2, 50_000) + layer("InnerProduct", "inner_product_param { num_output: 50000 }"),
+        "blob size exceeds INT_MAX",
+    ),
+    "a top of more": (
+        blob("x", 2, 30_000) + layer("Tile", "tile_param { tiles: 100000 }"),
+        "blob size exceeds INT_MAX",
+    ),
+    "33 axes": (blob("x", *[1] * 33), ""),
+    "a negative size": (blob("x", 3, -2), ""),
+    "no output": (ROWS + layer("InnerProduct"), ""),
     "factors that differ": (
         ROWS
         + layer("InnerProduct", 'param { name: "w" lr_mult: 2 }' + THREE)
