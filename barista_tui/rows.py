@@ -124,8 +124,8 @@ def row(
     if fmt.has_reason(session):
         cells.append(Cell(fmt.fit(fmt.reason(session), layout.reason), look.tone, "reason"))
         return cells
-    if session.busy and session.state is not State.RUNNING and layout.bar:
-        room = layout.bar + 1 + layout.progress
+    if session.busy and session.state is not State.RUNNING:
+        room = layout.progress + (layout.bar + 1 if layout.bar else 0)
         cells.append(Cell(fmt.fit(session.busy, room), "warning", "reason"))
     else:
         cells += _progress(session, layout, look.tone)

@@ -251,7 +251,7 @@ class Imported:
             while more:
                 more = await self.work(self._file.grow)
                 if more and time.monotonic() - began > SLOW:
-                    self.busy = f"reading, {100 * self._file.read // max(1, self._file.size)} %"
+                    self.busy = f"read {100 * self._file.read // max(1, self._file.size)} %"
                     self.changed()
         finally:
             self.busy = None
