@@ -22,8 +22,10 @@ from barista_server.api.messages import Problem, RunInfo, SessionInfo, State
 
 T = TypeVar("T")
 
-LIVE, IDLE = 0.5, 4.0
-"""Seconds between two looks at a log that grows, and at one that does not: one stat call each."""
+LIVE, IDLE, FORGOTTEN = 0.5, 4.0, 20.0
+"""Seconds between two looks at a log that grows, at one that does not, and at one that nobody has asked for
+lately either: one stat call each.
+"""
 REST = 600.0
 """Seconds without a question after which a log that nobody writes to is no longer kept parsed."""
 SLOW = 0.3
@@ -206,7 +208,12 @@ class Imported:
                 log.exception("log %s", self.id)
                 self._lost(OSError(0, f"a mistake of the agent, see agent.log: {error!r}"))
             self.known.set()
-            await asyncio.sleep(LIVE if self.live or self._still < 2 else IDLE)
+            await asyncio.sleep(self._pause())
+
+    def _pause(self) -> float:
+        if self.live or self._still < 2:
+            return LIVE
+        return IDLE if time.monotonic() < self._keep_until else FORGOTTEN
 
     async def _look(self) -> None:
         stamp = await self.work(self._file.stamp)
