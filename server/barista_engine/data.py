@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from barista_engine.glog import Glog
 from barista_engine.hdf5_data import Hdf5Source
 from barista_engine.image_data import ImageSource
+from barista_engine.interfaces import Log
 from barista_engine.prefetch import Deal, Source
 from barista_engine.ranks import Order, Ranks
 from barista_engine.records import RecordSource
@@ -22,7 +22,7 @@ class DataSources:
     same order.
     """
 
-    def __init__(self, log: Glog, stream: Stream, ranks: Ranks | None = None) -> None:
+    def __init__(self, log: Log, stream: Stream, ranks: Ranks | None = None) -> None:
         self._log = log
         self._ranks = ranks or Ranks()
         self._lists = 0
@@ -31,15 +31,14 @@ class DataSources:
         self._stream = stream
         self._library = LibraryRandom()
         self._open: list[Source] = []
-        self._hdf5_seen = False
+        self._hdf5_classes: set[str] = set()
 
     def __call__(self, layer: LayerParameter, phase: int, tops: int) -> Source:
         """The source of a data layer of `tops` tops. CheckFailed when it cannot be read."""
         if layer.type == "HDF5Data":
             deal = self._deal(phase)
             random = self._library if deal.count == 1 else LibraryRandom()  # test nets draw on the root only
-            source: Source = Hdf5Source(layer, tops, random, deal, first=not self._hdf5_seen)
-            self._hdf5_seen = True
+            source: Source = Hdf5Source(layer, tops, random, deal, self._log, self._hdf5_classes)
         else:
             source = self._prefetched(layer, Phase.ValueType(phase), tops)
         self._open.append(source)

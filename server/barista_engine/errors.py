@@ -9,12 +9,14 @@ class CheckFailed(Exception):
     """A failed check, worded as Caffe words it.
 
     `source` and `line` name the place Caffe would print in its F line (``net.cpp``, 378); the caller prints
-    that line and ends the process.
+    that line and ends the process. `detail` is what Caffe does not tell, as the layer and the file at fault:
+    it stands below that line.
     """
 
-    def __init__(self, message: str, source: str = "net.cpp", line: int = 0) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, source: str = "net.cpp", line: int = 0, detail: str = "") -> None:
+        super().__init__(f"{message} {detail}" if detail else message)
         self.message = message
+        self.detail = detail
         self.source = source
         self.line = line
 

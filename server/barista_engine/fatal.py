@@ -32,9 +32,11 @@ def abort(log: Glog, place: str, message: str, trace: str = "") -> NoReturn:
 
 
 def trace(error: BaseException) -> str:
-    """Where an error came from, innermost frame first, a line each."""
+    """What a failed check does not say in Caffe's words, and where it came from, innermost frame first."""
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [
+    detail = error.detail if isinstance(error, CheckFailed) else ""
+    lines = [f"    @ {line}\n" for line in detail.splitlines()]
+    lines += [
         f"    @ {Path(frame.filename).name}:{frame.lineno}  {frame.name}()\n" for frame in reversed(frames)
     ]
     return "".join(lines)

@@ -10,11 +10,27 @@ import torch
 from numpy.typing import NDArray
 
 from barista_engine.errors import CheckFailed
+from barista_engine.interfaces import Log
 from barista_engine.prefetch import Batch, Deal, Source
 from barista_engine.rng import LibraryRandom
 from barista_server.caffe.errors import WeightsError
 from barista_server.caffe.hdf5 import blob_of, guarded
 from barista_server.caffe.schema import LayerParameter
+
+_FILE, _HDF5 = "hdf5_data_layer.cpp", "hdf5.cpp"
+_CLASSES = (  # H5T_class_t in its order
+    "INTEGER",
+    "FLOAT",
+    "TIME",
+    "STRING",
+    "BITFIELD",
+    "OPAQUE",
+    "COMPOUND",
+    "REFERENCE",
+    "ENUM",
+    "VLEN",
+    "ARRAY",
+)
 
 
 class Hdf5Source(Source):
@@ -24,46 +40,45 @@ class Hdf5Source(Source):
     """
 
     def __init__(
-        self, layer: LayerParameter, tops: int, random: LibraryRandom, deal: Deal, *, first: bool
+        self,
+        layer: LayerParameter,
+        tops: int,
+        random: LibraryRandom,
+        deal: Deal,
+        log: Log,
+        told: set[str],
     ) -> None:
-        """`first` adds the line Caffe prints once. Raises CheckFailed for files that cannot be read."""
+        """`told`: the classes of numbers that were logged, each once. CheckFailed for unreadable files."""
         super().__init__()
         param = layer.hdf5_data_param
+        self._log, self._told = log, told
         if layer.HasField("transform_param"):
             message = (
                 "Check failed: !this->layer_param_.has_transform_param() HDF5Data does not transform data."
             )
-            raise CheckFailed(message, "hdf5_data_layer.cpp", 76)
-        if param.batch_size <= 0:
-            raise CheckFailed(
-                f"Check failed: batch_size > 0 (0 vs. 0) layer {layer.name}", "hdf5_data_layer.cpp", 120
-            )
+            raise CheckFailed(message, _FILE, 76)
         self._names = list(layer.top)[:tops]
         self._batch, self._shuffle = param.batch_size, param.shuffle
         self._random, self._deal, self._others = random, deal, deal.others()
+        log.info(f"{_FILE}:81", f"Loading list of HDF5 filenames from: {param.source}")
         try:
             self._files = Path(param.source).read_text("utf-8", "surrogateescape").split()
         except OSError:
-            raise CheckFailed(
-                f"Failed to open source file: {param.source}", "hdf5_data_layer.cpp", 90
-            ) from None
+            raise CheckFailed(f"Failed to open source file: {param.source}", _FILE, 90) from None
         count = len(self._files)
-        self.log_lines += [
-            ("hdf5_data_layer.cpp:81", f"Loading list of HDF5 filenames from: {param.source}"),
-            ("hdf5_data_layer.cpp:95", f"Number of HDF5 files: {count}"),
-        ]
+        log.info(f"{_FILE}:95", f"Number of HDF5 files: {count}")
         if not count:
             message = f"Must have at least 1 HDF5 filename listed in {param.source}"
             message = f"Check failed: num_files_ >= 1 (0 vs. 1) {message}"
-            raise CheckFailed(message, "hdf5_data_layer.cpp", 96)
+            raise CheckFailed(message, _FILE, 96)
         self._order = np.arange(count)
         self._mix(self._order)
         self._file, self._row = 0, 0
         self._rows = np.arange(0)
         self._columns = self._load()
-        if first:
-            self.log_lines.append(("hdf5.cpp:33", "Datatype class: H5T_FLOAT"))
         self.shapes = [(self._batch, *column.shape[1:]) for column in self._columns]
+        if not self._batch:
+            raise CheckFailed("Check failed: data_ ", "blob.cpp", 133, f"batch_size is 0, layer {layer.name}")
 
     def next(self) -> Batch:
         """The next batch."""
@@ -104,9 +119,7 @@ class Hdf5Source(Source):
         self._mix(self._rows)  # once more, as Caffe does
         if [column.shape[1:] for column in self._columns] != shapes:
             name = self._files[self._order[self._file]]
-            raise CheckFailed(
-                f"Check failed: shapes in {name} differ from those before", "hdf5_data_layer.cpp", 48
-            )
+            raise CheckFailed(f"Check failed: shapes in {name} differ from those before", _FILE, 48)
 
     def _mix(self, order: NDArray[np.int64]) -> None:
         if self._shuffle:
@@ -117,19 +130,32 @@ class Hdf5Source(Source):
         name = self._files[self._order[self._file]]
         try:
             with guarded(name), h5py.File(name, "r", locking=False) as file:
-                missing = [top for top in self._names if not isinstance(file.get(top), h5py.Dataset)]
-                if missing:
-                    message = f"Failed to find HDF5 dataset {missing[0]} in {name}"
-                    message = f"Check failed: H5LTfind_dataset(file_id, dataset_name_) {message}"
-                    raise CheckFailed(message, "hdf5.cpp", 12)
-                columns = [blob_of(name, file[top]).read() for top in self._names]
+                columns = [self._column(file, top, name) for top in self._names]
         except WeightsError as error:
-            message = f"Failed opening HDF5 file: {name} ({error})"
-            raise CheckFailed(message, "hdf5_data_layer.cpp", 31) from None
-        rows = {column.shape[:1] for column in columns}
-        if len(rows) != 1 or rows == {()} or rows == {(0,)}:
-            message = f"Check failed: datasets of {name} have the same number of rows, at least 1"
-            raise CheckFailed(message, "hdf5_data_layer.cpp", 55)
-        self._rows = np.arange(len(columns[0]))
+            raise CheckFailed(f"Failed opening HDF5 file: {name}", _FILE, 31, str(error)) from None
+        rows = len(columns[0])
+        for column in columns:
+            if len(column) != rows:
+                message = f"Check failed: hdf_blobs_[i]->shape(0) == num ({len(column)} vs. {rows}) "
+                raise CheckFailed(message, _FILE, 55, name)
+        if not rows:
+            raise CheckFailed("Check failed: a file has rows", _FILE, 55, name)
+        self._rows = np.arange(rows)
         self._mix(self._rows)
         return columns
+
+    def _column(self, file: h5py.File, top: str, name: str) -> NDArray[np.float32]:
+        """One dataset; its class of numbers is logged when it is the first of it."""
+        dataset = file.get(top)
+        if not isinstance(dataset, h5py.Dataset):
+            message = f"Check failed: status >= 0 (-1 vs. 0) Failed to get dataset ndims for {top}"
+            raise CheckFailed(message, _HDF5, 21, f"{name} has no such dataset")
+        if dataset.ndim < 1:
+            raise CheckFailed("Check failed: ndims >= min_dim (0 vs. 1) ", _HDF5, 22, f"{top} of {name}")
+        kind = _CLASSES[dataset.id.get_type().get_class()]
+        if kind not in ("FLOAT", "INTEGER"):
+            raise CheckFailed(f"Unsupported datatype class: H5T_{kind}", _HDF5, 39, f"{top} of {name}")
+        if kind not in self._told:
+            self._told.add(kind)
+            self._log.info(f"{_HDF5}:{33 if kind == 'FLOAT' else 36}", f"Datatype class: H5T_{kind}")
+        return blob_of(name, dataset).read()

@@ -34,20 +34,17 @@ class NullLog:
 
 
 class BatchSource(Protocol):
-    """An opened Data or HDF5Data layer: batches without end, always of the same shapes.
+    """The source of a data layer: batches without end, always of the same shapes.
 
-    `created` and `log_lines` are (source, message) pairs: what Caffe prints while it creates the layer
-    (before "Creating Layer ...": ``Opened lmdb DIR``) and while it sets it up (before "Setting up ...").
+    It logs what Caffe prints: while it is created (``Opened lmdb DIR``) and while it is set up.
     """
 
     @property
     def shapes(self) -> Sequence[Shape]: ...
 
-    @property
-    def created(self) -> Sequence[tuple[str, str]]: ...
-
-    @property
-    def log_lines(self) -> Sequence[tuple[str, str]]: ...
+    def set_up(self) -> None:
+        """Find out `shapes`; CheckFailed where the data do not fit the layer. To be called once, first."""
+        ...
 
     def next(self) -> Sequence[torch.Tensor]:
         """The next batch: one float32 CPU tensor a top, of `shapes`, valid until the next call."""

@@ -18,7 +18,7 @@ def advance_step(solver: SolverParameter, iteration: int, current_step: int) -> 
     if solver.lr_policy == "step":
         if solver.stepsize <= 0:
             raise CheckFailed(
-                f"Check failed: this->param_.stepsize() > 0 ({solver.stepsize} vs. 0) ", _SOURCE, 35
+                f"Check failed: this->param_.stepsize() > 0 ({solver.stepsize} vs. 0) ", _SOURCE, 33
             )
         return iteration // solver.stepsize
     if solver.lr_policy == "multistep":
@@ -34,7 +34,7 @@ def learning_rate(solver: SolverParameter, iteration: int, current_step: int) ->
     """
     base, gamma, power, policy = solver.base_lr, solver.gamma, solver.power, solver.lr_policy
     if policy in ("step", "exp", "inv", "multistep", "sigmoid") and gamma < 0:
-        raise CheckFailed(f"Check failed: this->param_.gamma() >= 0 ({gamma:g} vs. 0) ", _SOURCE, 37)
+        raise CheckFailed(f"Check failed: this->param_.gamma() >= 0 ({gamma:g} vs. 0) ", _SOURCE, 35)
     if policy == "fixed":
         return base
     if policy in ("step", "multistep"):
@@ -47,7 +47,7 @@ def learning_rate(solver: SolverParameter, iteration: int, current_step: int) ->
         return _poly(base, iteration, solver.max_iter, power)
     if policy == "sigmoid":
         return _sigmoid(base, gamma, iteration, solver.stepsize)
-    raise CheckFailed(f"Unknown learning rate policy: {policy}", _SOURCE, 70)
+    raise CheckFailed(f"Unknown learning rate policy: {policy}", _SOURCE, 67)
 
 
 def _poly(base: float, iteration: int, max_iter: int, power: float) -> float:

@@ -25,6 +25,14 @@ from barista_server.caffe.prototxt import to_text
 from barista_server.caffe.schema import TRAIN, NetParameter
 from barista_server.caffe.weights import Weights
 
+_RULE_LINES = (  # a part of what is said about a rule, and where Caffe says it
+    ("NetState phase", 296),
+    ("min_level", 306),
+    ("max_level", 316),
+    ("did not contain stage", 332),
+    ("not_stage", 347),
+)
+
 
 class Net:
     """A net in one phase on one device.
@@ -93,7 +101,8 @@ class Net:
             failed = "Check failed: layer_param.include_size() == 0 || layer_param.exclude_size() == 0 "
             raise CheckFailed(failed + str(e), "net.cpp", 269) from e
         for message in messages:
-            self._log.info("net.cpp:296", message)
+            line = next(line for part, line in _RULE_LINES if part in message)
+            self._log.info(f"net.cpp:{line}", message)
         self._log.info("net.cpp:53", f"Initializing net from parameters: \n{to_text(filtered)}")
         return filtered
 
@@ -122,6 +131,10 @@ class Net:
 
         Raises CheckFailed for a label outside the classes and when a source fails.
         """
+        if not self.layers:
+            raise CheckFailed(
+                "Check failed: end < layers_.size() (-1 vs. 0) ", "net.cpp", 520, "an empty net"
+            )
         blobs = self.blobs
         blobs.clear()  # memory of the last pass is free again, and warm in the caches
         self._loss = self._no_loss
@@ -169,9 +182,12 @@ class Net:
 
     def output_values(self) -> list[tuple[str, torch.Tensor, float]]:
         """(name, flat tensor, loss weight) of each output of the last forward pass, in Caffe's order."""
-        return [
-            (name, self.blobs[name].detach().reshape(-1), self.loss_weights[name]) for name in self.outputs
-        ]
+        return [(name, self._value(name).reshape(-1), self.loss_weights[name]) for name in self.outputs]
+
+    def _value(self, name: str) -> torch.Tensor:
+        """What a blob holds: zeros before the first forward pass."""
+        blob = self.blobs.get(name)
+        return torch.zeros(self.shapes[name], device=self._device) if blob is None else blob.detach()
 
     def held(self) -> dict[str, list[NDArray[np.float32]]]:
         """Layer name -> its parameter blobs, of every layer that has some; on a CPU no copies of them."""
@@ -202,33 +218,46 @@ class Net:
             layer.ClearField("blobs")
         return net
 
-    def load_weights(self, weights: Weights | Mapping[str, Sequence[NDArray[np.float32] | None]]) -> None:
+    def load_weights(
+        self, weights: Weights | Mapping[str, Sequence[NDArray[np.float32] | None]], *, hdf5: bool = False
+    ) -> None:
         """Take over the blobs (layer name -> blobs) of the layers that the net has, and say which it ignores.
 
         A parameter shared with an earlier layer may be missing, or None. Blobs are asked for one by one.
-        Raises CheckFailed if number or shape differ.
+        Raises CheckFailed if number or shape differ, in the words Caffe has for the kind of the file.
         """
         layers: Mapping[str, Sequence[NDArray[np.float32] | None]] = (
             weights.layers if isinstance(weights, Weights) else weights
         )
         for name, blobs in layers.items():
-            layer = self._layer_or_say_ignored(name, "net.cpp:744")
+            layer = self._layer_or_say_ignored(name, "net.cpp:746")
             if layer is None:
                 continue
-            missing = layer.params[len(blobs) :]
-            if len(blobs) > len(layer.params) or any(param.owner is None for param in missing):
-                _check_number_of_blobs(name, len(layer.params), len(blobs), 752)
-            for index, (param, blob) in enumerate(zip(layer.params, blobs, strict=False)):
+            found, wanted = len(blobs), len(layer.params)
+            missing = any(param.owner is None for param in layer.params[found:])
+            message = f"Incompatible number of blobs for layer {name}"
+            if hdf5 and found > wanted:
+                condition = f"num_source_params <= target_blobs.size() ({found} vs. {wanted})"
+                raise CheckFailed(f"Check failed: {condition} {message}", "net.cpp", 814)
+            if not hdf5 and (found > wanted or missing):
+                _check_number_of_blobs(name, wanted, found, 752)
+            for index, param in enumerate(layer.params):
+                blob = blobs[index] if index < found else None
                 if blob is not None:
-                    self._load(param, index, name, blob)
+                    self._load(param, index, name, blob, hdf5)
                 elif param.owner is None:
-                    _check_number_of_blobs(name, len(layer.params), len(blobs) - 1, 750)
+                    raise CheckFailed(message, "net.cpp", 827)
 
-    def _load(self, param: Param, index: int, layer: str, blob: NDArray[np.float32]) -> None:
+    def _load(self, param: Param, index: int, layer: str, blob: NDArray[np.float32], hdf5: bool) -> None:
+        shapes = shape_string(blob.shape), shape_string(param.shape)
+        if hdf5 and blob.shape != param.shape:
+            message = "Check failed: blob_dims == blob->shape() Cannot load blob from hdf5; shape mismatch. "
+            message = f"{message}Source shape is {shapes[0]} target shape is {shapes[1]}"
+            raise CheckFailed(message, "hdf5.cpp", 80, f"param {index} of layer {layer}")
         if not _shape_fits(blob.shape, param.shape):
             raise CheckFailed(
                 f"Cannot copy param {index} weights from layer '{layer}'; shape mismatch.  Source param "
-                f"shape is {shape_string(blob.shape)}; target param shape is {shape_string(param.shape)}. "
+                f"shape is {shapes[0]}; target param shape is {shapes[1]}. "
                 "To learn this layer's parameters from scratch rather than copying from a saved net, rename "
                 "the layer.",
                 "net.cpp",
@@ -244,7 +273,7 @@ class Net:
     def _share(self, source: Net, *, log_ignored: bool) -> None:
         for other in source.layers:
             if log_ignored:
-                layer = self._layer_or_say_ignored(other.name, "net.cpp:676")
+                layer = self._layer_or_say_ignored(other.name, "net.cpp:678")
             else:
                 layer = self._layer(other.name)
             if layer is None:

@@ -10,8 +10,7 @@ from queue import Empty, Full, Queue
 
 import torch
 
-from barista_engine.glog import Glog
-from barista_engine.interfaces import Shape
+from barista_engine.interfaces import Log, Shape
 
 Batch = list[torch.Tensor]
 
@@ -32,12 +31,13 @@ class Deal:
 
 
 class Source(ABC):
-    """Shapes of the tops and what Caffe prints about the source."""
+    """Batches of the shapes of its tops, known once it is set up."""
 
     def __init__(self) -> None:
         self.shapes: Sequence[Shape] = ()
-        self.created: list[tuple[str, str]] = []
-        self.log_lines: list[tuple[str, str]] = []
+
+    def set_up(self) -> None:  # noqa: B027 - most are set up once they are open
+        """Find out `shapes`; CheckFailed where the data do not fit the layer."""
 
     @abstractmethod
     def next(self) -> Batch:
@@ -51,7 +51,7 @@ class Source(ABC):
 class PrefetchSource(Source):
     """A source whose batches a thread makes up to `ahead` in advance; it starts with the first `next`."""
 
-    def __init__(self, name: str, ahead: int, log: Glog) -> None:
+    def __init__(self, name: str, ahead: int, log: Log) -> None:
         super().__init__()
         self._name, self._log = name, log
         self._queue: Queue[Batch | Exception] = Queue(max(1, ahead))

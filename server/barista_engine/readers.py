@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from barista_engine.errors import CheckFailed
@@ -15,6 +15,25 @@ from barista_server.caffe.schema import NetParameter, Phase, SolverParameter
 from barista_server.caffe.solver import NetSource, SolverError, test_nets, train_net, upgrade_solver
 
 T = TypeVar("T")
+_SOLVER_LINES = [
+    ("Attempting to upgrade", 1084),
+    ("Successfully upgraded", 1091),
+    ("was not specified", 1108),
+    ("was a directory", 1113),
+]
+_TRAIN_NET_LINES = [("train_net_param", 88), ("train_net", 92), ("net_param", 97), ("net", 102)]
+_UPGRADE_LINES = [  # those of what is begun, then those of what is done
+    ("Attempting to upgrade input file specified using deprecated V0", 28),
+    ("deprecated V0LayerParameter", 37),
+    ("Attempting to upgrade input file specified using deprecated transformation", 46),
+    ("deprecated data transformation", 49),
+    ("Attempting to upgrade input file specified using deprecated V1", 55),
+    ("deprecated V1LayerParameter", 63),
+    ("Attempting to upgrade input file specified using deprecated input", 69),
+    ("deprecated input fields.", 72),
+    ("Attempting to upgrade batch norm", 79),
+    ("batch norm layers", 82),
+]
 
 
 def read_solver(path: str, log: Glog) -> SolverParameter:
@@ -25,7 +44,7 @@ def read_solver(path: str, log: Glog) -> SolverParameter:
         solver = read_for_engine(path, SolverParameter, notes)
         log_upgrade(notes, log)
         for message in upgrade_solver(solver, path):
-            log.info("upgrade_proto.cpp:1084", message)
+            log.info(f"upgrade_proto.cpp:{_line(_SOLVER_LINES, message)}", message)
             if "solver_type" in message and message.startswith("Successfully"):
                 note = "Note that future Caffe releases will only support "
                 note += "'type' field (string) for a solver's type."
@@ -56,12 +75,17 @@ def solver_train_net(solver: SolverParameter, log: Glog) -> NetSource:
     def read() -> NetSource:
         try:
             return train_net(solver, read=read_for_engine)
-        except (OSError, PrototxtError):
+        except (OSError, PrototxtError, NetError):
             kind, path = ("net", solver.net) if solver.net else ("train_net", solver.train_net)
-            log.info("solver.cpp:102", f"Creating training net from {kind} file: {path}")
+            log.info(train_net_place(f"{kind} file: "), f"Creating training net from {kind} file: {path}")
             raise
 
     return _checked(read, "NetParameter", log)
+
+
+def train_net_place(origin: str) -> str:
+    """Where Caffe announces the training net of such an origin."""
+    return f"solver.cpp:{_line(_TRAIN_NET_LINES, origin)}"
 
 
 def solver_test_nets(solver: SolverParameter, log: Glog) -> list[NetSource]:
@@ -75,7 +99,7 @@ def log_upgrade(notes: Iterable[str], log: Log) -> None:
         if note.startswith(("Note that", "Ignoring")):
             log.warning("upgrade_proto.cpp:51", note)
         elif note.startswith(("Attempting", "Successfully")):
-            log.info("upgrade_proto.cpp:46", note)
+            log.info(f"upgrade_proto.cpp:{_line(_UPGRADE_LINES, note)}", note)
         else:
             log.error("upgrade_proto.cpp:33", note)
 
@@ -85,9 +109,8 @@ def _checked(read: Callable[[], T], kind: str, log: Glog) -> T:
         return read()
     except OSError as error:
         path = error.filename or ""
-        detail = "" if isinstance(error, FileNotFoundError) else f" ({error.strerror})"
-        message = f"Check failed: fd != -1 (-1 vs. -1) File not found: {path}{detail}"
-        raise CheckFailed(message, "io.cpp", 36) from None
+        message = f"Check failed: fd != -1 (-1 vs. -1) File not found: {path}"
+        raise CheckFailed(message, "io.cpp", 36, error.strerror or "") from None
     except PrototxtError as error:
         hint = f" ({error.hint})" if error.hint else ""
         log.raw(
@@ -100,8 +123,16 @@ def _checked(read: Callable[[], T], kind: str, log: Glog) -> T:
             f"Check failed: ReadProtoFromTextFile(param_file, param) {message}", "upgrade_proto.cpp", line
         ) from None
     except NetError as error:
-        where = f" (layer {error.layer})" if error.layer and error.layer not in str(error) else ""
-        hint = f" {error.hint}" if error.hint else ""
-        raise CheckFailed(f"{error}{where}{hint}", "net.cpp", 60) from None
+        where = f"layer {error.layer}" if error.layer and error.layer not in str(error) else ""
+        detail = ", ".join(filter(None, (where, error.hint)))
+        old = str(error).startswith("Refusing to upgrade")
+        place = ("upgrade_proto.cpp", 671) if old else ("net.cpp", 60)
+        raise CheckFailed(str(error), *place, detail) from None
     except SolverError as error:
-        raise CheckFailed(str(error), "solver.cpp", 80) from None
+        old = error.field == "solver_type"
+        raise CheckFailed(str(error), *(("upgrade_proto.cpp", 1043) if old else ("solver.cpp", 80))) from None
+
+
+def _line(lines: Sequence[tuple[str, int]], text: str) -> int:
+    """The line of Caffe's source behind a text that has such a part; the last one's for any other."""
+    return next((line for part, line in lines if part in text), lines[-1][1])

@@ -12,13 +12,15 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from barista_engine.errors import CheckFailed
-from barista_engine.glog import Glog
 from barista_engine.images import decode
+from barista_engine.interfaces import Log
 from barista_engine.prefetch import Batch, Deal, PrefetchSource
 from barista_engine.rng import Stream
 from barista_engine.transform import Pixels, Transformer
 from barista_server.caffe.schema import Datum, LayerParameter, Phase
 from barista_server.data.lmdb_io import DataError, DatumReader
+
+_TRANSFORMER = "data_transformer.cpp"
 
 
 class Records(ABC):
@@ -51,12 +53,12 @@ class LmdbRecords(Records):
 
     def __init__(self, path: str, layer: str) -> None:
         """Raises CheckFailed, naming the layer, when it cannot be read or is empty."""
-        self._reader, self._next, self._where = DatumReader(path), 0, f"(layer {layer}, {path})"
+        self._reader, self._next, self._where = DatumReader(path), 0, f"layer {layer}, {path}"
         try:
             self._count = len(self._reader)
         except OSError as error:
             check = f"Check failed: mdb_status == 0 ({error.errno} vs. 0) {error.strerror}"
-            raise CheckFailed(f"{check} {self._where}", "db_lmdb.hpp", 15) from None
+            raise CheckFailed(check, "db_lmdb.hpp", 15, self._where) from None
         except DataError as error:
             raise CheckFailed(f"Check failed: mdb_status == 0 {error}", "db_lmdb.hpp", 15) from None
         if not self._count:
@@ -80,7 +82,7 @@ class LmdbRecords(Records):
         try:
             return self._reader.datum(index)
         except (OSError, DataError) as error:
-            raise CheckFailed(f"{error} {self._where}", "data_layer.cpp", 39) from None
+            raise _no_datum(f"{error}, {self._where}") from None
 
 
 class LevelDbRecords(Records):
@@ -88,20 +90,20 @@ class LevelDbRecords(Records):
 
     def __init__(self, path: str, layer: str) -> None:
         """Raises CheckFailed, naming the layer, when it cannot be read or is empty."""
-        self._where = f"(layer {layer}, {path})"
-        failed = f"Check failed: status.ok() Failed to open leveldb {path}"
+        self._where = f"layer {layer}, {path}"
         try:
             import plyvel
         except ImportError:
             advice = "LevelDB needs plyvel: pip install 'barista-server[leveldb]', or convert it to LMDB"
-            raise CheckFailed(f"{failed} {advice} {self._where}", "db_leveldb.cpp", 16) from None
+            raise self._failed(path, advice) from None
         if not (Path(path) / "CURRENT").exists():  # opening would leave files there
-            advice = "there is no LevelDB; an LMDB needs backend: LMDB"
-            raise CheckFailed(f"{failed} {advice} {self._where}", "db_leveldb.cpp", 16)
+            missing = f"Invalid argument: {path}: does not exist (create_if_missing is false)"
+            raise self._failed(path, missing, "an LMDB needs backend: LMDB, ")
         try:
             self._database = plyvel.DB(path, create_if_missing=False, max_open_files=100)
         except (plyvel.Error, OSError) as error:
-            raise CheckFailed(f"{failed} {error} {self._where}", "db_leveldb.cpp", 16) from None
+            reason = error.args[0] if error.args else error
+            raise self._failed(path, reason.decode() if isinstance(reason, bytes) else str(reason)) from None
         self._cursor = self._database.raw_iterator()
         self._cursor.seek_to_first()
         if not self._cursor.valid():
@@ -127,49 +129,63 @@ class LevelDbRecords(Records):
         self._cursor.close()
         self._database.close()
 
+    def _failed(self, path: str, reason: str, advice: str = "") -> CheckFailed:
+        message = f"Check failed: status.ok() Failed to open leveldb {path}\n{reason}"
+        return CheckFailed(message, "db_leveldb.cpp", 16, f"{advice}{self._where}")
+
     def _parse(self, value: bytes) -> Datum:
         try:
             return Datum.FromString(value)
         except DecodeError as error:
-            raise CheckFailed(f"a record is no Datum ({error}) {self._where}", "data_layer.cpp", 39) from None
+            raise _no_datum(f"a record is no Datum ({error}), {self._where}") from None
 
 
 def _empty(kind: str, where: str) -> CheckFailed:
-    return CheckFailed(f"Check failed: the {kind} holds no records {where}", "data_layer.cpp", 36)
+    return CheckFailed(f"Check failed: the {kind} holds no records", "data_layer.cpp", 36, where)
+
+
+def _no_datum(detail: str) -> CheckFailed:
+    """Caffe takes what cannot be read for a record without anything in it."""
+    return CheckFailed("Check failed: datum_channels > 0 (0 vs. 0) ", _TRANSFORMER, 465, detail)
 
 
 class RecordSource(PrefetchSource):
     """Batches of a Data layer: records in order, decoded where they are images, transformed."""
 
     def __init__(
-        self, layer: LayerParameter, phase: Phase.ValueType, tops: int, deal: Deal, log: Glog
+        self, layer: LayerParameter, phase: Phase.ValueType, tops: int, deal: Deal, log: Log
     ) -> None:
-        """Raises CheckFailed when the database cannot be read or its records do not fit the layer."""
+        """Raises CheckFailed when the database cannot be read."""
         param = layer.data_param
         super().__init__(layer.name, param.prefetch, log)
-        if param.batch_size <= 0:
-            raise CheckFailed(
-                f"Check failed: batch_size > 0 (0 vs. 0) layer {layer.name}", "data_layer.cpp", 30
-            )
-        self._tops, self._batch, self._deal = tops, param.batch_size, deal
-        self._where = f"(layer {layer.name}, {param.source})"
-        self._color = self._forced_color(layer)
+        self._layer, self._phase, self._tops, self._batch = layer, phase, tops, param.batch_size
+        self._deal = deal
+        self._where = f"layer {layer.name}, {param.source}"
         if deal.count > 1 and param.backend == param.LEVELDB:
             message = "Only one process can read a LevelDB: convert it to LMDB to train with several"
-            raise CheckFailed(f"{message} {self._where}", "data_layer.cpp", 36)
+            raise CheckFailed(message, "data_layer.cpp", 36, self._where)
         self._records = (LmdbRecords if param.backend == param.LMDB else LevelDbRecords)(
             param.source, layer.name
         )
-        self.created.append(self._records.opened)
-        self._transformer = Transformer(layer.transform_param, phase, log)
-        self._transformer.where = self._where
-        first = self._pixels(self._records.first())
+        log.info(*self._records.opened)
+        self._stream = Stream(0)
+
+    def set_up(self) -> None:
+        """Look at the first record; CheckFailed when it does not fit the layer."""
+        self._transformer = Transformer(self._layer.transform_param, self._phase, self._log)
+        self._transformer.stream, self._transformer.where = self._stream, self._where
+        self._color = self._forced_color(self._layer)
+        record = self._records.first()
+        first = self._pixels(record)
+        self._transformer.what = "img" if record.encoded else "datum"
         shape = (self._batch, *self._transformer.shape(*first.shape))
-        self.shapes = [shape, (self._batch,)][:tops]
-        self.log_lines.append(("data_layer.cpp:45", f"output data size: {','.join(map(str, shape))}"))
+        self.shapes = [shape, (self._batch,)][: self._tops]
+        self._log.info("data_layer.cpp:45", f"output data size: {','.join(map(str, shape))}")
+        if not self._batch:
+            raise CheckFailed("Check failed: data_ ", "blob.cpp", 133, f"batch_size is 0, {self._where}")
 
     def seed(self, seed: int) -> None:
-        self._transformer.stream = Stream(seed)
+        self._stream = Stream(seed)
 
     def close(self) -> None:
         super().close()
@@ -179,12 +195,9 @@ class RecordSource(PrefetchSource):
         """Whether encoded images become coloured or grey; None leaves them as they are."""
         param = layer.transform_param
         if param.force_color and param.force_gray:
-            message = "cannot set both force_color and force_gray"
-            raise CheckFailed(
-                f"Check failed: !(param_.force_color() && param_.force_gray()) {message} {self._where}",
-                "data_transformer.cpp",
-                445,
-            )
+            failed = "Check failed: !(param_.force_color() && param_.force_gray()) "
+            message = f"{failed}cannot set both force_color and force_gray"
+            raise CheckFailed(message, _TRANSFORMER, 445, self._where)
         return bool(param.force_color) if param.force_color or param.force_gray else None
 
     def _load(self) -> Batch:
@@ -227,14 +240,14 @@ class RecordSource(PrefetchSource):
             try:
                 return decode(datum.data, self._color)
             except ValueError as error:
-                message = f"Check failed: cv_img.data Could not decode datum: {error} {self._where}"
-                raise CheckFailed(message, "data_transformer.cpp", 161) from None
+                message = f"Check failed: cv_img.data Could not decode datum: {error}"
+                raise CheckFailed(message, _TRANSFORMER, 161, self._where) from None
         dims = _dims(datum)
         held = len(datum.data) or len(datum.float_data)
         if min(dims) <= 0 or held != prod(dims):
             wanted = " x ".join(map(str, dims))
-            message = f"Check failed: a record holds {held} values, its shape asks for {wanted} {self._where}"
-            raise CheckFailed(message, "data_transformer.cpp", 139)
+            message = f"Check failed: a record holds {held} values, its shape asks for {wanted}"
+            raise CheckFailed(message, _TRANSFORMER, 139, self._where)
         values = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, np.float32)
         return values.reshape(dims)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +18,7 @@ from barista_engine.interfaces import Log
 from barista_engine.net import Net
 from barista_engine.readers import log_upgrade
 from barista_engine.solvers import Updater
+from barista_server.caffe.hdf5 import Hdf5File, is_hdf5
 from barista_server.caffe.model_file import ModelFile, StateFile
 from barista_server.caffe.schema import SolverParameter
 from barista_server.caffe.weights import State, WeightsError, write_state, write_weights
@@ -32,7 +35,7 @@ def check_writable(param: SolverParameter) -> None:
     except OSError:
         message = "Make sure that the directory exists and is writable."
         text = f"Cannot write to snapshot prefix '{param.snapshot_prefix}'.  {message}"
-        raise CheckFailed(text, "solver.cpp", 444) from None
+        raise CheckFailed(text, "solver.cpp", 448) from None
 
 
 def write(param: SolverParameter, iteration: int, step: int, net: Net, updater: Updater, log: Glog) -> None:
@@ -43,18 +46,37 @@ def write(param: SolverParameter, iteration: int, step: int, net: Net, updater: 
     model = f"{param.snapshot_prefix}_iter_{iteration}.caffemodel{ending}"
     state = f"{param.snapshot_prefix}_iter_{iteration}.solverstate{ending}"
     history = [blob.cpu().numpy() for blob in updater.history]
-    try:
-        log.info("solver.cpp:474" if hdf5 else "solver.cpp:464", f"Snapshotting to {kind} file {model}")
-        diffs = _steps(net, updater) if param.snapshot_diff else None
+    log.info("solver.cpp:474" if hdf5 else "solver.cpp:464", f"Snapshotting to {kind} file {model}")
+    diffs = _steps(net, updater) if param.snapshot_diff else None
+    with _saving(model, "weights" if hdf5 else ""):
         write_weights(model, net.to_proto(), net.held(), form, diffs, net.shared())
-        place = "sgd_solver.cpp:296" if hdf5 else "sgd_solver.cpp:284"
-        log.info(place, f"Snapshotting solver state to {kind} file {state}")
+    place = "sgd_solver.cpp:296" if hdf5 else "sgd_solver.cpp:284"
+    log.info(place, f"Snapshotting solver state to {kind} file {state}")
+    with _saving(state, "solver state" if hdf5 else ""):
         write_state(state, State(iteration, model, history, step), form)
+
+
+@contextmanager
+def _saving(path: str, hdf5: str) -> Iterator[None]:
+    """Tells what goes wrong in Caffe's words; `hdf5`: what is written, "" in the binary form."""
+    try:
+        yield
     except (OSError, WeightsError) as error:
-        check = (
-            f"Error saving weights to {model}." if hdf5 else "Check failed: proto.SerializeToOstream(&output)"
-        )
-        raise CheckFailed(f"{check} ({error})", "io.cpp", 69) from None
+        if not hdf5:
+            failed = "Check failed: proto.SerializeToOstream(&output) ", "io.cpp", 69
+        elif isinstance(error, OSError):
+            failed = (
+                f"Check failed: file_hid >= 0 (-1 vs. 0) Couldn't open {path} to save {hdf5}.",
+                "net.cpp",
+                862,
+            )
+        else:
+            failed = (
+                f"Check failed: layer_data_hid >= 0 (-1 vs. 0) Error saving {hdf5} to {path}.",
+                "net.cpp",
+                878,
+            )
+        raise CheckFailed(*failed, str(error)) from None
 
 
 def _steps(net: Net, updater: Updater) -> dict[str, list[NDArray[np.float32]]]:
@@ -72,16 +94,24 @@ def load_weights(net: Net, path: str, log: Log) -> None:
         with ModelFile(path) as model:
             _, notes = model.upgraded()
             log_upgrade(notes, log)
-            net.load_weights(model.values())
-    except FileNotFoundError:
-        raise CheckFailed(
-            f"Check failed: fd != -1 (-1 vs. -1) File not found: {path}", "io.cpp", 52
-        ) from None
+            net.load_weights(model.values(), hdf5=model.is_hdf5)
+    except (FileNotFoundError, IsADirectoryError) as error:  # what cannot be looked into passes for HDF5
+        raise _not_opened(path, error.strerror or "") from None
     except (OSError, WeightsError) as error:
-        message = f"Failed to parse NetParameter file: {path} ({error})"
-        raise CheckFailed(
-            f"Check failed: ReadProtoFromBinaryFile(param_file, param) {message}", "upgrade_proto.cpp", 97
-        ) from None
+        if not is_hdf5(path):
+            message = f"ReadProtoFromBinaryFile(param_file, param) Failed to parse NetParameter file: {path}"
+            raise CheckFailed(f"Check failed: {message}", "upgrade_proto.cpp", 97, str(error)) from None
+        try:
+            Hdf5File(path).close()
+        except WeightsError:
+            raise _not_opened(path, str(error)) from None
+        message = f"Check failed: data_hid >= 0 (-1 vs. 0) Error reading weights from {path}"
+        raise CheckFailed(message, "net.cpp", 796, str(error)) from None
+
+
+def _not_opened(path: str, detail: str) -> CheckFailed:
+    message = f"Check failed: file_hid >= 0 (-1 vs. 0) Couldn't open {path}"
+    return CheckFailed(message, "net.cpp", 794, detail)
 
 
 def restore(path: str, net: Net, updater: Updater, log: Glog) -> tuple[int, int]:
@@ -92,14 +122,15 @@ def restore(path: str, net: Net, updater: Updater, log: Glog) -> tuple[int, int]
                 _load_learned(net, state.learned_net, path, log)
             _load_history(updater, state, log)
             return state.iter, state.current_step
-    except FileNotFoundError:
-        raise CheckFailed(
-            f"Check failed: fd != -1 (-1 vs. -1) File not found: {path}", "io.cpp", 52
-        ) from None
     except (OSError, WeightsError) as error:
-        raise CheckFailed(
-            f"Check failed: ReadProtoFromBinaryFile(filename, proto) {error}", "io.cpp", 57
-        ) from None
+        if path.endswith(".h5"):
+            message = f"Check failed: file_hid >= 0 (-1 vs. 0) Couldn't open solver state file {path}"
+            raise CheckFailed(message, "sgd_solver.cpp", 346, str(error)) from None
+        if isinstance(error, FileNotFoundError):
+            message = f"Check failed: fd != -1 (-1 vs. -1) File not found: {path}"
+            raise CheckFailed(message, "io.cpp", 54) from None
+        message = "Check failed: ReadProtoFromBinaryFile(filename, proto) "
+        raise CheckFailed(message, "io.cpp", 57, str(error)) from None
 
 
 def _load_learned(net: Net, model: str, state: str, log: Glog) -> None:
@@ -111,11 +142,10 @@ def _load_learned(net: Net, model: str, state: str, log: Glog) -> None:
             if beside.exists()
             else ("Start where the snapshot was written, or put the file there")
         )
-        raise CheckFailed(
-            f"Check failed: fd != -1 (-1 vs. -1) File not found: {model} (the weights that {state} names. "
-            f"{advice}; with --weights instead of --snapshot only weights are taken over)",
-            "io.cpp",
-            52,
+        raise _not_opened(
+            model,
+            f"the weights that {state} names. {advice}; "
+            "with --weights instead of --snapshot only weights are taken over",
         )
     load_weights(net, model, log)
 
@@ -132,6 +162,7 @@ def _load_history(updater: Updater, state: StateFile, log: Glog) -> None:
     for index, (blob, saved) in enumerate(zip(updater.history, state.history, strict=True)):
         if saved.count != blob.numel():
             sizes = f"({saved.count} vs. {blob.numel()})"
-            message = f"history blob {index} of {state.path} does not fit the net"
-            raise CheckFailed(f"Check failed: count_ == proto.data_size() {sizes} {message}", "blob.cpp", 480)
+            message = f"Check failed: count_ == proto.data_size() {sizes} "
+            detail = f"history blob {index} of {state.path} does not fit the net"
+            raise CheckFailed(message, "blob.cpp", 480, detail)
         blob.copy_(torch.from_numpy(saved.read()).view(blob.shape))

@@ -159,17 +159,23 @@ _RULES: dict[str, tuple[Rule, int]] = {  # type -> rule, history blobs for each 
 
 def check_solver(solver: SolverParameter) -> None:
     """Raise CheckFailed for a type that does not exist and for settings its rule refuses."""
-    if solver.type not in _RULES:
-        known = ", ".join(sorted(_RULES))
-        message = f"Check failed: registry.count(type) == 1 (0 vs. 1) Unknown solver type: {solver.type}"
-        raise CheckFailed(f"{message} (known types: {known})", "solver_factory.hpp", 76)
+    check_type(solver)
     if solver.type in ("AdaGrad", "RMSProp") and solver.momentum:
         message = f"Check failed: 0 == this->param_.momentum() (0 vs. {number(solver.momentum)})"
         raise CheckFailed(f"{message} Momentum cannot be used with {solver.type}.", "sgd_solvers.hpp", 76)
     if solver.type == "RMSProp" and not 0 <= solver.rms_decay < 1:
-        side = "0 <=" if solver.rms_decay < 0 else "1 >"
-        message = f"Check failed: {side} this->param_.rms_decay() ({number(solver.rms_decay)})"
+        bound = "< 1" if solver.rms_decay >= 1 else ">= 0"
+        values = f"({number(solver.rms_decay)} vs. {bound[-1]})"
+        message = f"Check failed: this->param_.rms_decay() {bound} {values}"
         raise CheckFailed(f"{message} rms_decay should lie between 0 and 1.", "sgd_solvers.hpp", 98)
+
+
+def check_type(solver: SolverParameter) -> None:
+    """Raise CheckFailed for a type that does not exist."""
+    if solver.type not in _RULES:
+        known = ", ".join(sorted(_RULES))
+        message = f"Check failed: registry.count(type) == 1 (0 vs. 1) Unknown solver type: {solver.type}"
+        raise CheckFailed(f"{message} (known types: {known})", "solver_factory.hpp", 76)
 
 
 class Updater:
@@ -223,7 +229,7 @@ class Updater:
         self._clip()
         for group in self._groups:
             gradients = [_gradient(value) for value in group.values]
-            if self._solver.iter_size > 1:
+            if self._solver.iter_size != 1:
                 torch._foreach_div_(gradients, float(self._solver.iter_size))
             if self._at_once:
                 decay = self._solver.weight_decay * group.decay_mult
@@ -267,7 +273,7 @@ class Updater:
             torch._foreach_add_(gradients, torch._foreach_sign(group.values), alpha=decay)
         else:
             message = f"Unknown regularization type: {self._solver.regularization_type}"
-            raise CheckFailed(message, "sgd_solver.cpp", 188)
+            raise CheckFailed(message, "sgd_solver.cpp", 181)
 
 
 def _gradient(value: Tensor) -> Tensor:

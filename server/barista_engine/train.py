@@ -15,14 +15,13 @@ from barista_engine.glog import Glog, number
 from barista_engine.lr import advance_step, learning_rate
 from barista_engine.net import Net
 from barista_engine.ranks import Ranks
-from barista_engine.readers import log_upgrade, solver_test_nets, solver_train_net
+from barista_engine.readers import log_upgrade, solver_test_nets, solver_train_net, train_net_place
 from barista_engine.rng import Stream, open_stream
 from barista_engine.signals import Action
-from barista_engine.solvers import Updater, check_solver
+from barista_engine.solvers import Updater, check_type
 from barista_server.caffe.prototxt import to_text
 from barista_server.caffe.schema import TEST, SolverParameter
-from barista_server.caffe.solver import NetSource, SolverError
-from barista_server.caffe.solver import check_solver as check_fields
+from barista_server.caffe.solver import NetSource, SolverError, check_average_loss
 
 
 class SmoothedLoss:
@@ -70,10 +69,10 @@ class Solver:
         for the training net, for `display` and for the update rule.
         Raises CheckFailed for everything Caffe would refuse.
         """
-        check_solver(param)
+        check_type(param)
         log.info("solver.cpp:45", f"Initializing solver from parameters: \n{to_text(param)}")
         try:
-            check_fields(param)
+            check_average_loss(param)
         except SolverError as error:
             raise CheckFailed(str(error), "solver.cpp", 48) from None
         snapshot.check_writable(param)
@@ -96,13 +95,13 @@ class Solver:
         self.test_nets = [self._build(source) for source in tests]
         for net in self.test_nets:
             net.debug_info = param.debug_info
-        self.updater = Updater(param, self.net.learnable, log)
         self._smoothed = SmoothedLoss(param.average_loss)
         log.info("solver.cpp:57", "Solver scaffolding done.")
+        self.updater = Updater(param, self.net.learnable, log)
 
     def _build(self, source: NetSource) -> Net:
         test = source.param.state.phase == TEST
-        self._log.info(f"solver.cpp:{190 if test else 102}", source.log_line)
+        self._log.info("solver.cpp:190" if test else train_net_place(source.origin), source.log_line)
         if not test:
             log_upgrade(source.notes, self._log)
         net = Net(
@@ -184,7 +183,7 @@ class Solver:
         snapshot.write(self.param, self.iteration, self.current_step, self.net, self.updater, self._log)
 
     def _due(self, interval: int) -> bool:
-        return interval > 0 and self.iteration % interval == 0
+        return interval != 0 and self.iteration % interval == 0
 
     def _forward_backward(self) -> Tensor:
         """Accumulate gradients over iter_size passes; the mean loss as a 0-dim tensor."""
@@ -193,7 +192,7 @@ class Solver:
         for _ in range(self.param.iter_size):
             total = total + self.net.forward().detach()
             self.net.backward()
-        return total / self.param.iter_size if self.param.iter_size > 1 else total
+        return total if self.param.iter_size == 1 else total / self.param.iter_size
 
     def _display(self, iterations: int, seconds: float) -> None:
         rate = iterations / seconds if seconds else 0.0
@@ -257,7 +256,7 @@ class Solver:
                     for total, (name, values, weight) in zip(before, outputs, strict=True)
                 ]
         if self.param.test_compute_loss:
-            self._log.info("solver.cpp:402", f"Test loss: {number(loss.item() / batches)}")
+            self._log.info("solver.cpp:401", f"Test loss: {number(loss.item() / batches)}")
         self._log_test_outputs([(name, total / batches, weight) for name, total, weight in sums])
 
     def _obey(self) -> None:

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barista_engine.errors import CheckFailed
-from barista_engine.glog import Glog
+from barista_engine.interfaces import Log
 from barista_engine.rng import Stream
 from barista_server.caffe.errors import WeightsError
 from barista_server.caffe.model_file import read_blob_file
 from barista_server.caffe.schema import TRAIN, Phase, TransformationParameter
 
+_FILE = "data_transformer.cpp"
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 
 
@@ -27,10 +28,10 @@ def read_mean(path: str) -> NDArray[np.float32]:
             f"Check failed: fd != -1 (-1 vs. -1) File not found: {path}", "io.cpp", 52
         ) from None
     except WeightsError as error:
-        message = f"Check failed: ReadProtoFromBinaryFile(filename, proto) Not a mean file: {error}"
-        raise CheckFailed(message, "io.cpp", 63) from None
+        message = "Check failed: ReadProtoFromBinaryFile(filename, proto) "
+        raise CheckFailed(message, "io.hpp", 78, f"not a mean file: {error}") from None
     if image.ndim < 3 or any(dim != 1 for dim in image.shape[:-3]):
-        raise CheckFailed(f"Check failed: mean file {path} has shape {image.shape}", "io.cpp", 63)
+        raise CheckFailed(f"Check failed: mean file {path} has shape {image.shape}", _FILE, 60)
     return image.reshape(image.shape[-3:])
 
 
@@ -45,10 +46,13 @@ class Transformer:
     In the TRAIN phase crops are random, else centred; mirroring is random in both. Mean first, then scale.
     """
 
-    def __init__(self, param: TransformationParameter, phase: Phase.ValueType, log: Glog) -> None:
-        """Raises CheckFailed for a mean file that cannot be read."""
+    def __init__(
+        self, param: TransformationParameter, phase: Phase.ValueType, log: Log, what: str = "datum"
+    ) -> None:
+        """`what`: how checks call a record, datum or img. CheckFailed for a mean file that cannot be read."""
+        self.what = what
         self.where = ""
-        """What messages end with: the layer and its source."""
+        """The layer and its source, for what fails."""
         self._crop = param.crop_size
         self._mirror = param.mirror
         self._random_crop = bool(param.crop_size) and phase == TRAIN
@@ -60,24 +64,22 @@ class Transformer:
         if param.HasField("mean_file"):
             if len(param.mean_value):
                 message = "Cannot specify mean_file and mean_value at the same time"
-                raise CheckFailed(
-                    f"Check failed: param_.mean_value_size() == 0 {message}", "data_transformer.cpp", 21
-                )
+                count = f"({len(param.mean_value)} vs. 0)"
+                message = f"Check failed: param_.mean_value_size() == 0 {count} {message}"
+                raise CheckFailed(message, _FILE, 21)
             log.info("data_transformer.cpp:25", f"Loading mean file from: {param.mean_file}")
             self._mean_image = read_mean(param.mean_file)
 
     def shape(self, channels: int, height: int, width: int) -> tuple[int, int, int]:
-        """Shape of one transformed record. Raises CheckFailed where record, crop and mean do not fit."""
-        try:
-            self._check(channels, height, width)
-        except CheckFailed as error:
-            raise CheckFailed(f"{error.message}{self.where}", error.source, error.line) from None
+        """Shape of one transformed record. Raises CheckFailed where record and crop do not fit."""
+        self._check(channels, height, width)
         return (channels, self._crop or height, self._crop or width)
 
     def __call__(self, batch: Pixels) -> NDArray[np.float32]:
         """(N, C, H, W) -> (N, C, h, w) float32, a new array."""
         number, channels, height, width = batch.shape
         _, out_height, out_width = self.shape(channels, height, width)
+        self._check_mean(channels, height, width)
         out = np.empty((number, channels, out_height, out_width), np.float32)
         if not (self._random_crop or self._mirror):
             self._fill(out, batch, (height - out_height) // 2, (width - out_width) // 2)
@@ -90,13 +92,17 @@ class Transformer:
 
     def each(self, images: Sequence[Pixels], where: str) -> NDArray[np.float32]:
         """Images (C, H, W) that may differ in size, one by one; CheckFailed unless they come out equal."""
-        done = [self(image[None])[0] for image in images]
-        for image in done:
-            if image.shape != done[0].shape:
-                shapes = f"{image.shape} vs. {done[0].shape}"
-                message = f"all records of a batch have one shape ({shapes}): crop or resize them"
-                raise CheckFailed(f"Check failed: {message} {where}", "data_transformer.cpp", 139)
-        return np.stack(done)
+        channels, height, width = self.shape(*images[0].shape)
+        advice = f"all records of a batch come out in one shape: crop or resize them, {where}"
+        for image in images:
+            c, h, w = image.shape
+            self._require(channels == c, f"channels == {self.what}_channels", channels, c, advice)
+            self._require(height <= h, f"height <= {self.what}_height", height, h, advice)
+            self._require(width <= w, f"width <= {self.what}_width", width, w, advice)
+            if not self._crop:
+                self._require(height == h, f"{self.what}_height == height", h, height, advice)
+                self._require(width == w, f"{self.what}_width == width", w, width, advice)
+        return np.stack([self(image[None])[0] for image in images])
 
     def _offset(self, spare_height: int, spare_width: int) -> tuple[int, int]:
         if not self._random_crop:
@@ -118,26 +124,24 @@ class Transformer:
             out *= self._scale
 
     def _check(self, channels: int, height: int, width: int) -> None:
-        crop, values, image = self._crop, self._mean_values.size, self._mean_image
-        if channels <= 0:
-            raise CheckFailed(
-                f"Check failed: datum_channels > 0 ({channels} vs. 0) ", "data_transformer.cpp", 54
-            )
-        if height < crop:
-            raise CheckFailed(
-                f"Check failed: datum_height >= crop_size ({height} vs. {crop}) ", "data_transformer.cpp", 55
-            )
-        if width < crop:
-            raise CheckFailed(
-                f"Check failed: datum_width >= crop_size ({width} vs. {crop}) ", "data_transformer.cpp", 56
-            )
-        if image is not None and image.shape != (channels, height, width):
-            message = (
-                f"Check failed: data_mean_ {image.shape} does not fit records {(channels, height, width)} "
-            )
-            raise CheckFailed(message, "data_transformer.cpp", 60)
+        what, crop = self.what, self._crop
+        self._require(channels > 0, f"{what}_channels > 0", channels, 0)
+        self._require(height >= crop, f"{what}_height >= crop_size", height, crop)
+        self._require(width >= crop, f"{what}_width >= crop_size", width, crop)
+
+    def _check_mean(self, channels: int, height: int, width: int) -> None:
+        what, values, image = self.what, self._mean_values.size, self._mean_image
+        if image is not None:
+            sizes = zip(("channels", "height", "width"), (channels, height, width), image.shape, strict=True)
+            for name, mine, mean in sizes:
+                self._require(mine == mean, f"{what}_{name} == data_mean_.{name}()", mine, mean)
         if values not in (0, 1, channels):
-            message = f"Specify either 1 mean_value or as many as channels: {channels}"
+            check = f"Check failed: mean_values_.size() == 1 || mean_values_.size() == {what}_channels "
+            message = f"{check}Specify either 1 mean_value or as many as channels: {channels}"
+            raise CheckFailed(message, _FILE, 66, self.where)
+
+    def _require(self, holds: bool, condition: str, left: int, right: int, advice: str = "") -> None:
+        if not holds:
             raise CheckFailed(
-                f"Check failed: mean_values_.size() == 1 || ... {message}", "data_transformer.cpp", 66
+                f"Check failed: {condition} ({left} vs. {right}) ", _FILE, 139, advice or self.where
             )

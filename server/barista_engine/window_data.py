@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from barista_engine.errors import CheckFailed
-from barista_engine.glog import Glog, number
+from barista_engine.glog import number
 from barista_engine.images import Pixels, decode, resize
+from barista_engine.interfaces import Log
 from barista_engine.prefetch import Batch, PrefetchSource
 from barista_engine.rng import Stream
 from barista_engine.transform import read_mean
@@ -49,11 +50,11 @@ class Placed:
 class WindowSource(PrefetchSource):
     """Random windows: first those of background, then `fg_fraction` of objects, warped to crop_size."""
 
-    def __init__(self, layer: LayerParameter, stream: Stream, log: Glog) -> None:
+    def __init__(self, layer: LayerParameter, stream: Stream, log: Log) -> None:
         """Raises CheckFailed when the window file cannot be read or the settings do not fit."""
         super().__init__(layer.name, layer.data_param.prefetch, log)
         self._param = param = layer.window_data_param
-        self._where = f"(layer {layer.name}, {param.source})"
+        self._where = f"layer {layer.name}, {param.source}"
         self._random = Stream(stream.word())
         self._crop, self._mirror = layer.transform_param.crop_size, layer.transform_param.mirror
         self._files: dict[str, bytes] = {}
@@ -87,17 +88,20 @@ class WindowSource(PrefetchSource):
         self._mean = self._read_mean(layer, channels)
 
     def _say(self, line: int, message: str) -> None:
-        self.log_lines.append((f"{_FILE}:{line}", message))
+        self._log.info(f"{_FILE}:{line}", message)
 
     def _failed(self, message: str, line: int) -> CheckFailed:
-        return CheckFailed(f"Check failed: {message} {self._where}", _FILE, line)
+        return CheckFailed(f"Check failed: {message}", _FILE, line, self._where)
 
     def _read_windows(self) -> int:
         """Sort the windows of the file into objects and background; the images' number of channels."""
         try:
             words = iter(Path(self._param.source).read_text("utf-8", "surrogateescape").split())
         except OSError as error:
-            raise self._failed(f"Failed to open window file: {error.strerror}", 79) from None
+            message = f"infile.good() Failed to open window file {self._param.source}\n"
+            raise CheckFailed(
+                f"Check failed: {message}", _FILE, 79, f"{error.strerror}, {self._where}"
+            ) from None
         labels: Counter[int] = Counter({0: 0})
         channels = 0
         try:

@@ -79,8 +79,6 @@ class Wiring:
         source = None
         if spec.type == "Data":  # Caffe opens the database while it creates the layer
             source = self._sources(spec, spec.phase, len(spec.top))
-            for place, message in source.created:
-                log.info(place, message)
         log.info("net.cpp:86", f"Creating Layer {name}")
         for index, bottom in enumerate(spec.bottom):
             self._connect_bottom(spec, index, bottom)
@@ -183,7 +181,7 @@ class Wiring:
 
     def _share(self, param: Param, owner: Param, spec: ParamSpec) -> None:
         whose = f"'{spec.name}' owned by layer '{owner.layer}'"
-        self._log.info("net.cpp:487", f"Sharing parameters {whose}, param index {owner.index}")
+        self._log.info("net.cpp:467", f"Sharing parameters {whose}, param index {owner.index}")
         shapes = shape_string(owner.shape), shape_string(param.shape)
         if spec.share_mode == ParamSpec.PERMISSIVE:
             counts = math.prod(param.shape), math.prod(owner.shape)

@@ -102,8 +102,8 @@ def test_missing_database_ends_as_caffe_ends(tmp_path: Path) -> None:
     done = run_caffe("train", "--solver=solver.prototxt", cwd=tmp_path)
     golden = messages((LOGS / "bvlc1.0-missing_lmdb.log").read_bytes())
     assert done.returncode == ABORTED
-    assert messages(done.stderr)[-1].startswith(golden[-1])
-    assert messages(done.stderr)[-1].endswith("(layer data, train)")
+    assert messages(done.stderr)[-1] == golden[-1]
+    assert b"\n    @ layer data, train\n" in done.stderr
 
 
 def test_typo_in_a_net_ends_as_caffe_ends(tmp_path: Path) -> None:

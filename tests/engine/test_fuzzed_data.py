@@ -57,11 +57,12 @@ def batches(text: str, where: str, phase: int = TRAIN) -> None:
         opened = DataSources(Glog(fd=null.fileno()), Stream(1))
         try:
             source = opened(layer, phase, 2)
+            source.set_up()
             for _ in range(2):
                 for tensor, shape in zip(source.next(), source.shapes, strict=True):
                     assert tuple(tensor.shape[:2]) == tuple(shape[:2])  # images may differ in size
         except CheckFailed as error:
-            assert where in error.message, error.message
+            assert where in str(error), str(error)
         finally:
             opened.close()
 
@@ -124,7 +125,7 @@ def test_a_record_whose_shape_lies(tmp_path: Path, sources: DataSources, dims: t
         LayerParameter,
     )
     with pytest.raises(CheckFailed, match=r"holds 6 values, its shape asks for .*mnist"):
-        sources(layer, TEST, 1)
+        sources(layer, TEST, 1).set_up()
 
 
 def test_records_of_one_size_and_other_shapes_are_not_mixed(tmp_path: Path, sources: DataSources) -> None:
@@ -137,8 +138,10 @@ def test_records_of_one_size_and_other_shapes_are_not_mixed(tmp_path: Path, sour
         "batch_size: 2 }",
         LayerParameter,
     )
+    source = sources(layer, TEST, 1)
+    source.set_up()
     with pytest.raises(CheckFailed, match="one shape"):
-        sources(layer, TEST, 1).next()
+        source.next()
 
 
 # --------------------------------------------------------------------------------------------------- images
@@ -273,7 +276,7 @@ def test_any_mean_file(tmp_path: Path, body: bytes) -> None:
     try:
         assert read_mean(str(tmp_path / "mean")).ndim == 3
     except CheckFailed as error:
-        assert str(tmp_path / "mean") in error.message
+        assert str(tmp_path / "mean") in str(error)
 
 
 def test_mean_files_of_all_forms(tmp_path: Path) -> None:
@@ -302,19 +305,19 @@ def hdf5_refused(sources: DataSources, folder: Path, message: str) -> None:
     (folder / "list").write_text(f"{folder / 'x.h5'}\n")
     with pytest.raises(CheckFailed, match=message) as caught:
         sources(layer, TRAIN, 2)
-    assert str(folder / "x.h5") in caught.value.message
+    assert str(folder / "x.h5") in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (np.array(["a", "b", "c"], dtype="S3"), "no numbers that Caffe reads"),
-        (np.array([(1, 2.0)] * 3, dtype=[("a", "i4"), ("b", "f4")]), "no numbers that Caffe reads"),
-        (np.array([True, False, True]), "no numbers that Caffe reads"),
-        (np.zeros(3, np.complex64), "no numbers that Caffe reads"),
-        (np.float32(3), "same number of rows, at least 1"),
-        (np.zeros((0, 2)), "same number of rows, at least 1"),
-        (np.zeros((4, 2)), "same number of rows, at least 1"),
+        (np.array(["a", "b", "c"], dtype="S3"), "Unsupported datatype class: H5T_STRING"),
+        (np.array([(1, 2.0)] * 3, dtype=[("a", "i4"), ("b", "f4")]), "Unsupported .*H5T_COMPOUND"),
+        (np.array([True, False, True]), "Unsupported datatype class: H5T_ENUM"),
+        (np.zeros(3, np.complex64), "Unsupported datatype class: H5T_COMPOUND"),
+        (np.float32(3), r"ndims >= min_dim \(0 vs. 1\)"),
+        (np.zeros((0, 2)), r"shape\(0\) == num \(3 vs. 0\)"),
+        (np.zeros((4, 2)), r"shape\(0\) == num \(3 vs. 4\)"),
     ],
 )
 def test_hdf5_data_of_other_kinds(

@@ -75,7 +75,8 @@ def golden_lines(name: str) -> list[list[str]]:
 
 def test_setting_up_logs_what_caffe_logs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(SOLVERS)
-    sources = DataSources(Glog(), Stream(1))
+    log = Lines()
+    sources = DataSources(log, Stream(1))
     expected = golden_lines("sgd_fixed.log")
     assert len(expected) == 2
     for phase, want in zip((TRAIN, TEST), expected, strict=True):
@@ -84,7 +85,7 @@ def test_setting_up_logs_what_caffe_logs(monkeypatch: pytest.MonkeyPatch) -> Non
         if phase == TRAIN:
             param.state.level = 0
             param.state.stage.append("")
-        log = Lines()
+        log.lines = []
         device, stream = torch.device("cpu"), Stream(1)
         net = Net(param, device=device, stream=stream, sources=sources, log=log)
         assert without_state(log.lines) == without_state(want)
@@ -126,7 +127,7 @@ def test_loading_ignores_other_layers_and_takes_old_shapes() -> None:
     net.load_weights(
         {"gone": [values], "ip": [values.reshape(1, 1, 2, 3), np.ones((1, 1, 1, 2), np.float32)]}
     )
-    assert log.lines[-1] == "net.cpp:744] Ignoring source layer gone"
+    assert log.lines[-1] == "net.cpp:746] Ignoring source layer gone"
     np.testing.assert_array_equal(net.weights()["ip"][0], values.reshape(2, 3))
 
 
@@ -168,7 +169,7 @@ SHARED = (
 def test_shared_parameters_are_one_and_collect_both_gradients() -> None:
     log = Lines()
     net = build(SHARED, log)
-    assert "net.cpp:487] Sharing parameters 'w' owned by layer 'left', param index 0" in log.lines
+    assert "net.cpp:467] Sharing parameters 'w' owned by layer 'left', param index 0" in log.lines
     assert [(p.layer, p.index, p.lr_mult, p.decay_mult) for p in net.learnable] == [
         ("left", 0, 2.0, 1.0),
         ("left", 1, 1.0, 0.0),
@@ -271,8 +272,8 @@ def test_a_test_net_uses_the_train_nets_weights() -> None:
     test = build(blob("x", 1, 3) + ip("ip", "x", 2), log, phase=TEST)
     test.share_weights(train)
     assert log.lines[-2:] == [
-        "net.cpp:676] Ignoring source layer y",
-        "net.cpp:676] Ignoring source layer loss",
+        "net.cpp:678] Ignoring source layer y",
+        "net.cpp:678] Ignoring source layer loss",
     ]
     with torch.no_grad():
         train.learnable[0].value.fill_(7.0)

@@ -18,7 +18,7 @@ from barista_engine.window_data import Placed, place
 from barista_server.caffe.prototxt import parse
 from barista_server.caffe.schema import TRAIN, LayerParameter
 
-from .golden_logs import FIXTURES
+from .golden_logs import FIXTURES, messages
 
 IMAGES = FIXTURES / "images"
 PIXELS = np.load(IMAGES / "opencv.npz")["color.png/color"]  # 19 high, 26 wide
@@ -55,7 +55,7 @@ def window_layer(folder: Path, text: str = WINDOWS, more: str = "", transform: s
 
 def test_objects_and_background_are_sampled_and_warped(tmp_path: Path, sources: DataSources) -> None:
     source = sources(window_layer(tmp_path, transform="mean_value: 7", more="scale: 0.5"), TRAIN, 2)
-    assert [message.split("\n")[0] for _, message in source.log_lines] == [
+    assert messages((tmp_path / "log").read_bytes()) == [
         "Window data layer:",
         f"num: 0 {IMAGES}/color.png 3 19 26 windows to process: 4",
         "Number of images: 1",

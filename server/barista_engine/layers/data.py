@@ -21,8 +21,7 @@ from barista_server.caffe.schema import FillerParameter
 def data(ctx: Context) -> Built:
     """Batches from a source that somebody else reads: one tensor a top."""
     source = ctx.source or ctx.sources(ctx.spec, ctx.spec.phase, ctx.tops)
-    for place, message in source.log_lines:
-        ctx.log.info(place, message)
+    source.set_up()
     device = ctx.device
 
     def forward() -> tuple[torch.Tensor, ...]:
@@ -101,8 +100,8 @@ def hdf5_output(ctx: Context) -> Built:
     try:
         h5py.File(path, "w").close()
     except OSError as error:
-        message = f"Check failed: file_id_ >= 0 (-1 vs. 0) Failed to open HDF5 file{path} ({error})"
-        raise CheckFailed(message, "hdf5_output_layer.cpp", 18) from None
+        message = f"Check failed: file_id_ >= 0 (-1 vs. 0) Failed to open HDF5 file{path}"
+        raise CheckFailed(message, "hdf5_output_layer.cpp", 18, str(error)) from None
 
     def forward(data: torch.Tensor, label: torch.Tensor) -> tuple[torch.Tensor, ...]:
         ctx.log.info("hdf5_output_layer.cpp:33", f"Saving HDF5 file {path}")
@@ -112,8 +111,8 @@ def hdf5_output(ctx: Context) -> Built:
                     file.create_dataset(name, data=blob.detach().cpu().numpy().reshape(shape))
         except (OSError, ValueError) as error:
             failed = "Check failed: status >= 0 (-1 vs. 0) Failed to make float dataset data"
-            hint = f"in {path}, where there is room for one batch: run one iteration ({error})"
-            raise CheckFailed(f"{failed} {hint}", "hdf5.cpp", 124) from None
+            hint = f"{path} has room for one batch: run one iteration ({error})"
+            raise CheckFailed(failed, "hdf5.cpp", 124, hint) from None
         ctx.log.info("hdf5_output_layer.cpp:38", f"Successfully saved {rows[0]} rows")
         return ()
 

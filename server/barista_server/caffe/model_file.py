@@ -111,6 +111,10 @@ class ModelFile(_File):
             else:
                 self._index(file)
 
+    @property
+    def is_hdf5(self) -> bool:
+        return self._file is not self._wire
+
     def values(self) -> dict[str, Values]:
         """The blobs of each layer by its name; of equal names the last that has any counts."""
         found: dict[str, Values] = {}
@@ -129,7 +133,7 @@ class ModelFile(_File):
 
         It is empty where the file is HDF5. Raises OSError, WeightsError.
         """
-        if self._file is not self._wire:
+        if self.is_hdf5:
             return NetParameter(), []
         net = self._net()
         try:

@@ -69,6 +69,7 @@ def upgrade_solver(solver: SolverParameter, path: str | Path, base_dir: str | Pa
     if solver.HasField("solver_type"):
         if solver.HasField("type"):
             raise SolverError(
+                "Check failed: !solver_param->has_solver_type() || !solver_param->has_type() "
                 "Failed to upgrade solver: old solver_type field (enum) and new type field (string) "
                 "cannot be both specified in solver proto text.",
                 "solver_type",
@@ -85,7 +86,7 @@ def upgrade_solver(solver: SolverParameter, path: str | Path, base_dir: str | Pa
     if not solver.HasField("snapshot_prefix"):
         solver.snapshot_prefix = str(Path(path).with_suffix(""))
         messages.append(f"snapshot_prefix was not specified and is set to {solver.snapshot_prefix}")
-    elif Path(base_dir, solver.snapshot_prefix).is_dir():
+    elif solver.snapshot_prefix and Path(base_dir, solver.snapshot_prefix).is_dir():
         solver.snapshot_prefix = str(Path(solver.snapshot_prefix, Path(path).stem))
         messages.append(f"snapshot_prefix was a directory and is replaced to {solver.snapshot_prefix}")
     return messages
@@ -93,6 +94,13 @@ def upgrade_solver(solver: SolverParameter, path: str | Path, base_dir: str | Pa
 
 def check_solver(solver: SolverParameter) -> None:
     """What Caffe checks when it builds a solver, in its order. Raises SolverError with Caffe's text."""
+    check_average_loss(solver)
+    _check_train_net(solver)
+    _check_test_nets(solver)
+
+
+def check_average_loss(solver: SolverParameter) -> None:
+    """The one check before any net is built. Raises SolverError."""
     if solver.average_loss < 1:
         raise SolverError(
             f"Check failed: param_.average_loss() >= 1 ({solver.average_loss} vs. 1) "
@@ -100,8 +108,6 @@ def check_solver(solver: SolverParameter) -> None:
             "average_loss",
             "1 shows each iteration's own loss",
         )
-    _check_train_net(solver)
-    _check_test_nets(solver)
 
 
 def _check_train_net(solver: SolverParameter) -> None:
