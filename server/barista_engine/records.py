@@ -174,8 +174,8 @@ class RecordSource(PrefetchSource):
         """Look at the first record; CheckFailed when it does not fit the layer."""
         self._transformer = Transformer(self._layer.transform_param, self._phase, self._log)
         self._transformer.stream, self._transformer.where = self._stream, self._where
-        self._color = self._forced_color(self._layer)
         record = self._records.first()
+        self._color = self._forced_color(self._layer, record.encoded)
         first = self._pixels(record)
         self._transformer.what = "img" if record.encoded else "datum"
         shape = (self._batch, *self._transformer.shape(*first.shape))
@@ -191,10 +191,10 @@ class RecordSource(PrefetchSource):
         super().close()
         self._records.close()
 
-    def _forced_color(self, layer: LayerParameter) -> bool | None:
+    def _forced_color(self, layer: LayerParameter, encoded: bool) -> bool | None:
         """Whether encoded images become coloured or grey; None leaves them as they are."""
         param = layer.transform_param
-        if param.force_color and param.force_gray:
+        if encoded and param.force_color and param.force_gray:
             failed = "Check failed: !(param_.force_color() && param_.force_gray()) "
             message = f"{failed}cannot set both force_color and force_gray"
             raise CheckFailed(message, _TRANSFORMER, 445, self._where)

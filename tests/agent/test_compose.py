@@ -93,3 +93,10 @@ def test_data_lists_mean_the_same_files_as_before(tmp_path: Path) -> None:
     assert sources == ["lists/train.txt", "lists/2-train.txt", f"{base}/whole.txt", f"{base}/absent.txt"]
     assert [layer.image_data_param.root_folder for layer in layers[4:]] == [f"{base}/", f"{base}/p/"]
     assert adopt_lists(LISTS, "", lambda path: b"") == (LISTS, {})
+
+
+def test_files_that_layers_of_ssd_read_are_found_again() -> None:
+    net = 'layer { type: "AnnotatedData" annotated_data_param { label_map_file: "data/map.prototxt" } }\n'
+    net += 'layer { detection_output_param { save_output_param { name_size_file: "/n" } } }'
+    changed = prepare_net(net, "/home/p")
+    assert changed == net.replace('"data/map.prototxt"', '"/home/p/data/map.prototxt"')

@@ -116,6 +116,27 @@ def test_a_bad_list_is_a_failed_check_that_names_the_layer(
     assert "layer im" in caught.value.detail
 
 
+@pytest.mark.parametrize("encoded", [False, True])
+def test_colour_and_grey_at_once_matter_to_encoded_records_only(
+    encoded: bool, tmp_path: Path, sources: DataSources
+) -> None:
+    data = (IMAGES / "color.jpg").read_bytes() if encoded else bytes(12)
+    datum = Datum(encoded=encoded, data=data, channels=3, height=2, width=2)
+    write_datums(tmp_path / "db", [(key_of(0), datum)])
+    layer = parse(
+        'name: "d" type: "Data" top: "data" transform_param { force_color: true force_gray: true } '
+        f'data_param {{ source: "{tmp_path / "db"}" batch_size: 2 backend: LMDB }}',
+        LayerParameter,
+    )
+    source = sources(layer, TRAIN, 1)
+    if encoded:
+        with pytest.raises(CheckFailed, match="cannot set both force_color and force_gray"):
+            source.set_up()
+    else:
+        source.set_up()
+        assert source.next()[0].shape == (2, 3, 2, 2)
+
+
 @pytest.mark.parametrize(("force", "key"), [("", "native"), ("force_gray: true", "gray")])
 def test_encoded_records_are_decoded(force: str, key: str, tmp_path: Path, sources: DataSources) -> None:
     data = (IMAGES / "color.jpg").read_bytes()

@@ -146,6 +146,15 @@ def test_an_ignored_label_may_lie_outside() -> None:
     assert run(net, l=torch.tensor([255.0, 255])).item() == 0
 
 
+@pytest.mark.parametrize(("ratio", "says"), [(1.5, "p >= 0 (-0.5 vs. 0)"), (-0.25, "p <= 1 (1.25 vs. 1)")])
+def test_a_dropout_ratio_that_is_none_is_refused_in_training_only(ratio: float, says: str) -> None:
+    text = blob("x", 2, 2) + layer("Dropout", f"dropout_param {{ dropout_ratio: {ratio} }}")
+    with pytest.raises(CheckFailed) as caught:
+        build(text)
+    assert says in caught.value.message
+    build(text, phase=TEST)
+
+
 def test_dropout_keeps_the_mean_in_training_and_everything_in_testing() -> None:
     text = blob("x", 100, 100) + layer("Dropout", "dropout_param { dropout_ratio: 0.75 }")
     x = torch.ones(100, 100)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
+from barista_engine.errors import CheckFailed
 from barista_engine.layers.registry import NOT_IMPLEMENTED, Built, Context, layer
 from barista_engine.layers.taught import Taught
 from barista_server.caffe.schema import FillerParameter
@@ -186,6 +187,9 @@ def dropout(ctx: Context) -> Built:
     if not ctx.training:
         return ctx.like_bottom, lambda x: x
     keep, stream, generator = 1.0 - ratio, ctx.stream, ctx.device_generator
+    if not 0 <= keep <= 1:
+        bound = f">= 0 ({keep:g} vs. 0)" if keep < 0 else f"<= 1 ({keep:g} vs. 1)"
+        raise CheckFailed(f"Check failed: p {bound} ", "math_functions.cpp", 303)
 
     def forward(x: torch.Tensor) -> torch.Tensor:
         if x.device.type == "cpu":

@@ -11,8 +11,8 @@ from google.protobuf import text_encoding
 from barista_server.caffe.tokens import tokens
 
 _NET_FIELDS = ("net", "net_param", "train_net", "train_net_param")
-_FILES = ("source", "mean_file", "root_folder")
-"""Fields of layers that name something to read."""
+_FILES = ("source", "mean_file", "root_folder", "label_map_file", "name_size_file")
+"""Fields of layers that name something to read; the last two are SSD's."""
 
 
 class Value(NamedTuple):
