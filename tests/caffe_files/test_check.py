@@ -13,6 +13,8 @@ from barista_server.caffe.check import Problem, check_session
 from barista_server.caffe.schema import Datum
 from barista_server.data.lmdb_io import key_of, write_datums
 
+from .small_project import change
+
 GOLDEN = Path(__file__).parent.parent / "fixtures/golden/solvers"
 
 SOLVER = """net: "net.prototxt"
@@ -56,12 +58,6 @@ def session(tmp_path: Path) -> Path:
     datum = Datum(channels=1, height=1, width=1, data=b"x", label=1)
     write_datums(tmp_path / "db", [(key_of(0), datum)])
     return tmp_path
-
-
-def change(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
 
 
 def only(problems: list[Problem]) -> Problem:
