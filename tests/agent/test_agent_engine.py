@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 
 import psutil
+import pytest
 
+from barista_server.api.link import CallFailed
 from barista_server.api.messages import (
     NewSession,
     PauseSession,
@@ -19,6 +22,8 @@ from barista_server.api.messages import (
     StartSession,
     State,
 )
+from barista_server.caffe.schema import Datum
+from barista_server.data.lmdb_io import key_of, write_datums
 
 from .agents import Root, Watcher, exists, follow_through_kills, until
 
@@ -91,11 +96,26 @@ async def test_two_processes_that_train_together_pause_and_go_on(root: Root, wat
     assert "memory" in (failed.problems[0].hint or "")
 
 
-async def test_a_broken_database_fails_with_caffes_own_words(root: Root, watcher: Watcher) -> None:
+async def test_a_broken_database_is_told_before_the_start(root: Root, watcher: Watcher) -> None:
     link = watcher.link
     await link.call(NewSession(template="lenet-digits"), SessionReply)
     data = next(root.path.glob("datasets/digits/*train*/data.mdb"))
     data.write_bytes(b"\0" * 8192)
+    with pytest.raises(CallFailed) as refused:
+        await link.call(StartSession(session="1"), SessionReply)
+    problem = refused.value.failure.problems[0]
+    assert (problem.file, problem.line is not None) == ("net.prototxt", True)
+    assert "LMDB" in problem.text and problem.hint
+
+
+async def test_a_broken_record_fails_the_run_with_caffes_own_words(root: Root, watcher: Watcher) -> None:
+    link = watcher.link
+    await link.call(NewSession(template="lenet-digits"), SessionReply)
+    folder = next(root.path.glob("datasets/digits/*train*/"))
+    shutil.rmtree(folder)
+    whole = Datum(channels=1, height=28, width=28, data=bytes(784), label=1)
+    cut = Datum(channels=1, height=28, width=28, data=bytes(700), label=1)
+    write_datums(folder, [(key_of(0), whole), (key_of(1), cut)])
     await link.call(StartSession(session="1"), SessionReply)
     info = await watcher.state(State.FAILED)
-    assert "mdb" in info.problems[0].text and info.problems[0].hint
+    assert "700" in info.problems[0].text and info.problems[0].hint

@@ -72,7 +72,7 @@ async def test_from_files_to_a_paused_training_by_keys_alone(root: Path, tmp_pat
 
 async def test_what_is_wrong_with_a_file_is_said_with_its_line(root: Path, tmp_path: Path) -> None:
     (tmp_path / "net.prototxt").write_text(NET)
-    (tmp_path / "solver.prototxt").write_text('net: "net.prototxt"\nbase_lr: 0.01\nlearning_rate: 3\n')
+    (tmp_path / "solver.prototxt").write_text('net: "net.prototxt"\nbase_lr: 0.01\nmax_iters: 3\n')
     async with opened(root, (80, 24)) as (app, pilot):
         await pilot.press("n")
         await until(pilot, lambda: isinstance(app.screen, NewSessionScreen))
@@ -84,7 +84,7 @@ async def test_what_is_wrong_with_a_file_is_said_with_its_line(root: Path, tmp_p
         await until(pilot, lambda: "nothing.prototxt" in str(app.screen.query_one("#error").render()))
         field.value = str(tmp_path / "solver.prototxt")
         await pilot.press("enter")
-        await until(pilot, lambda: "learning_rate" in str(app.screen.query_one("#error").render()))
+        await until(pilot, lambda: "max_iters" in str(app.screen.query_one("#error").render()))
         assert "solver.prototxt:3" in str(app.screen.query_one("#error").render())
         assert "Nothing was made" in str(app.screen.query_one("#error").render())
         assert field.has_class("-wrong")
