@@ -17,7 +17,8 @@ from .index import STRIDE, LineIndex, LineKind, Span
 from .parser import LogParser
 from .reason_table import Kind
 from .reasons import Reason, decode
-from .runs import Ending, Event, EventKind, Life, Results, Run
+from .results import Results
+from .runs import Ending, Event, EventKind, Life, Run
 
 __all__ = [
     "LEARNING_RATE",

@@ -36,7 +36,7 @@ PASS_TIME = SeriesKey("train", 0, -1, "forward-backward ms")
 
 
 class Table:
-    """Rows of a fixed structured type. Grows by doubling: appending a row costs constant time on average."""
+    """Rows of a fixed structured type. Grows by a factor: appending a row costs constant time on average."""
 
     def __init__(self, dtype: np.dtype[np.void]) -> None:
         self._rows = np.empty(16, dtype)
@@ -55,7 +55,7 @@ class Table:
         count = len(next(iter(columns.values())))
         size = self._size + count
         if size > len(self._rows):
-            grown = _room(max(size, 2 * len(self._rows)), self._rows.dtype)
+            grown = _room(size, self._rows.dtype)
             grown[: self._size] = self._rows[: self._size]
             self._rows = grown
         for name, values in columns.items():
@@ -64,12 +64,18 @@ class Table:
 
 
 def _room(rows: int, dtype: np.dtype[np.void]) -> NDArray[np.void]:
-    """An array to be filled. A large one lies outside the heap, which would keep its memory for ever."""
-    size = rows * dtype.itemsize
-    return np.empty(rows, dtype) if size < _LARGE else np.frombuffer(mmap.mmap(-1, size), dtype)
+    """An array with room for ``rows`` and more.
+
+    A large one lies outside the heap, which would keep its memory for ever; there, room costs nothing until
+    it is used, so that little has to be copied, and seldom.
+    """
+    if rows * dtype.itemsize < _LARGE:
+        return np.empty(rows * 3 // 2, dtype)
+    size = 8 * rows * dtype.itemsize
+    return np.frombuffer(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), dtype)
 
 
-_LARGE = 1 << 19
+_LARGE = 1 << 18
 _POINT = np.dtype([("iteration", "i8"), ("seconds", "f8"), ("value", "f8"), ("line", "i8")])
 _TEST = np.dtype([("iteration", "i8"), ("begin", "f8"), ("end", "f8"), ("net", "i8"), ("line", "i8")])
 

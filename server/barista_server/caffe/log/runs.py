@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .batch import Batch, Note, NoteKind
 from .exact import number
 from .reasons import Reason, decode
+from .results import Results, add_result
 
 MAX_EVENTS = 20_000
 """Only so many events are kept, the newest: a log that is all events must not fill the memory."""
@@ -90,21 +91,6 @@ class Event:
     seconds: float
     """Since the log's first time stamp; NaN before any."""
     text: str = ""
-
-
-@dataclass(slots=True)
-class Results:
-    """What ``caffe test`` and ``caffe time`` print at their end."""
-
-    batches: int | None = None
-    """Batches the test was told to run."""
-    loss: float | None = None
-    final: list[tuple[str, float]] = field(default_factory=list)
-    """Name and mean of each output of a test."""
-    average: dict[str, float] = field(default_factory=dict)
-    """Milliseconds: ``Forward pass``, ``Backward pass``, ``Forward-Backward``, and ``Time`` in total."""
-    layers: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Milliseconds by layer, ``forward`` and ``backward``."""
 
 
 @dataclass(slots=True)
@@ -230,7 +216,6 @@ _SIGNALS = {
     "CANCELLED AT": "SIGTERM",
 }
 """Signals by the words of a shell, or of Slurm."""
-_MAX_RESULTS = 10_000
 
 
 class RunTracker:
@@ -353,7 +338,7 @@ class RunTracker:
         elif note.kind is NoteKind.TOTAL_LOSS:
             run.results.loss = number(note.text.encode())
         elif note.kind in (NoteKind.FINAL, NoteKind.LAYER_TIME, NoteKind.AVERAGE_TIME):
-            _result(run.results, note)
+            add_result(run.results, note)
         elif note.kind is NoteKind.PROTOBUF:
             run.clue = note.text
         elif note.kind is NoteKind.WHAT and run.ending is Ending.FAILED and not run.clue:
@@ -381,20 +366,3 @@ class RunTracker:
         else:
             return
         run.end_line, run.thread = line, note.thread
-
-
-def _result(results: Results, note: Note) -> None:
-    if note.kind is NoteKind.AVERAGE_TIME:
-        name, _, token = note.text.partition(": ")
-    else:
-        name, *rest = note.text.split("\n")
-        token = rest[-1]
-    value = number(token.encode())
-    if value is None or max(len(results.final), len(results.layers), len(results.average)) >= _MAX_RESULTS:
-        return
-    if note.kind is NoteKind.FINAL:
-        results.final.append((name, value))
-    elif note.kind is NoteKind.AVERAGE_TIME:
-        results.average[name] = value
-    else:
-        results.layers.setdefault(name, {})[rest[0]] = value

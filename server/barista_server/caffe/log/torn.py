@@ -44,7 +44,8 @@ def _cuts(block: bytes, starts: Positions, ends: Positions, brackets: Positions)
     data = np.frombuffer(block, np.uint8)
     good = _after_colon(data, brackets[several]) & (data[brackets[several] + 1] == ord(" "))
     near, owner = brackets[several][good], owner[several][good] - 1
-    rows, first = np.unique(owner, return_index=True)
+    rows, first, count = np.unique(owner, return_index=True, return_counts=True)
+    rows, first = rows[count > 1], first[count > 1]
     cuts: list[int] = []
     for row, begin in zip(rows.tolist(), near[first].tolist(), strict=True):
         found = TORN.finditer(block, int(starts[row]) + 1, int(ends[row]))
