@@ -318,7 +318,7 @@ def _largest(g: _Pool) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def _largest_with_mask(g: _Pool) -> Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
-    """The mask is the index of the largest number in its image plane, as a float."""
+    """The mask is the index of the largest number in its image plane, as a float; -1 of an empty window."""
     left, _, top, _ = g.margins
     wide = g.size[1] + left + g.margins[1]
 
@@ -329,6 +329,7 @@ def _largest_with_mask(g: _Pool) -> Callable[[torch.Tensor], tuple[torch.Tensor,
             padded = F.pad(x, g.margins, value=-_FLT_MAX)
             y, index = F.max_pool2d(padded, g.kernel, g.stride, return_indices=True)
             index = (index // wide - top) * g.size[1] + index % wide - left
+            index = index.masked_fill(y <= -_FLT_MAX, -1)
         return y, index.to(x.dtype)
 
     return forward
