@@ -85,6 +85,8 @@ def _run(words: list[str]) -> int:
 
 
 def _screen(args: argparse.Namespace) -> int:
+    if args.server:
+        return _guarded(lambda: _server(args))
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return _complain(
             "the screen needs a terminal", "See the verbs that need none: barista --help", Exit.USAGE
@@ -92,7 +94,23 @@ def _screen(args: argparse.Namespace) -> int:
     from barista_tui.app import run
     from barista_tui.verbs.agentlink import target_of
 
-    return run(target_of(args))
+    return _guarded(lambda: run(target_of(args)))
+
+
+def _server(args: argparse.Namespace) -> int:
+    """An agent with a port; the screen on it where there is a terminal."""
+    from barista_server.api.local import default_root
+    from barista_tui.server import bring_up
+    from barista_tui.target import Target
+
+    root = (args.dir or args.root or default_root()).expanduser().absolute()
+    host = bring_up(root, args.port)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print(f"An agent serves {root} at {host.address}; it is the host '{host.name}'.")
+        return Exit.OK
+    from barista_tui.app import run
+
+    return run(Target(root, host))
 
 
 def _guarded(verb: Callable[[], int]) -> int:

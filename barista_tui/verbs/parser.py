@@ -39,6 +39,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"barista {__version__}")
     parser.add_argument("--root", type=Path, metavar="DIR", help="folder that holds the sessions")
     parser.add_argument("--host", metavar="HOST", help="another machine, see: barista host")
+    parser.add_argument(
+        "--server",
+        action="store_true",
+        help="have an agent with a port (localhost:4200), put it on the hosts, and show it",
+    )
+    parser.add_argument("--dir", type=Path, metavar="DIR", help="with --server: its folder, which must exist")
+    parser.add_argument("--port", type=int, default=4200, metavar="N", help="with --server: another port")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     _looking(verbs)
     _making(verbs)

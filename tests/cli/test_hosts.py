@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from tests.remote.sshd import Sshd
+from tests.remote.sshd import Sshd, free_port
 
 from .verbshell import Shell
 
@@ -101,3 +101,25 @@ def test_order_and_names(shell: Shell, tmp_path: Path) -> None:
     assert "barista host add b 127.0.0.1:1" in gone
     listed = json.loads(shell.barista("host", "ls", "--json").stdout)
     assert [one["name"] for one in listed] == ["c", "z"]
+
+
+def test_a_server_of_ones_own_is_brought_up_and_listed(shell: Shell, tmp_path: Path) -> None:
+    shell.environment |= {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    port = str(free_port())
+    assert "there is no folder" in shell.barista("--server", "--dir", str(tmp_path / "no"), code=2).stderr
+    shell.json("ls")  # an agent without a port is there
+    before = shell.agent_pid()
+    words = shell.barista("--server", "--dir", str(shell.root), "--port", port).stdout
+    assert "it is the host 'server'" in words
+    served = shell.agent_pid()
+    assert served != before
+    made = shell.new("--name", "by-port", "--host", "server", "--start", max_iter=20)
+    assert made["name"] == "by-port"
+    assert shell.json("wait", "by-port", "--host", "server")["state"] == "finished"
+    # Once more: nothing is started or written twice.
+    shell.barista("--server", "--dir", str(shell.root), "--port", port)
+    assert shell.agent_pid() == served
+    listed = json.loads(shell.barista("host", "ls", "--json").stdout)
+    assert [(one["name"], one["state"]) for one in listed] == [("server", "alive")]
+    assert len((shell.root / "authorized_keys").read_text().splitlines()) == 1
+    assert (tmp_path / "config" / "barista" / "id_ed25519").stat().st_mode & 0o077 == 0
