@@ -107,6 +107,14 @@ HEADS = [
     b"    Test net output #1: " + b"n" * 50 + b" = ",
     b"    Test net output #: a = ",
     b"    Test net output #1: a= ",
+    b"    Test net output #1: a  (* = ",
+    b"Iteration:\x151 forward-backward time: ",
+    b"Iteration: 1 forward-backward time: ",
+    b"Batch 1, a = ",
+    b"class1: ",
+    b"Test score #1: ",
+    b"Testing net",
+    b"Gradient clipping: ",
 ]
 VALUES = [
     b"0.5",
@@ -130,6 +138,7 @@ TAILS = [
     b" (* 1 = 1 loss)",
     b" (* 1",
     b" junk",
+    b" ms.",
     b" = 3",
     b", loss = 4",
     b"=",

@@ -126,7 +126,7 @@ class Labels(dict[bytes, int]):
 
 TEST_LOSS = 0
 """Label of ``Test loss: V``."""
-_LABEL = re.compile(rb"(?:(\d{1,9}): |\0)((?!.* \(\* ).*[^\0])", re.DOTALL)
+_LABEL = re.compile(rb"(?:(\d{1,9}): |\0)((?!.* \(\*(?: |\Z)).*[^\0])", re.DOTALL)
 
 
 class Batch:

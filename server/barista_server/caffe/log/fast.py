@@ -92,6 +92,7 @@ class _Scan:
         after = self.words[message[displays] + 2]
         iteration = displays[after == word(b"eration ")]
         passes = displays[after == word(b"eration:")]
+        passes = passes[self.bytes[message[passes] + 10] == ord(" ")]
         train = np.flatnonzero(key == word(b"Train ne"))
         train = train[self.words[message[train] + 10] == word(b"output #")]
         train = train[self.words[message[train] + 8] & lanes("xx......") == word(b"t ")]
