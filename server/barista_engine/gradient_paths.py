@@ -46,8 +46,8 @@ def refusal(layers: Sequence[BuiltLayer]) -> CheckFailed | None:
             continue
         for index, message in layer_type(built.type).undifferentiable.items():
             if index < len(built.bottoms) and built.bottom_needs_backward[index]:
-                where = f"(layer '{built.name}', bottom '{built.bottoms[index]}')"
-                return CheckFailed(f"{message.format(type=built.type)} {where}", source_file(built.type))
+                where = f"layer '{built.name}', bottom '{built.bottoms[index]}'"
+                return CheckFailed(message.format(type=built.type), source_file(built.type), detail=where)
     return None
 
 

@@ -192,7 +192,7 @@ class Net:
     def held(self) -> dict[str, list[NDArray[np.float32]]]:
         """Layer name -> its parameter blobs, of every layer that has some; on a CPU no copies of them."""
         return {
-            layer.name: [np.ascontiguousarray(param().detach().cpu().numpy()) for param in layer.params]
+            layer.name: [np.asarray(param().detach().cpu().numpy(), order="C") for param in layer.params]
             for layer in reversed(self.layers)
             if layer.params
         }

@@ -215,8 +215,8 @@ class Updater:
                 [self.steps[index] for index in members] if self.steps else [],
             )
             for (lr_mult, decay_mult), members in keys.items()
-            if lr_mult  # a frozen blob never moves, so it needs no update
         ]
+        self._begun = False
 
     def clear_gradients(self) -> None:
         """Forget the gradients, so that the next backward pass starts from zero."""
@@ -227,6 +227,9 @@ class Updater:
     def apply(self, rate: float, iteration: int) -> None:
         """Update the weights from their `.grad` (the sum over iter_size passes) at `rate`; logs clipping."""
         self._clip()
+        if not self._begun:
+            self._groups = [group for group in self._groups if not self._rests(group)]
+            self._begun = True
         for group in self._groups:
             gradients = [_gradient(value) for value in group.values]
             if self._solver.iter_size != 1:
@@ -237,6 +240,14 @@ class Updater:
                 continue
             self._regularize(group, gradients)
             self._move(group, gradients, rate * group.lr_mult, iteration)
+
+    def _rests(self, group: Group) -> bool:
+        """Whether frozen blobs need no update: their history is zero and stays so.
+
+        Where the rate is not part of the history, weight decay fills it all the same, as in Caffe.
+        """
+        rate_inside = self._solver.type in ("SGD", "Nesterov")
+        return not group.lr_mult and rate_inside and not any(bool(h.any()) for h in group.slots[0])
 
     def _move(self, group: Group, gradients: list[Tensor], rate: float, iteration: int) -> None:
         """Apply the rule. A step that is to be kept is made from zero first, where rounding spares it."""

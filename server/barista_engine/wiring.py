@@ -15,7 +15,7 @@ from barista_engine.errors import CheckFailed, check_blob, check_equal
 from barista_engine.gradient_paths import find_written_over, stop_gradients
 from barista_engine.interfaces import DataSourceFactory, Log, Shape
 from barista_engine.layers import LayerType, check_counts, layer_type, shape_string
-from barista_engine.layers.registry import Context
+from barista_engine.layers.registry import Context, Forward, Result
 from barista_engine.params import Param
 from barista_engine.rng import Stream
 from barista_server.caffe.schema import LayerParameter, NetParameter, ParamSpec
@@ -262,6 +262,8 @@ class Wiring:
         """Let gradients through everywhere but to labels, and to every parameter."""
         for built in self.layers:
             built.needs_backward = True
+            if not built.bottoms:
+                built.forward = _with_gradients(built.forward)
             labels = layer_type(built.type).labels
             built.bottom_needs_backward = [
                 needs or i not in labels for i, needs in enumerate(built.bottom_needs_backward)
@@ -270,6 +272,19 @@ class Wiring:
                 param.propagates = True
                 if built.type != "BatchNorm":
                     param.value.requires_grad_()
+
+
+def _with_gradients(forward: Forward) -> Forward:
+    """What comes from outside, ready to be told its gradient."""
+
+    def run() -> Result:
+        result = forward()
+        if not torch.is_grad_enabled():
+            return result
+        tops = (result,) if isinstance(result, torch.Tensor) else result
+        return tuple(top if top.requires_grad else top.detach().requires_grad_() for top in tops)
+
+    return run
 
 
 def _loss_weights(spec: LayerParameter, tops: int) -> dict[int, float]:

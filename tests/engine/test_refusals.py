@@ -155,7 +155,7 @@ def test_a_backward_pass_is_refused(text: str, words: str) -> None:
     net.forward()
     with pytest.raises(CheckFailed) as failed:
         net.backward()
-    assert words in failed.value.message and "layer 'L'" in failed.value.message
+    assert words in failed.value.message and "layer 'L'" in failed.value.detail
 
 
 def test_propagate_down_makes_it_pass() -> None:

@@ -194,3 +194,20 @@ def test_every_rule_steps_against_the_gradient(kind: str, gradient: list[float])
     moved = blob.value.numpy()
     assert np.isfinite(moved).all()
     assert (moved * np.array(gradient) <= 0).all()
+
+
+def test_weight_decay_fills_the_history_of_frozen_blobs(log: Glog) -> None:
+    adam = 'type: "Adam" momentum: 0.9 momentum2: 0.999 weight_decay: 0.1'
+    frozen = Blob(torch.tensor([2.0]), lr_mult=0)
+    updater = Updater(solver(adam), [frozen], log)
+    updater.apply(0.1, 0)
+    assert frozen.value.tolist() == [2.0]
+    np.testing.assert_allclose(torch.cat(updater.history), [0.1 * 0.2, 0.001 * 0.2**2], rtol=1e-3)
+
+
+def test_a_blob_frozen_in_motion_rolls_on(log: Glog) -> None:
+    frozen = Blob(torch.tensor([2.0]), lr_mult=0)
+    updater = Updater(solver('type: "SGD" momentum: 0.5'), [frozen], log)
+    updater.history[0].fill_(0.4)  # as a snapshot of before has it
+    updater.apply(0.1, 0)
+    np.testing.assert_allclose(frozen.value, [1.8])
