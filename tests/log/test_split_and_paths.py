@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from barista_server.caffe.log import LOSS
 from barista_server.caffe.log import parser as parser_module
 
-from .log_results import OWN, PUBLIC, everything, parse
+from .log_results import OWN, PUBLIC, everything, glog, parse
 
 ALL = OWN + sorted(path for path in PUBLIC.glob("*.log") if path.name not in {own.name for own in OWN})
 
@@ -179,3 +180,15 @@ def test_blocks_are_a_matter_of_memory_only(monkeypatch: pytest.MonkeyPatch) -> 
     whole = everything(parse(data))
     monkeypatch.setattr(parser_module, "BLOCK", 5000)
     assert everything(parse(data)) == whole
+
+
+@pytest.mark.parametrize("iteration", [9_999_999, 10_000_000, 81_920_000, 123_456_789_012_345, 10**16])
+def test_large_iterations_are_read_by_blocks_too(iteration: int) -> None:
+    text = "".join(
+        glog(f"Iteration {iteration + row} (5 iter/s, 2s/10 iters), loss = 0.{row + 1}", row)
+        + glog(f"Iteration {iteration + row}, lr = 0.01", row)
+        for row in range(60)
+    ).encode()
+    fast, exact = parse(text), parse(text, exact=True)
+    assert everything(fast) == everything(exact)
+    assert fast.series[LOSS].iteration.tolist() == [iteration + row for row in range(60)]

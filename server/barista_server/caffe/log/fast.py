@@ -168,12 +168,21 @@ class _Scan:
         self.settled[rows[warning]] = True
         self.batch.kind[rows[warning]] = LineKind.WARNING
 
+    def _long_integer(self, at: Positions) -> tuple[NDArray[np.int64], Positions]:
+        """Numbers of up to 15 digits at ``at`` and their lengths; longer ones have length 0."""
+        value, length = integer(self.words[at])
+        full = np.flatnonzero(length == 8)
+        if len(full):
+            more, count = integer(self.words[at[full] + 8])
+            value[full] = value[full] * 10**count + more
+            length[full] = np.where(count < 8, 8 + count, 0)
+        return value, length
+
     def _iterations(self, rows: Positions, at: Positions) -> None:
         """Lines ``Iteration N...``, N beginning at ``at``: test begins, rates and losses."""
-        iteration, length = integer(self.words[at])
+        iteration, length = self._long_integer(at)
         after = at + length
-        # Eight digits may be the first ones of a longer number: left to the exact reader.
-        good = (length > 0) & (length < 8)
+        good = length > 0
         if not good.all():
             rows, iteration, after = rows[good], iteration[good], after[good]
         self.batch.iteration[rows] = iteration
