@@ -31,6 +31,7 @@ HANDLERS = {
     "reset": "keeping:reset",
     "rm": "keeping:rm",
     "restore": "keeping:restore",
+    "input": "inputs:input_",
     "agent": "agent:agent",
     "host": "hosts:host",
     "completion": "completion:completion",

@@ -64,6 +64,7 @@ ASKED = {
     "caffe": "caffes",
     "host": "hosts",
     "known": "hosts",
+    "dataset": "datasets",
 }
 """Destinations in the parser whose values the agent, or the list of hosts, knows."""
 
@@ -81,7 +82,7 @@ def print_candidates(words: Sequence[str]) -> int:
 
 
 def candidates(words: Sequence[str], ask: Callable[[Path | None, str], list[str]]) -> list[str]:
-    """Completions of the last word. ``ask(root, kind)`` tells ``sessions``, ``templates`` or ``caffes``."""
+    """Completions of the last word. ``ask(root, kind)`` tells ``sessions``, ``templates``, ``caffes``..."""
     *before, begun = words or [""]
     parser = build_parser()
     root: Path | None = None
@@ -160,7 +161,9 @@ def _from_agent(root: Path | None, kind: str) -> list[str]:
 async def _names(root: Path, kind: str) -> list[str]:
     from barista_server.api.messages import (
         CaffeList,
+        DatasetList,
         ListCaffes,
+        ListDatasets,
         ListSessions,
         ListTemplates,
         SessionList,
@@ -174,5 +177,8 @@ async def _names(root: Path, kind: str) -> list[str]:
             return [template.name for template in (await link.call(ListTemplates(), TemplateList)).templates]
         if kind == "caffes":
             return [caffe.name for caffe in (await link.call(ListCaffes(), CaffeList)).caffes]
+        if kind == "datasets":
+            datasets = (await link.call(ListDatasets(), DatasetList)).datasets
+            return [one.name if _SAFE.fullmatch(one.name) else one.id for one in datasets]
         sessions = (await link.call(ListSessions(), SessionList)).sessions
     return [session.name if _SAFE.fullmatch(session.name) else session.id for session in sessions]

@@ -24,6 +24,8 @@ _EPILOG = "\n".join(
     ]
 )
 
+DATASET_KINDS = ["lmdb", "leveldb", "hdf5", "hdf5-list", "image-list"]
+
 _Verbs = argparse._SubParsersAction  # the type has no public name
 
 
@@ -53,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     _data(verbs)
     _weights(verbs)
     _keeping(verbs)
+    _inputs(verbs)
     _hosts(verbs)
     _rest(verbs)
     return parser
@@ -266,6 +269,73 @@ def _keeping(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     restore = _verb(verbs, "restore", "bring back what reset or rm took away")
     restore.add_argument("trash", metavar="TRASH", help="as reset and rm print it")
     _json(restore)
+
+
+def _inputs(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "input", "datasets: add, list, look into, hash, search")
+    whats = verb.add_subparsers(dest="what", metavar="WHAT", required=True)
+
+    def what(name: str, help: str) -> argparse.ArgumentParser:
+        parser = whats.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        _json(parser)
+        return parser
+
+    def known(name: str, help: str) -> argparse.ArgumentParser:
+        parser = what(name, help)
+        about = "number, name, or the beginning of a content id (8 digits at least)"
+        parser.add_argument("dataset", metavar="DATASET", help=about)
+        return parser
+
+    def waits(parser: argparse.ArgumentParser) -> None:
+        about = "wait until it is hashed (default)"
+        parser.add_argument("--wait", action=argparse.BooleanOptionalAction, default=True, help=about)
+
+    what("ls", "list the datasets")
+    known("show", "show all about one dataset")
+    _input_changes(what, known, waits)
+    for name, about in (("samples", "print what samples are like"), ("thumbnails", "draw samples as text")):
+        looking = known(name, about)
+        looking.add_argument("--start", type=_at_least(0), default=0, metavar="N", help="first (default: 0)")
+        looking.add_argument("--count", type=_at_least(1), default=4, metavar="N", help="default: 4")
+        if name == "thumbnails":
+            looking.add_argument(
+                "--side", type=_at_least(1), default=28, metavar="PIXELS", help="default: 28"
+            )
+    histogram = known("histogram", "count labels")
+    histogram.add_argument("--whole", action="store_true", help="all of them, however long it takes")
+    search = what("search", "look for datasets in the declared folders")
+    search.add_argument("--below", metavar="DIR", help="only in this one")
+    roots = what("roots", "folders whose datasets may be added from other machines")
+    roots.add_argument("do", nargs="?", choices=["ls", "add", "rm"], default="ls", help="default: ls")
+    roots.add_argument("path", nargs="?", metavar="DIR", help="for add and rm, on the machine itself")
+
+
+def _input_changes(
+    what: Callable[[str, str], argparse.ArgumentParser],
+    known: Callable[[str, str], argparse.ArgumentParser],
+    waits: Callable[[argparse.ArgumentParser], None],
+) -> None:
+    add = what("add", "put a dataset on the list, and hash it")
+    add.add_argument("path", metavar="PATH", help="LMDB, LevelDB, HDF5 file, list of HDF5 files or of images")
+    add.add_argument("--name", default="", metavar="N", help="name in the list (default: the file's)")
+    add.add_argument("--kind", choices=DATASET_KINDS, default="", help="default: what it looks like")
+    add.add_argument("--base", metavar="DIR", help="folder that relative names in a list start from")
+    waits(add)
+    known("rename", "give a dataset another name").add_argument("name", metavar="NAME")
+    known("rm", "take a dataset off the list; its files stay")
+    restore = what("restore", "put a dataset back on the list")
+    restore.add_argument("removed", metavar="NUMBER", help="the number that it had")
+    move = known("move", "move a dataset up or down the list")
+    move.add_argument("places", type=int, metavar="PLACES", help="-1: one up, 1: one down")
+    locate = known("locate", "say where a dataset is now; its content is checked")
+    locate.add_argument("path", metavar="PATH")
+    locate.add_argument("--base", metavar="DIR", help="folder that relative names in a list start from")
+    waits(locate)
+    known("reload", "read the facts again, and see whether the files changed")
+    hash_ = known("hash", "find the content id, going on where an earlier try was left")
+    hash_.add_argument("--again", action="store_true", help="even if the files are as they were")
+    hash_.add_argument("--cancel", action="store_true", help="stop; what has been read is kept")
+    waits(hash_)
 
 
 def _hosts(verbs: _Verbs[argparse.ArgumentParser]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import torch
@@ -14,11 +13,10 @@ from barista_engine.prefetch import Batch, Deal, PrefetchSource
 from barista_engine.ranks import Order
 from barista_engine.rng import Stream
 from barista_engine.transform import Pixels, Transformer
+from barista_server.caffe.image_list import read_image_list
 from barista_server.caffe.schema import LayerParameter, Phase
-from barista_server.caffe.wire import signed
 
 _FILE = "image_data_layer.cpp"
-_NUMBER = re.compile(r"\s*([+-]?)(?=[0-9])0*([0-9]*)")
 
 
 class ImageSource(PrefetchSource):
@@ -106,24 +104,9 @@ def _nothing(detail: str) -> CheckFailed:
 def read_list(path: str, where: str) -> list[tuple[str, int]]:
     """(name, label) of each line, parted at its last blank; no number is label 0. Raises CheckFailed."""
     try:
-        lines = Path(path).read_text("utf-8", "surrogateescape").split("\n")
+        images = read_image_list(path)
     except OSError as error:
         raise _nothing(f"{error.strerror}, {where}") from None
-    if not lines[-1]:
-        del lines[-1]  # what ends the last line begins none
-    if not lines:
+    if not images:
         raise _nothing(where)
-    images = []
-    for line in lines:
-        name, blank, label = line.rpartition(" ")
-        images.append((name if blank else line, _atoi(label if blank else line)))
     return images
-
-
-def _atoi(text: str) -> int:
-    """The number at its beginning as C's atoi gives it, 0 for none; what is no 32-bit number wraps around."""
-    found = _NUMBER.match(text)
-    if not found:
-        return 0
-    value = int(found[1] + (found[2][:20] or "0"))
-    return signed(max(-(2**63), min(2**63 - 1, value)), 32)

@@ -43,6 +43,14 @@ def test_sessions_are_offered_where_the_verb_takes_one() -> None:
     assert candidates(["weights", "--stats", "s"], asked) == ["sessions-1", "sessions-2"]
 
 
+def test_datasets_and_what_to_do_with_them() -> None:
+    assert candidates(["input", "re"], asked) == ["reload", "rename", "restore"]
+    assert candidates(["input", "show", "d"], asked) == ["datasets-1", "datasets-2"]
+    assert candidates(["input", "add", "--kind", "hdf5"], asked) == ["hdf5", "hdf5-list"]
+    assert candidates(["input", "add", ""], asked) == []
+    assert candidates(["input", "hash", "--c"], asked) == ["--cancel"]
+
+
 def test_hosts_and_what_to_do_with_them() -> None:
     assert candidates(["host", "a"], asked) == ["accept", "add"]
     assert candidates(["host", "rm", "h"], asked) == ["hosts-1", "hosts-2"]

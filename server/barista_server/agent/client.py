@@ -14,6 +14,8 @@ from barista_server.agent.files import open_regular
 from barista_server.api.frames import FrameDecoder, FrameError, encode
 from barista_server.api.messages import (
     Call,
+    DatasetChanged,
+    DatasetRemoved,
     Event,
     Failure,
     FromClient,
@@ -75,8 +77,11 @@ class Client:
         writer: Writer,
         answer: Callable[[Client, Call], Awaitable[Result]],
         role: Role = "owner",
+        local: bool = False,
     ) -> None:
         self.role = role
+        self.local = local
+        """On this machine, by the Unix socket, and nobody's gateway."""
         self._writer = writer
         self._answer = answer
         self._replies: deque[bytes] = deque()
@@ -97,6 +102,11 @@ class Client:
             session = event.what.session
             key = session if isinstance(session, str) else session.id
             # Newest wins, and stands where the newest belongs in the order of sequence numbers.
+            self._sessions.pop(key, None)
+            self._sessions[key] = event
+        elif isinstance(event.what, DatasetChanged | DatasetRemoved):
+            dataset = event.what.dataset
+            key = f"dataset {dataset if isinstance(dataset, str) else dataset.id}"
             self._sessions.pop(key, None)
             self._sessions[key] = event
         else:

@@ -31,7 +31,7 @@ class Named(Protocol):
 T = TypeVar("T", bound=Named)
 
 
-def find_named(among: Sequence[T], wanted: str) -> T:
+def find_named(among: Sequence[T], wanted: str, what: str = "session") -> T:
     """By id, unique name, or unique id prefix. Raises CallError."""
     fits: tuple[Callable[[T], bool], ...] = (
         lambda one: one.id == wanted,
@@ -43,12 +43,12 @@ def find_named(among: Sequence[T], wanted: str) -> T:
         return found[0]
     if found:
         ids = ", ".join(one.id for one in found)
-        text = f"'{wanted}' means several sessions: {ids}"
+        text = f"'{wanted}' means several {what}s: {ids}"
         raise CallError("ambiguous", text, "Name it by its number.")
     newest = sorted(among, key=lambda one: one.meta.created)[: -SOME - 1 : -1]
     there = ", ".join(f"{one.id} ({one.meta.name})" for one in newest)
     hint = f"The newest are: {there}." if newest else "There are none yet."
-    raise CallError("not-found", f"there is no session '{wanted}'", hint)
+    raise CallError("not-found", f"there is no {what} '{wanted}'", hint)
 
 
 def valid_name(given: str, who: str = "") -> str:

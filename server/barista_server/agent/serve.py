@@ -145,8 +145,8 @@ class Server:
             decoder = from_client()
             found = await self._shake_hands(reader, writer, decoder, Introduction(role=role, via=via))
             if found is not None:
-                role, early = found
-                client = Client(writer, self._service.answer, role)
+                role, early, local = found
+                client = Client(writer, self._service.answer, role, local)
                 try:
                     await client.serve(reader, decoder, early)
                 finally:
@@ -162,8 +162,10 @@ class Server:
 
     async def _shake_hands(
         self, reader: Reader, writer: Writer, decoder: FrameDecoder[FromClient], known: Introduction
-    ) -> tuple[Role, list[FromClient]] | None:
-        """The client's role, and what it sent right behind its Hello. None: refused, or it said nothing."""
+    ) -> tuple[Role, list[FromClient], bool] | None:
+        """The client's role, what it sent right behind its Hello, and whether nobody introduced it. None:
+        refused, or it said nothing.
+        """
         messages: list[FromClient] = []
         role = known.role
         via = [known.via] if known.via else []
@@ -206,4 +208,4 @@ class Server:
         await writer.drain()
         if via:
             log.info("%s as %s: %s", hello.client, role, ", ".join(via))
-        return role, messages
+        return role, messages, not via and known == Introduction()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from barista_server.agent import nets, signalling, watch, weights
 from barista_server.agent.caffes import Caffes
 from barista_server.agent.client import Client, shorten
+from barista_server.agent.datasets.service import Datasets
 from barista_server.agent.errors import CallError
 from barista_server.agent.hub import Hub
 from barista_server.agent.imported import Imported
@@ -46,6 +47,7 @@ class Service:
         self._sessions: dict[str, Session] = {}
         self._reading = Reading(self.hub)
         self._imports = Imports(self.hub, self._store, self._disk)
+        self._datasets = Datasets(root, self.hub, self._disk)
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: dict[type, Callable[[Any, Client], Awaitable[m.Result]]] = {
             m.ListSessions: self._list_sessions,
@@ -67,6 +69,7 @@ class Service:
             m.GetFiles: self._get_files,
             **weights.calls(self._find_session),
             **nets.calls(self._find_session),
+            **self._datasets.calls(),
             m.Subscribe: self._subscribe,
             m.FollowLog: self._follow_log,
             m.UnfollowLog: self._unfollow_log,
@@ -86,6 +89,7 @@ class Service:
                 log.exception("session %s cannot be loaded", folder.path)
                 self.hub.notice("Agent", f"session {folder.path.name} cannot be loaded: {error}", "error")
         await self._imports.load()
+        await self._datasets.load()
         task = asyncio.create_task(self._watch_edits())
         self._tasks.add(task)
 
@@ -96,16 +100,19 @@ class Service:
         for session in self._sessions.values():
             await session.unload()
         await self._imports.close()
+        await self._datasets.close()
         self._writer.shutdown()
 
     @property
     def busy(self) -> bool:
-        """Something trains, or is on its way to or from it; what others train is only watched."""
-        return any(session.state in LIVE or session.busy for session in self._sessions.values())
+        """Something trains, is on its way to or from it, or is hashed; what others train is watched."""
+        sessions = self._sessions.values()
+        return self._datasets.busy or any(one.state in LIVE or one.busy for one in sessions)
 
     def forget(self, client: Client) -> None:
         """A client is gone."""
         self.hub.listeners.discard(client)
+        self._datasets.forget(client)
 
     async def answer(self, client: Client, call: m.Call) -> m.Result:
         """Carry out a call; what goes wrong becomes a Failure."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from barista_server.api.datasets import DATASET_LOOKS, DatasetCall
 from barista_server.api.things import Message, SeriesKey
 
 MOST_LINES = 10_000
@@ -272,6 +273,7 @@ Call = (
     | GetBlob
     | GetBlobStats
     | DescribeNet
+    | DatasetCall
     | Subscribe
     | FollowLog
     | UnfollowLog
@@ -279,7 +281,7 @@ Call = (
     | StopAgent
 )
 
-_LOOKS: frozenset[type[Message]] = frozenset(
+_LOOKS: frozenset[type[Message]] = DATASET_LOOKS | frozenset(
     {
         ListSessions,
         GetSession,

@@ -23,6 +23,7 @@ from barista_server.api.messages import (
     FromAgent,
     GetBlob,
     GetBlobStats,
+    GetLabelHistogram,
     GetLines,
     GetSeries,
     Hello,
@@ -51,6 +52,7 @@ PATIENCE: dict[type, float] = {
     ListWeights: 120.0,
     GetBlob: 120.0,
     GetBlobStats: 600.0,
+    GetLabelHistogram: 3600.0,
 }
 
 ATTEMPTS = 5

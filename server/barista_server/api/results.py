@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from barista_server.api.datasets import DatasetChanged, DatasetRemoved, DatasetResult
 from barista_server.api.nets import NetView, TrainingNeed
 from barista_server.api.things import (
     BlobStats,
@@ -166,6 +167,7 @@ Result = (
     | BlobValues
     | BlobStatsList
     | NetReport
+    | DatasetResult
     | Subscribed
 )
 
@@ -199,4 +201,4 @@ class LogBytes(Message, frozen=True, tag="log-bytes"):
     """The run is over and this is its last event."""
 
 
-Occurrence = SessionChanged | SessionRemoved | Noticed | LogBytes
+Occurrence = SessionChanged | SessionRemoved | Noticed | LogBytes | DatasetChanged | DatasetRemoved

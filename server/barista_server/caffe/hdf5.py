@@ -154,7 +154,15 @@ def _check_chunks(dataset: Any) -> None:
     dataset.id.chunk_iter(check)
 
 
-def _fill(dataset: Any, shape: Shape, at: tuple[int, ...], out: Array, start: int) -> None:
+def read_flat(dataset: Any, out: NDArray[Any], start: int) -> None:
+    """Read the values of a checked dataset from number `start` on, in C order, into the whole of a vector.
+
+    Raises what the library raises: use it within `guarded`.
+    """
+    _fill(dataset, tuple(dataset.shape), (), out, start)
+
+
+def _fill(dataset: Any, shape: Shape, at: tuple[int, ...], out: NDArray[Any], start: int) -> None:
     """Read the values from number `start` on of the part that the indices `at` name."""
     left = shape[len(at) :]
     if not left:

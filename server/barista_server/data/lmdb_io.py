@@ -79,6 +79,7 @@ class DatumReader:
         self.path = str(path)
         self._pid = -1
         self._environment: Any = None
+        self._transaction: Any = None
         self._cursor: Any = None
         self._position = -1
 
@@ -103,16 +104,38 @@ class DatumReader:
             datum = self.datum(index)
             yield bytes(self._cursor.key()), datum
 
+    def pairs(self, start: bytes | None = None) -> Iterator[tuple[Any, Any]]:
+        """Keys and values as they are stored, from the first key on that is not before `start`: buffers that
+        are valid until the reader is closed. Raises OSError, DataError.
+        """
+        self._open()
+        try:
+            with self._transaction.cursor() as cursor:
+                if cursor.first() if start is None else cursor.set_range(start):
+                    yield from cursor.iternext()
+        except lmdb.Error as error:
+            raise DataError(f"{self.path}: cannot be read on: {error}") from None
+
+    def last_key(self) -> bytes:
+        """Of the last record; empty if there is none. Raises OSError, DataError."""
+        self._open()
+        try:
+            with self._transaction.cursor() as cursor:
+                return bytes(cursor.key()) if cursor.last() else b""
+        except lmdb.Error as error:
+            raise DataError(f"{self.path}: cannot be read: {error}") from None
+
     def close(self) -> None:
         """Give the database up; the next use opens it again."""
-        self._cursor = self._environment = None
+        self._cursor = self._transaction = self._environment = None
         self._pid = -1
 
     def _open(self) -> None:
         if self._pid == os.getpid():
             return
         self._environment = _environment(self.path)
-        self._cursor = self._environment.begin(buffers=True).cursor()
+        self._transaction = self._environment.begin(buffers=True)
+        self._cursor = self._transaction.cursor()
         self._position = -1
         self._pid = os.getpid()
 

@@ -1,0 +1,65 @@
+"""`barista input`: datasets on the list, looked into, hashed, found."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+
+from tests.data import dataset_files as files
+
+from .verbshell import Shell
+
+
+def test_from_search_to_removal(shell: Shell) -> None:
+    data = shell.files / "data"
+    path = files.lmdb(data / "faces")
+    found = shell.barista("input", "search", "--below", str(data)).stdout
+    assert "lmdb" in found and str(path) in found and "1 dataset in 2 folders" in found
+
+    added = shell.barista("input", "add", str(path)).stdout.splitlines()
+    assert added[0] == "1  faces" and f"  path     {path}" in added
+    assert "  samples  30" in added and "  labels   0..3" in added
+    content = shell.json("input", "show", "faces")["content"]
+    assert f"  content  {content}" in added
+    head, row = shell.barista("input", "ls").stdout.splitlines()
+    assert head.split() == ["ID", "NAME", "KIND", "SAMPLES", "SHAPE", "LABELS", "SIZE", "CONTENT"]
+    assert (
+        row.split()[:6] == ["1", "faces", "lmdb", "30", "3x4x5", "0..3"] and row.split()[-1] == content[:12]
+    )
+
+    (sample,) = shell.json("input", "samples", content[:10], "--start", "3", "--count", "1")
+    assert (sample["index"], sample["labels"], sample["shape"]) == (3, [3], [3, 4, 5])
+    assert base64.b64decode(sample["data"]) == files.datums()[3][1].data
+    drawn = shell.barista("input", "thumbnails", "faces", "--count", "1").stdout.splitlines()
+    assert [len(line) for line in drawn[:-1]] == [10] * 4 and drawn[-1] == "0: 0"
+    bars = shell.barista("input", "histogram", "faces").stdout.splitlines()
+    assert [line.split()[:2] for line in bars[:4]] == [["0", "8"], ["1", "8"], ["2", "7"], ["3", "7"]]
+    assert bars[4] == "all 30 labels"
+
+    removed = shell.barista("input", "rm", "faces").stdout
+    assert "its files stay" in removed and "input restore 1" in removed and path.exists()
+    assert "No datasets yet" in shell.barista("input", "ls").stdout
+    assert shell.json("input", "restore", "1")["content"] == content
+
+
+def test_what_is_refused_says_why(shell: Shell) -> None:
+    path = files.hdf5(shell.files / "a.h5")
+    shell.json("input", "add", str(path), "--name", "numbers")
+    shutil.copy(path, shell.files / "b.h5")
+    twice = shell.barista("input", "add", str(shell.files / "b.h5"), code=4).stderr
+    assert f"{shell.files / 'b.h5'} holds the same data as 1, numbers" in twice
+    assert "on the list already" in shell.barista("input", "add", str(path), code=4).stderr
+    assert "there is no" in shell.barista("input", "add", "/no/such", code=3).stderr
+    assert "no dataset 'x'" in shell.barista("input", "show", "x", code=3).stderr
+    assert "takes a folder" in shell.barista("input", "roots", "add", code=2).stderr
+    shell.barista("input", "hash", "numbers", "--cancel", code=4)
+
+    files.hdf5(path, rows=9)
+    told = shell.barista("input", "reload", "numbers").stdout
+    assert "CHANGED since it was hashed" in told and "input hash 1" in told
+    old = shell.json("input", "show", "1")
+    new = shell.json("input", "hash", "1")
+    assert old["changed"] and not new["changed"] and old["content"] != new["content"]
+    roots = shell.json("input", "roots", "add", str(shell.files))["roots"]
+    assert str(shell.files) in roots
+    assert str(shell.files) not in shell.json("input", "roots", "rm", str(shell.files))["roots"]
