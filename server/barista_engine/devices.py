@@ -102,8 +102,8 @@ def _need_cuda() -> None:
         why = f"torch {torch.__version__} was built without CUDA: install a build with it"
     else:
         why = "torch finds no GPU: see what nvidia-smi and CUDA_VISIBLE_DEVICES say"
-    advice = f"({why}, or leave --gpu away and write solver_mode: CPU)"
-    raise CheckFailed(f"Cannot use GPU in CPU-only Caffe: check mode. {advice}", "common.cpp", 66)
+    advice = f"{why}, or leave --gpu away and write solver_mode: CPU"
+    raise CheckFailed("Cannot use GPU in CPU-only Caffe: check mode.", "common.cpp", 66, advice)
 
 
 def _check_exists(gpu: int) -> None:

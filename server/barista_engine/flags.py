@@ -14,6 +14,14 @@ class FlagError(ValueError):
     """A command line that cannot be read; the message is gflags' own."""
 
 
+class UnknownFlag(FlagError):
+    """A flag that there is none of."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"unknown command line flag '{name}'")
+        self.name = name
+
+
 @dataclass(frozen=True, slots=True)
 class Flag:
     """One flag: its name, its default (which gives the type) and a line of help."""
@@ -48,8 +56,30 @@ GLOG_FLAGS = (  # glog's own; the log goes to stderr only, so those about files 
     Flag("minloglevel", 0, "Drop messages below this level (0 INFO .. 3 FATAL)."),
     Flag("stderrthreshold", 2, "Accepted; every line goes to stderr."),
     Flag("v", 0, "Accepted; there are no verbose lines."),
+    Flag("alsologtoemail", "", "Accepted; nothing is mailed."),
+    Flag("colorlogtostdout", False, "Accepted; lines are never coloured."),
+    Flag("drop_log_memory", True, "Accepted; no log files are written."),
+    Flag("log_backtrace_at", "", "Accepted; no line is followed by a trace."),
+    Flag("log_link", "", "Accepted; no log files are written."),
+    Flag("log_utc_time", False, "Accepted; times are local."),
+    Flag("logbuflevel", 0, "Accepted; lines are written at once."),
+    Flag("logbufsecs", 30, "Accepted; lines are written at once."),
+    Flag("logemaillevel", 999, "Accepted; nothing is mailed."),
+    Flag("logfile_mode", 0o664, "Accepted; no log files are written."),
+    Flag("logmailer", "", "Accepted; nothing is mailed."),
+    Flag("logtostdout", False, "Accepted; the log goes to stderr."),
+    Flag("stop_logging_if_full_disk", False, "Accepted; no log files are written."),
+    Flag("symbolize_stacktrace", True, "Accepted; a trace has names."),
+    Flag("timestamp_in_logfile_name", True, "Accepted; no log files are written."),
+    Flag("vmodule", "", "Accepted; there are no verbose lines."),
 )
-BASE_FLAGS = (Flag("help", False, "Show help."), Flag("version", False, "Show the version."))
+BASE_FLAGS = (
+    Flag("help", False, "Show help."),
+    Flag("version", False, "Show the version."),
+    Flag("fromenv", "", "Take these flags, separated by ',', from variables FLAGS_<name>."),
+    Flag("tryfromenv", "", "As fromenv; those without a variable keep their value."),
+    Flag("undefok", "", "Names of flags that may be given though they are unknown."),
+)
 _TRUE, _FALSE = {"1", "t", "true", "y", "yes"}, {"0", "f", "false", "n", "no"}
 
 
@@ -63,6 +93,7 @@ def parse(
     known = {flag.name: flag for flag in FLAGS + GLOG_FLAGS + BASE_FLAGS}
     values = {name: flag.default for name, flag in known.items()} | (environ_flags or {})
     words: list[str] = []
+    unknown: list[UnknownFlag] = []
     rest = iter(argv)
     for word in rest:
         if word == "--":
@@ -70,7 +101,14 @@ def parse(
         elif not word.startswith("-") or word == "-":
             words.append(word)
         else:
-            _set(known, values, word, rest)
+            try:
+                _set(known, values, word, rest)
+            except UnknownFlag as error:
+                unknown.append(error)
+    excused = str(values["undefok"]).split(",")
+    refused = [error for error in unknown if error.name not in excused]
+    if refused:
+        raise refused[0]
     return values, words
 
 
@@ -107,20 +145,19 @@ def usage(program: str) -> str:
 
 
 def _set(known: dict[str, Flag], values: dict[str, Value], word: str, rest: Iterator[str]) -> None:
-    name, equals, text = word.lstrip("-").partition("=")
+    name, equals, text = word.removeprefix("-").removeprefix("-").partition("=")
     if name == "flagfile":
         _flagfile(known, values, text if equals else next(rest, ""))
         return
-    if (
-        name not in known
-        and name.startswith("no")
-        and isinstance(_default(known, name[2:]), bool)
-        and not equals
-    ):
+    if name not in known and name.startswith("no") and name[2:] in known and not equals:
+        default = known[name[2:]].default
+        if not isinstance(default, bool):
+            kind = "string" if isinstance(default, str) else "int32"
+            raise FlagError(f"boolean value ({name}) specified for {kind} command line flag")
         values[name[2:]] = False
         return
     if name not in known:
-        raise FlagError(f"unknown command line flag '{name}'")
+        raise UnknownFlag(name)
     flag = known[name]
     if not equals:
         if isinstance(flag.default, bool):
@@ -131,10 +168,19 @@ def _set(known: dict[str, Flag], values: dict[str, Value], word: str, rest: Iter
             raise FlagError(f"flag '{word}' is missing its argument; flag description: {flag.help}")
         text = following
     values[name] = _value(flag, text)
+    if name in ("fromenv", "tryfromenv"):
+        _from_variables(known, values, text, must=name == "fromenv")
 
 
-def _default(known: dict[str, Flag], name: str) -> Value | None:
-    return known[name].default if name in known else None
+def _from_variables(known: dict[str, Flag], values: dict[str, Value], names: str, *, must: bool) -> None:
+    """Take the flags of a list from variables FLAGS_<name> of the environment."""
+    for name in filter(None, names.split(",")):
+        if name not in known:
+            raise UnknownFlag(name)
+        if f"FLAGS_{name}" in os.environ:
+            values[name] = _value(known[name], os.environ[f"FLAGS_{name}"])
+        elif must:
+            raise FlagError(f"FLAGS_{name} not found in environment")
 
 
 def _value(flag: Flag, text: str) -> Value:
@@ -167,6 +213,9 @@ def _flagfile(known: dict[str, Flag], values: dict[str, Value], path: str) -> No
     except OSError as error:
         raise FlagError(f"cannot read flagfile '{path}': {error.strerror}") from None
     for line in lines:
-        word = line.strip()
+        word = line.lstrip()
         if word.startswith("-"):
-            _set(known, values, word, iter(()))
+            try:
+                _set(known, values, word, iter(()))
+            except UnknownFlag:  # a file may serve several programs
+                pass

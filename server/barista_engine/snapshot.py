@@ -98,6 +98,8 @@ def load_weights(net: Net, path: str, log: Log) -> None:
     except (FileNotFoundError, IsADirectoryError) as error:  # what cannot be looked into passes for HDF5
         raise _not_opened(path, error.strerror or "") from None
     except (OSError, WeightsError) as error:
+        if not Path(path).is_file():
+            raise _not_opened(path, str(error)) from None
         if not is_hdf5(path):
             message = f"ReadProtoFromBinaryFile(param_file, param) Failed to parse NetParameter file: {path}"
             raise CheckFailed(f"Check failed: {message}", "upgrade_proto.cpp", 97, str(error)) from None
@@ -142,11 +144,14 @@ def _load_learned(net: Net, model: str, state: str, log: Glog) -> None:
             if beside.exists()
             else ("Start where the snapshot was written, or put the file there")
         )
-        raise _not_opened(
-            model,
+        detail = (
             f"the weights that {state} names. {advice}; "
-            "with --weights instead of --snapshot only weights are taken over",
+            "with --weights instead of --snapshot only weights are taken over"
         )
+        if state.endswith(".h5"):
+            raise _not_opened(model, detail)
+        message = f"Check failed: fd != -1 (-1 vs. -1) File not found: {model}"
+        raise CheckFailed(message, "io.cpp", 54, detail)
     load_weights(net, model, log)
 
 

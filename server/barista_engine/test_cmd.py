@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -51,9 +53,9 @@ def _score(net: Net, iterations: int, log: Glog) -> None:
             for value in values.tolist():
                 log.info("caffe.cpp:304", f"Batch {batch}, {name} = {number(value)}")
         sums = [values + (sums[i] if sums else 0) for i, (_, values, _) in enumerate(outputs)]
+    log.info("caffe.cpp:309", f"Loss: {number(loss / iterations if iterations else -math.nan)}")
     if iterations <= 0:
         return
-    log.info("caffe.cpp:309", f"Loss: {number(loss / iterations)}")
     for total, (name, _, weight) in zip(sums, net.output_values(), strict=True):
         for mean in (total / iterations).tolist():
             bracket = f" (* {number(weight)} = {number(weight * mean)} loss)" if weight else ""

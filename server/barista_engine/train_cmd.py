@@ -34,10 +34,10 @@ def train(flags: dict[str, Value], log: Glog) -> None:
         solver_param.ClearField("weights")
     elif weights:
         solver_param.weights[:] = [weights]
+    gpus = _choose_gpus(solver_param, str(flags["gpu"]), log)
     handler = SignalHandler(
         parse_effect(str(flags["sigint_effect"])), parse_effect(str(flags["sighup_effect"]))
     )
-    gpus = _choose_gpus(solver_param, str(flags["gpu"]), log)
     place = _choose_ranks(place, int(flags["ranks"]), gpus)
     _solve(solver_param, place, gpus[0] if gpus else None, snapshot, handler, log)
 

@@ -164,7 +164,7 @@ def test_scoring_and_timing(tmp_path: Path) -> None:
 
 
 def test_flag_forms(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("# comment\n--iterations=7\n\n-gpu=0,1\n")
+    (tmp_path / "file").write_text("# comment\n--iterations=7\n\n--of_another_program=1\n-gpu=0,1\n")
     arguments = [
         "train",
         "-solver",
@@ -172,11 +172,20 @@ def test_flag_forms(tmp_path: Path) -> None:
         f"--flagfile={tmp_path / 'file'}",
         "--nologtostderr",
         "--level=0x10",
+        "--undefok=a,b",
+        "--a=3",
     ]
     values, words = flags.parse(arguments)
     assert words == ["train"]
     assert (values["solver"], values["iterations"], values["gpu"]) == ("a=b", 7, "0,1")
     assert (values["logtostderr"], values["level"], values["sigint_effect"]) == (False, 16, "stop")
+
+
+def test_flags_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLAGS_solver", "s")
+    monkeypatch.setenv("FLAGS_level", "3")
+    values, _ = flags.parse(["--fromenv=solver", "--tryfromenv=level,stage", "--stage=a"])
+    assert (values["solver"], values["level"], values["stage"]) == ("s", 3, "a")
 
 
 @pytest.mark.parametrize(
@@ -186,7 +195,10 @@ def test_flag_forms(tmp_path: Path) -> None:
         (["--iterations=2147483648"], "illegal value '2147483648' specified for int32 flag 'iterations'"),
         (["--logtostderr=maybe"], "illegal value 'maybe' specified for bool flag 'logtostderr'"),
         (["--solver"], "flag '--solver' is missing its argument"),
-        (["--nosolver"], "unknown command line flag 'nosolver'"),
+        (["--nosolver"], "boolean value (nosolver) specified for string command line flag"),
+        (["---solver=a"], "unknown command line flag '-solver'"),
+        (["--undefok=a,b", "--c=1"], "unknown command line flag 'c'"),
+        (["--fromenv=stage"], "FLAGS_stage not found in environment"),
         (["--flagfile=/no/such/file"], "cannot read flagfile"),
     ],
 )

@@ -200,7 +200,7 @@ def test_what_cannot_be_resumed(start: Start) -> None:
     with pytest.raises(CheckFailed, match=r"cut\.solverstate"):
         run.solver.restore("cut.solverstate")
     Path("run_iter_0.caffemodel").unlink()
-    with pytest.raises(CheckFailed, match=r"Couldn't open run_iter_0\.caffemodel"):
+    with pytest.raises(CheckFailed, match=r"File not found: run_iter_0\.caffemodel"):
         run.solver.restore("run_iter_0.solverstate")
 
 

@@ -126,7 +126,7 @@ def test_moved_snapshots_are_told_with_what_to_do(log: Glog, tmp_path: Path) -> 
     elsewhere = tmp_path / "moved"
     elsewhere.mkdir()
     write_state(elsewhere / "s.solverstate", State(5, "models/s.caffemodel", history))
-    with pytest.raises(CheckFailed, match=r"Couldn't open models/s\.caffemodel .*Start where"):
+    with pytest.raises(CheckFailed, match=r"File not found: models/s\.caffemodel .*Start where"):
         snapshot.restore(str(elsewhere / "s.solverstate"), solver.net, solver.updater, log)
     (elsewhere / "s.caffemodel").touch()
     with pytest.raises(CheckFailed, match=f"It lies beside it: .*{elsewhere}"):

@@ -190,10 +190,10 @@ class Context:
         """Raise CheckFailed for a top of negative size, or of none: Caffe fails as soon as it reads that."""
         would_be = f"layer '{self.spec.name}': the output would be {shape_string(shape)}"
         if min(shape, default=0) < 0:
-            message = f"Check failed: shape[i] >= 0 ({next(n for n in shape if n < 0)} vs. 0)  {would_be}"
-            raise CheckFailed(message, "blob.cpp", 32)
+            message = f"Check failed: shape[i] >= 0 ({next(n for n in shape if n < 0)} vs. 0) "
+            raise CheckFailed(message, "blob.cpp", 32, would_be)
         if 0 in shape:
-            raise CheckFailed(f"Check failed: data_  {would_be}", "blob.cpp", 133)
+            raise CheckFailed("Check failed: data_ ", "blob.cpp", 133, would_be)
 
     def forbid_in_place(self, line: int = 0) -> None:
         """Raise CheckFailed when a top has the first bottom's name: layers that cannot write over it."""
