@@ -16,8 +16,9 @@ from barista_engine.glog import Glog
 from barista_engine.net import Net
 from barista_engine.rng import Stream
 from barista_server.caffe.net import load_net
-from barista_server.caffe.schema import TEST, TRAIN, NetParameter
+from barista_server.caffe.schema import TEST, TRAIN, Datum, NetParameter
 from barista_server.caffe.weights import read_weights
+from barista_server.data.lmdb_io import key_of, write_datums
 
 SOLVERS = Path(__file__).parent.parent / "fixtures" / "golden" / "solvers"
 PREFIX = re.compile(r"^[IWEF]\d{8} [\d:.]+ +\d+ ", re.MULTILINE)
@@ -368,3 +369,15 @@ def test_nets_that_caffe_refuses(text: str, source: str, message: str) -> None:
         build(text)
     assert message in caught.value.message
     assert caught.value.source == source
+
+
+def test_batches_that_change_their_shape_are_refused(tmp_path: Path) -> None:
+    records = [Datum(channels=1, height=1, width=width, data=bytes(width)) for width in (2, 3)]
+    write_datums(tmp_path / "db", [(key_of(i), record) for i, record in enumerate(records)])
+    net = build(
+        f'layer {{ name: "d" type: "Data" top: "d" data_param {{ source: "{tmp_path / "db"}" batch_size: 1 '
+        "backend: LMDB } }"
+    )
+    net.forward()
+    with pytest.raises(CheckFailed, match=r"not supported: 1 1 1 3 \(3\) instead of 1 1 1 2 \(2\)"):
+        net.forward()
