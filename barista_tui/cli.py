@@ -17,6 +17,8 @@ HANDLERS = {
     "net": "net:net",
     "templates": "listing:templates",
     "caffes": "listing:caffes",
+    "devices": "devices:devices",
+    "queue": "queue:queue",
     "new": "new:new",
     "import": "importing:import_log",
     "start": "running:start",

@@ -60,6 +60,8 @@ ASKED = {
     "session": "sessions",
     "sessions": "sessions",
     "source": "sessions",
+    "after": "sessions",
+    "device": "devices",
     "template": "templates",
     "caffe": "caffes",
     "host": "hosts",
@@ -162,8 +164,10 @@ async def _names(root: Path, kind: str) -> list[str]:
     from barista_server.api.messages import (
         CaffeList,
         DatasetList,
+        DeviceList,
         ListCaffes,
         ListDatasets,
+        ListDevices,
         ListSessions,
         ListTemplates,
         SessionList,
@@ -180,5 +184,7 @@ async def _names(root: Path, kind: str) -> list[str]:
         if kind == "datasets":
             datasets = (await link.call(ListDatasets(), DatasetList)).datasets
             return [one.name if _SAFE.fullmatch(one.name) else one.id for one in datasets]
+        if kind == "devices":
+            return [device.id for device in (await link.call(ListDevices(), DeviceList)).devices]
         sessions = (await link.call(ListSessions(), SessionList)).sessions
     return [session.name if _SAFE.fullmatch(session.name) else session.id for session in sessions]

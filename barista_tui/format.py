@@ -28,7 +28,7 @@ class StateLook(NamedTuple):
 
 STATES: dict[State, StateLook] = {
     State.WAITING: StateLook("○", "Waiting", "idle"),
-    State.QUEUED: StateLook("◷", "Queued", "queued"),
+    State.QUEUED: StateLook("⧗", "Queued", "queued"),
     State.RUNNING: StateLook("▶", "Running", "running"),
     State.PAUSING: StateLook("◐", "Pausing", "paused"),
     State.PAUSED: StateLook("‖", "Paused", "paused"),
@@ -41,8 +41,10 @@ STATES: dict[State, StateLook] = {
 
 
 def state_look(session: SessionInfo) -> StateLook:
-    """Glyph, word and tone of a session's state; a stalled run says so instead of *Running*."""
+    """Glyph, word and tone of a session's state; a stalled run says so, a queued one its place."""
     look = STATES[session.state]
+    if session.state is State.QUEUED and session.queued is not None:
+        return StateLook(look.glyph, f"{look.word} #{session.queued.place}", look.tone)
     if session.stalled and session.state is State.RUNNING:
         return StateLook(look.glyph, "Stalled", "warning")
     return look
@@ -197,12 +199,16 @@ _REASONED = {State.FAILED, State.INVALID, State.INTERRUPTED}
 
 
 def has_reason(session: SessionInfo) -> bool:
-    """Its problems say why it is in its state."""
+    """Its problems say why it is in its state, or the queue why it waits."""
+    if session.state is State.QUEUED:
+        return session.queued is not None and bool(session.queued.reason)
     return bool(session.problems) and session.state in _REASONED
 
 
 def reason(session: SessionInfo) -> str:
-    """Why a session is invalid or failed, in one line: ``net.prototxt:41 bottom "poolX" unknown``."""
+    """Why a session is invalid, failed or queued, in one line: ``net.prototxt:41 bottom "poolX" unknown``."""
+    if session.state is State.QUEUED and session.queued is not None:
+        return session.queued.reason
     if not session.problems:
         return ""
     worst = session.problems[0]

@@ -16,7 +16,7 @@ from barista_tui import format
 from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import ask, target_of
 from barista_tui.verbs.errors import Exit
-from barista_tui.verbs.running import print_session
+from barista_tui.verbs.output import print_session
 
 
 async def rename(args: argparse.Namespace) -> Exit:

@@ -111,3 +111,12 @@ def problem_lines(problems: Sequence[Problem], indent: str = "  ") -> list[str]:
         if problem.hint:
             lines.append(f"{indent}  {one_line(problem.hint)}")
     return lines
+
+
+def print_session(session: SessionInfo, as_json: bool) -> None:
+    """One line, or all of it as JSON."""
+    if as_json:
+        print_json(session)
+        return
+    at = f" at iteration {session.iteration}" if session.iteration else ""
+    say(f"{session.id}  {one_line(session.name)}  {state_word(session)}{at}")

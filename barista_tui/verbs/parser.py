@@ -7,11 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from barista_tui import __version__
+from barista_tui.verbs.arguments import SESSION_HELP
+from barista_tui.verbs.arguments import Verbs as _Verbs
+from barista_tui.verbs.arguments import add_json as _json
+from barista_tui.verbs.arguments import add_session as _session
+from barista_tui.verbs.arguments import add_verb as _verb
+from barista_tui.verbs.arguments import at_least as _at_least
 from barista_tui.verbs.errors import MEANINGS
+from barista_tui.verbs.queue_parser import add_queue, add_waiting
 
 ABOUT = "Train Caffe networks from the terminal. Without a verb: the screen."
-
-SESSION_HELP = "id, name, or the beginning of an id that only one session has"
 
 _EPILOG = "\n".join(
     [
@@ -25,8 +30,6 @@ _EPILOG = "\n".join(
 )
 
 DATASET_KINDS = ["lmdb", "leveldb", "hdf5", "hdf5-list", "image-list"]
-
-_Verbs = argparse._SubParsersAction  # the type has no public name
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -52,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     _looking(verbs)
     _making(verbs)
     _running(verbs)
+    add_queue(verbs)
     _data(verbs)
     _weights(verbs)
     _keeping(verbs)
@@ -59,35 +63,6 @@ def build_parser() -> argparse.ArgumentParser:
     _hosts(verbs)
     _rest(verbs)
     return parser
-
-
-def _verb(verbs: _Verbs[argparse.ArgumentParser], name: str, help: str) -> argparse.ArgumentParser:
-    about = help[0].upper() + help[1:] + "."
-    verb = verbs.add_parser(name, help=help, description=about, allow_abbrev=False)
-    # Also after the verb; SUPPRESS keeps a value that was given before it.
-    verb.add_argument("--root", type=Path, metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    verb.add_argument("--host", metavar="HOST", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    return verb
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    """A type for numbers that are not below ``least``."""
-
-    def number(text: str) -> int:
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
-        return value
-
-    return number
-
-
-def _json(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--json", action="store_true", help="print JSON, for scripts")
-
-
-def _session(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("session", metavar="SESSION", help=SESSION_HELP)
 
 
 def _looking(verbs: _Verbs[argparse.ArgumentParser]) -> None:
@@ -99,6 +74,7 @@ def _looking(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     _net(verbs)
     _json(_verb(verbs, "templates", "list the ready-made networks"))
     _json(_verb(verbs, "caffes", "list the caffe executables found"))
+    _json(_verb(verbs, "devices", "list CPU and graphics cards: memory, load, who holds them"))
 
 
 def _net(verbs: _Verbs[argparse.ArgumentParser]) -> None:
@@ -168,6 +144,9 @@ def _running(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     start.add_argument(
         "--snapshot", type=int, metavar="ITER", help="iteration to go on from (default: the newest)"
     )
+    waiting = start.add_argument_group("queue")
+    waiting.add_argument("--queue", action="store_true", help="not before its device has room")
+    add_waiting(waiting)
     _json(start)
 
     pause = _verb(verbs, "pause", "stop with a verified snapshot and wait until it is done")

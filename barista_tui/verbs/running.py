@@ -19,22 +19,22 @@ from barista_tui import format
 from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import Watch, ask, linked, target_of
 from barista_tui.verbs.errors import Exit, VerbError
+from barista_tui.verbs.output import print_session
+from barista_tui.verbs.queue import add
 
 ACTIVE = {State.QUEUED, State.RUNNING, State.PAUSING}
 """States that end by themselves."""
 
 
-def print_session(session: SessionInfo, as_json: bool) -> None:
-    """One line, or all of it as JSON."""
-    if as_json:
-        output.print_json(session)
-        return
-    at = f" at iteration {session.iteration}" if session.iteration else ""
-    output.say(f"{session.id}  {output.one_line(session.name)}  {output.state_word(session)}{at}")
-
-
 async def start(args: argparse.Namespace) -> Exit:
-    """Start, or go on from the newest or the given snapshot."""
+    """Start, or go on from the newest or the given snapshot; with --queue when there is room."""
+    if args.queue:
+        if args.snapshot is not None:
+            text = "--snapshot and --queue exclude each other: a queued session goes on from the newest"
+            raise VerbError(text, code=Exit.USAGE)
+        return await add(args)
+    if args.after or args.priority or args.after_any_end:
+        raise VerbError("--priority and --after go with --queue", code=Exit.USAGE)
     call = StartSession(session=args.session, snapshot=args.snapshot)
     print_session((await ask(target_of(args), call, SessionReply)).session, args.json)
     return Exit.OK
@@ -73,7 +73,7 @@ async def pause(args: argparse.Namespace) -> Exit:
         raise
     print_session(said, args.json)
     # A run that reached its end before it could stop needs no pause any more.
-    if said.state in {State.PAUSED, State.FINISHED} or args.force:
+    if said.state in {State.PAUSED, State.FINISHED} or args.force or session.state is State.QUEUED:
         return Exit.OK
     raise VerbError(
         f"{said.name} is {said.state.value} instead of paused{_why(said)}",

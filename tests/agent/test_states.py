@@ -14,6 +14,7 @@ LIVE = [S.RUNNING, S.PAUSING]
 EXPECTED = {
     # what a person asks for
     (H.START, S.RUNNING): [S.WAITING, S.QUEUED, S.PAUSED, S.FAILED, S.INTERRUPTED],
+    (H.QUEUE, S.QUEUED): [S.WAITING, S.QUEUED, S.PAUSED, S.FAILED, S.INTERRUPTED],
     (H.PAUSE, S.PAUSING): [S.RUNNING],
     (H.PAUSE, S.WAITING): [S.QUEUED],
     (H.FORCE, S.PAUSING): LIVE,
@@ -68,6 +69,6 @@ def test_the_table_is_whole() -> None:
 
 
 @pytest.mark.parametrize("state", LIVE)
-@pytest.mark.parametrize("happening", [H.RESET, H.DELETE, H.START])
+@pytest.mark.parametrize("happening", [H.RESET, H.DELETE, H.START, H.QUEUE])
 def test_nothing_takes_files_from_under_a_process(state: State, happening: Happening) -> None:
     assert isinstance(TABLE[state][happening], str) and not isinstance(TABLE[state][happening], State)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from barista_server.api.messages import Problem
@@ -32,13 +32,26 @@ def count_gpus(environ: Mapping[str, str], root: Path = Path("/")) -> int | None
     return min(len(cards), len([name for name in names if name]))
 
 
+def device_in_use(solver: SolverParameter, device: str) -> str:
+    """The device that caffe takes: without ``--gpu`` ("cpu") the solver has a say."""
+    if device == "cpu" and solver.HasField("solver_mode") and solver.solver_mode == solver.GPU:
+        return str(solver.device_id)
+    return device
+
+
+def devices_of(device: str, cards: Sequence[str]) -> tuple[str, ...]:
+    """Single devices of a choice ("cpu", "0", "0,1", "all") where there are ``cards``."""
+    if device == "all":
+        return tuple(cards) or ("0",)
+    return tuple(dict.fromkeys(part.strip() for part in device.split(",")))
+
+
 def device_problem(solver: SolverParameter, device: str, count: int | None) -> Problem | None:
     """Why the session's device ("cpu", "0", "0,1", "all") cannot be had where there are `count` cards."""
-    field = "device"
+    field = "device" if device != "cpu" else "solver_mode: GPU"
+    device = device_in_use(solver, device)
     if device == "cpu":
-        if not solver.HasField("solver_mode") or solver.solver_mode != solver.GPU:
-            return None
-        device, field = str(solver.device_id), "solver_mode: GPU"  # caffe does what the solver says then
+        return None
     hint = "Choose the device cpu." if field == "device" else "Write solver_mode: CPU."
     ids = [part.strip() for part in device.split(",")]
     if device != "all" and not all(part.isdecimal() for part in ids):

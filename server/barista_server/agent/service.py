@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from barista_server.agent import nets, signalling, watch, weights
+from barista_server.agent import nets, queueing, signalling, watch, weights
 from barista_server.agent.caffes import Caffes
 from barista_server.agent.client import Client, shorten
 from barista_server.agent.datasets.service import Datasets
@@ -21,6 +21,7 @@ from barista_server.agent.hub import Hub
 from barista_server.agent.imported import Imported
 from barista_server.agent.imports import Imports
 from barista_server.agent.names import SOME, find_named, valid_name
+from barista_server.agent.queue import Queue
 from barista_server.agent.reading import Reading
 from barista_server.agent.session import LIVE, Host, Session
 from barista_server.agent.states import Happening, Refused, next_state
@@ -48,13 +49,14 @@ class Service:
         self._reading = Reading(self.hub)
         self._imports = Imports(self.hub, self._store, self._disk)
         self._datasets = Datasets(root, self.hub, self._disk)
+        self._queue = Queue(self._host, self._all)
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: dict[type, Callable[[Any, Client], Awaitable[m.Result]]] = {
             m.ListSessions: self._list_sessions,
             m.GetSession: self._get_session,
             m.NewSession: self._new_session,
             m.ImportLog: self._import_log,
-            m.StartSession: self._start,
+            **queueing.calls(self._queue, self._all, self._find_session),
             m.PauseSession: self._pause,
             m.SnapshotSession: self._snapshot,
             m.ResetSession: self._reset,
@@ -90,13 +92,14 @@ class Service:
                 self.hub.notice("Agent", f"session {folder.path.name} cannot be loaded: {error}", "error")
         await self._imports.load()
         await self._datasets.load()
-        task = asyncio.create_task(self._watch_edits())
-        self._tasks.add(task)
+        await self._queue.load()
+        self._tasks.add(asyncio.create_task(self._watch_edits()))
 
     async def close(self) -> None:
         """Let go of everything; trainings go on."""
         for task in self._tasks:
             task.cancel()
+        await self._queue.close()
         for session in self._sessions.values():
             await session.unload()
         await self._imports.close()
@@ -105,9 +108,9 @@ class Service:
 
     @property
     def busy(self) -> bool:
-        """Something trains, is on its way to or from it, or is hashed; what others train is watched."""
-        sessions = self._sessions.values()
-        return self._datasets.busy or any(one.state in LIVE or one.busy for one in sessions)
+        """Something trains, waits for it, is on its way to or from it, or is hashed."""
+        trains = any(one.state in LIVE or one.busy for one in self._sessions.values())
+        return trains or self._queue.waiting or self._datasets.busy
 
     def forget(self, client: Client) -> None:
         """A client is gone."""
@@ -233,17 +236,12 @@ class Service:
         self._reading.imported(one)
         return m.SessionReply(session=one.info())
 
-    async def _start(self, call: m.StartSession, client: Client) -> m.Result:
-        session = self._find_session(call)
-        async with session.lock:
-            run = await session.start(call.snapshot)
-            session.spawn(watch.follow(session, run))
-        return m.SessionReply(session=session.info())
-
     async def _pause(self, call: m.PauseSession, client: Client) -> m.Result:
         session = self._find_session(call)
         async with session.lock:
-            if call.force:
+            if session.state is m.State.QUEUED and not call.force:
+                await self._queue.take_out(session)
+            elif call.force:
                 await signalling.force(session, signal.SIGTERM if call.force == "term" else signal.SIGKILL)
             else:
                 await signalling.pause(session)

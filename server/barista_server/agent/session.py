@@ -21,7 +21,7 @@ from barista_server.agent.snapshots import Pair, Shelf, Stamp
 from barista_server.agent.states import Happening, next_state
 from barista_server.agent.store import Command, Folder, Meta
 from barista_server.agent.verdict import Verdict
-from barista_server.api.messages import Problem, SessionInfo, Snapshot, State
+from barista_server.api.messages import Problem, Queued, SessionInfo, Snapshot, State
 
 T = TypeVar("T")
 
@@ -51,6 +51,10 @@ class Session:
         self.shelf = Shelf(folder.path)
         self.busy: str | None = None
         self.stalled = False
+        self.queued: Queued | None = None
+        """Told by the queue, which alone sets it."""
+        self.uses = meta.device
+        """The device that caffe takes, which may be the solver's choice."""
         self.tasks: set[asyncio.Task[None]] = set()
         self.lock = asyncio.Lock()
         """Held by whatever changes the session as a whole."""
@@ -116,6 +120,7 @@ class Session:
             runs=[run.info() for _, run in sorted(self.runs.items())],
             snapshots=self.shelf.good,
             busy=self.busy,
+            queued=self.queued,
         )
 
     def changed(self) -> None:
@@ -165,7 +170,7 @@ class Session:
             return
         self._checked = stamp
         found = await asyncio.to_thread(_inspect, self.folder, self.meta.device)
-        self._defects, self._max_iter = found.defects, found.max_iter
+        self._defects, self._max_iter, self.uses = found.defects, found.max_iter, found.device
         self._warn(found.warnings, quietly=trusted)
         self.changed()
         if self.state in LIVE:
@@ -175,9 +180,15 @@ class Session:
                 self.happen(Happening.CHECK_FAILED)
             return
         if self.state is State.INVALID:
-            self.happen(Happening.CHECK_PASSED)
-            if self.last is not None and self.last.verdict is not None:
-                self.happen(self.last.verdict.happening)
+            self.settle(Happening.CHECK_PASSED)
+        elif self.state is State.FINISHED and self._max_iter > self.iteration:
+            self.happen(Happening.MORE_TO_DO)
+
+    def settle(self, happening: Happening) -> None:
+        """Leave a state that hid what the last run came to. Raises Refused."""
+        self.happen(happening)
+        if self.last is not None and self.last.verdict is not None:
+            self.happen(self.last.verdict.happening)
         if self.state is State.FINISHED and self._max_iter > self.iteration:
             self.happen(Happening.MORE_TO_DO)
 
@@ -237,15 +248,19 @@ class Session:
 
     # ----------------------------------------------------------------------------------------------- commands
 
-    async def start(self, iteration: int | None) -> Run:
-        """Start caffe. Raises CallError, Refused, OSError; then nothing has changed."""
+    async def ready(self, happening: Happening) -> None:
+        """Whether it can be started or queued as its files are now. Raises CallError, Refused."""
         if self.state is not State.INVALID:
-            next_state(self.state, Happening.START)
+            next_state(self.state, happening)
         await self.check(again=True)
         if self._defects and self.state is State.INVALID:
             hint = f"Correct that in {self.folder.path}, then start again."
             raise CallError("invalid", "cannot start as its files are:", hint, self._defects)
-        next_state(self.state, Happening.START)
+        next_state(self.state, happening)
+
+    async def start(self, iteration: int | None) -> Run:
+        """Start caffe. Raises CallError, Refused, OSError; then nothing has changed."""
+        await self.ready(Happening.START)
         try:
             caffe = await asyncio.to_thread(self.host.caffes.get, self.meta.caffe)
         except KeyError:
@@ -328,17 +343,18 @@ def _stamp(folder: Folder) -> tuple[int, ...]:
 
 
 class _Inspection(NamedTuple):
-    """What was found in a session's files: why they cannot be started, what else is odd, max_iter."""
+    """What was found in a session's files: why they cannot be started, what else is odd, and two fields."""
 
     defects: list[Problem]
     warnings: list[Problem]
     max_iter: int
+    device: str
 
 
 def _inspect(folder: Folder, device: str) -> _Inspection:
     """Judge the files for a device. Blocks."""
     # Imported here: these parse prototxt, which an agent of finished sessions hardly does.
-    from barista_server.agent.graphics import count_gpus, device_problem
+    from barista_server.agent.graphics import count_gpus, device_in_use, device_problem
     from barista_server.caffe.check import check_session
     from barista_server.caffe.schema import SolverParameter
     from barista_server.caffe.tolerant import read_tolerant
@@ -353,7 +369,8 @@ def _inspect(folder: Folder, device: str) -> _Inspection:
         solver = SolverParameter()
     if absent := device_problem(solver, device, count_gpus(os.environ)):
         found["error"].append(absent)
-    return _Inspection(found["error"], found["warning"], solver.max_iter)
+    uses = device_in_use(solver, device)
+    return _Inspection(found["error"], found["warning"], solver.max_iter, uses)
 
 
 def _trust(shelf: Shelf, folder: Path, record: dict[str, Any]) -> Stamp | None:

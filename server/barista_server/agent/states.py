@@ -14,6 +14,7 @@ class Happening(StrEnum):
     """What a person asks for (first block) and what the agent finds out (second block)."""
 
     START = "start"
+    QUEUE = "queue"
     PAUSE = "pause"
     FORCE = "force"
     SNAPSHOT = "snapshot"
@@ -44,6 +45,7 @@ _WAIT = "is pausing: wait until it is paused, or force it to stop"
 _IN_LINE = "waits in the queue: take it out first"
 _GIVEN = "is a finished network and never trains: start a clone of it"
 _NO_RUN = "has no run this could be about"
+_AT_END = "has reached max_iter: raise max_iter in its solver to go on, or reset it to start over"
 _DEFECT = "is invalid: correct what is listed first"
 
 _OUTCOMES = {
@@ -57,6 +59,7 @@ _OUTCOMES = {
 
 _IDLE = {
     _H.START: _S.RUNNING,
+    _H.QUEUE: _S.QUEUED,
     _H.PAUSE: _NOT_RUNNING,
     _H.FORCE: _NOT_RUNNING,
     _H.SNAPSHOT: _NOT_RUNNING,
@@ -88,6 +91,7 @@ TABLE: dict[State, dict[Happening, State | str]] = {
     _S.QUEUED: _idle(_S.QUEUED, start=_S.RUNNING, reset=_IN_LINE, delete=_IN_LINE, pause=_S.WAITING),
     _S.RUNNING: {
         _H.START: "is running already",
+        _H.QUEUE: "is running already",
         _H.PAUSE: _S.PAUSING,
         _H.SNAPSHOT: _S.RUNNING,
         _H.PAUSE_GIVEN_UP: "was not asked to pause",
@@ -95,6 +99,7 @@ TABLE: dict[State, dict[Happening, State | str]] = {
     },
     _S.PAUSING: {
         _H.START: _WAIT,
+        _H.QUEUE: _WAIT,
         _H.PAUSE: "is pausing already",
         _H.SNAPSHOT: "is pausing, which takes a snapshot",
         _H.PAUSE_GIVEN_UP: _S.RUNNING,
@@ -106,14 +111,16 @@ TABLE: dict[State, dict[Happening, State | str]] = {
     _S.PAUSED: _idle(_S.PAUSED),
     _S.FINISHED: _idle(
         _S.FINISHED,
-        start="has reached max_iter: raise max_iter in its solver to go on, or reset it to start over",
+        start=_AT_END,
+        queue=_AT_END,
         more_to_do=_S.PAUSED,
     ),
-    _S.PRETRAINED: _idle(_S.PRETRAINED, start=_GIVEN, reset=_GIVEN),
+    _S.PRETRAINED: _idle(_S.PRETRAINED, start=_GIVEN, queue=_GIVEN, reset=_GIVEN),
     _S.FAILED: _idle(_S.FAILED),
     _S.INTERRUPTED: _idle(_S.INTERRUPTED),
-    # From here the state before is not known: CHECK_PASSED is followed by what the last run came to.
-    _S.INVALID: _idle(_S.INVALID, start=_DEFECT, reset=_S.INVALID, check_passed=_S.WAITING),
+    # From here, and from the queue by PAUSE, the state before is not known: what follows is what the last run
+    # came to.
+    _S.INVALID: _idle(_S.INVALID, start=_DEFECT, queue=_DEFECT, reset=_S.INVALID, check_passed=_S.WAITING),
 }
 
 

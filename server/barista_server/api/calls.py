@@ -102,6 +102,54 @@ class RenameSession(Message, frozen=True, tag="rename"):
     name: str
 
 
+class QueueSession(Message, frozen=True, tag="queue"):
+    """Start as soon as the session's devices have room, at once if they have. Answered by
+    :class:`SessionReply`.
+
+    ``after``: not before that session (id, beginning of it, or name) is Finished, or with ``after_any`` over
+    in any way. For one that is in the queue already, this changes how it waits.
+    """
+
+    session: str
+    priority: int = 0
+    after: str = ""
+    after_any: bool = False
+
+
+class UnqueueSession(Message, frozen=True, tag="unqueue"):
+    """Take it out of the queue. Answered by :class:`SessionReply`."""
+
+    session: str
+
+
+class MoveInQueue(Message, frozen=True, tag="queue-move"):
+    """Change a queued session's place, or its priority. Answered by :class:`SessionReply`.
+
+    Moved past others of another priority, it takes theirs; given a priority, it goes behind all that have it.
+    """
+
+    session: str
+    where: Literal["", "up", "down", "first", "last"] = ""
+    priority: int | None = None
+
+
+class SetSlots(Message, frozen=True, tag="queue-slots"):
+    """How many trainings the queue has on a device (``cpu``, ``0``) at a time; 0 keeps it from starting any.
+    Answered by :class:`QueueList`.
+    """
+
+    device: str
+    slots: int
+
+
+class ListQueue(Message, frozen=True, tag="list-queue"):
+    """Answered by :class:`QueueList`."""
+
+
+class ListDevices(Message, frozen=True, tag="list-devices"):
+    """Answered by :class:`DeviceList`."""
+
+
 class ListTemplates(Message, frozen=True, tag="list-templates"):
     """Answered by :class:`TemplateList`."""
 
@@ -263,6 +311,12 @@ Call = (
     | DeleteSession
     | Restore
     | RenameSession
+    | QueueSession
+    | UnqueueSession
+    | MoveInQueue
+    | SetSlots
+    | ListQueue
+    | ListDevices
     | ListTemplates
     | ListCaffes
     | GetLines
@@ -285,6 +339,8 @@ _LOOKS: frozenset[type[Message]] = DATASET_LOOKS | frozenset(
     {
         ListSessions,
         GetSession,
+        ListQueue,
+        ListDevices,
         ListTemplates,
         ListCaffes,
         GetLines,

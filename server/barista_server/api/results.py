@@ -9,6 +9,7 @@ from barista_server.api.nets import NetView, TrainingNeed
 from barista_server.api.things import (
     BlobStats,
     CaffeInfo,
+    DeviceInfo,
     LayerWeights,
     LogLine,
     Message,
@@ -63,6 +64,19 @@ class TrashReply(Message, frozen=True, tag="trashed"):
     files: int
     size: int
     kind: Literal["session", "log"] = "session"
+
+
+class QueueList(Message, frozen=True, tag="queue-list"):
+    """Sessions in the queue, the next one first; ``slots`` of devices that were told other ones than 1."""
+
+    sessions: list[SessionInfo]
+    slots: dict[str, int] = {}
+
+
+class DeviceList(Message, frozen=True, tag="device-list"):
+    """The CPU, then the graphics cards."""
+
+    devices: list[DeviceInfo]
 
 
 class TemplateList(Message, frozen=True, tag="template-list"):
@@ -157,6 +171,8 @@ Result = (
     | SessionReply
     | SnapshotReply
     | TrashReply
+    | QueueList
+    | DeviceList
     | TemplateList
     | CaffeList
     | Lines

@@ -81,6 +81,60 @@ class LogFile(Message, frozen=True):
     """Counts the files that this agent has seen at the path."""
 
 
+class Queued(Message, frozen=True):
+    """Where a session stands in its host's queue."""
+
+    place: int
+    """1 is next."""
+    since: float
+    priority: int = 0
+    """Higher goes first."""
+    after: str = ""
+    """Id of the session that has to be Finished before."""
+    after_any: bool = False
+    """Any end of that one will do."""
+    reason: str = ""
+    """Why it is not started yet: ``GPU 0: lenet-base`` where that one trains."""
+
+
+class Holder(Message, frozen=True):
+    """A process that has memory of a graphics card."""
+
+    pid: int
+    user: str = ""
+    name: str = ""
+    memory: int | None = None
+    session: str = ""
+    """Id of the session it belongs to; empty for somebody else's."""
+
+
+class DeviceInfo(Message, frozen=True):
+    """What a session can train on. None where nobody can tell."""
+
+    id: str
+    """As sessions choose it: ``cpu``, ``0``, ``1``."""
+    model: str = ""
+    cores: int = 0
+    load: float | None = None
+    """Of the last minute; like ``cores`` and the disk of the CPU only."""
+    utilisation: float | None = None
+    """Percent."""
+    memory_free: int | None = None
+    memory_total: int | None = None
+    disk_free: int | None = None
+    """Of the disk that holds the sessions."""
+    disk_total: int | None = None
+    temperature: int | None = None
+    """Degrees Celsius."""
+    slots: int = 1
+    """Trainings that the queue has on it at a time."""
+    sessions: list[str] = []
+    """Ids of the sessions that train on it."""
+    holders: list[Holder] = []
+    busy: str = ""
+    """Why the queue leaves it alone though it has a slot: processes of others hold it."""
+
+
 class SessionInfo(Message, frozen=True):
     """All a list row needs to know of a session, or of an imported log, which is shown as one."""
 
@@ -115,6 +169,8 @@ class SessionInfo(Message, frozen=True):
     """Oldest first."""
     busy: str | None = None
     """What the agent is doing to it just now: ``stopping at iteration 4200``."""
+    queued: Queued | None = None
+    """While it is in the queue; of an Invalid session too, which then waits to be corrected."""
     kind: Literal["session", "log"] = "session"
     log: LogFile | None = None
     """Of kind ``log``. Its runs are those found in the file; nothing can be done to them. ``folder`` is where
