@@ -16,8 +16,9 @@ from barista_engine.debug import Watch
 from barista_engine.errors import CheckFailed, check_equal
 from barista_engine.gradient_paths import refusal
 from barista_engine.interfaces import DataSourceFactory, Log, NullLog, Shape
-from barista_engine.layers import shape_string
+from barista_engine.layers import Result, shape_string
 from barista_engine.params import Param
+from barista_engine.reshaping import SOURCES, Shapes
 from barista_engine.rng import Stream
 from barista_engine.wiring import Wiring
 from barista_server.caffe.net import NetError, filter_net, insert_splits
@@ -89,6 +90,8 @@ class Net:
         self._watch: Watch | None = None
         self._device = device
         self._refusal = refusal(self.layers)
+        self._by_shape = Shapes(self.layers, device, stream, self.blobs)
+        self._fetching = [layer for layer in self.layers if layer.type in SOURCES]
         self._open_inputs()
         if root is not None:
             self._share(root, log_ignored=False)
@@ -141,12 +144,16 @@ class Net:
         total: torch.Tensor | None = None
         watch = self._watch = Watch(self._log) if self.debug_info else None
         with torch.set_grad_enabled(self.grads and torch.is_grad_enabled()):
+            fetched = self._fetch()
             for layer in self.layers:
                 bottoms = [blobs[name] for name in layer.bottoms]
                 if watch:
                     bottoms = watch.before(layer, bottoms)
                 try:
-                    result = layer.forward(*bottoms)
+                    if layer.type in SOURCES:
+                        result: Result = fetched[layer.tops[0]]
+                    else:
+                        result = layer.forward(*bottoms)
                 except CheckFailed:
                     raise
                 except Exception as error:
@@ -163,6 +170,24 @@ class Net:
                     total = loss if total is None else total + loss
         self._loss = self._no_loss if total is None else total
         return self._loss
+
+    def _fetch(self) -> dict[str, tuple[torch.Tensor, ...]]:
+        """The next batch of each source; when one has another shape, the layers become those for it."""
+        fetched: dict[str, tuple[torch.Tensor, ...]] = {}
+        for layer in self._fetching:
+            result = layer.forward()
+            fetched[layer.tops[0]] = result if isinstance(result, tuple) else (result,)
+        same = all(
+            top.shape == shape
+            for layer in self._fetching
+            for top, shape in zip(fetched[layer.tops[0]], layer.shapes, strict=True)
+        )
+        if not same:
+            self.layers = self._by_shape.layers_for(fetched)
+            self._fetching = [layer for layer in self.layers if layer.type in SOURCES]
+            for layer in self.layers:
+                self.shapes.update(self.shapes_of(layer))
+        return fetched
 
     def backward(self) -> None:
         """Add the gradients of the last forward pass's loss to those of the parameters.

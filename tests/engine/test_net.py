@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -371,13 +372,39 @@ def test_nets_that_caffe_refuses(text: str, source: str, message: str) -> None:
     assert caught.value.source == source
 
 
-def test_batches_that_change_their_shape_are_refused(tmp_path: Path) -> None:
-    records = [Datum(channels=1, height=1, width=width, data=bytes(width)) for width in (2, 3)]
-    write_datums(tmp_path / "db", [(key_of(i), record) for i, record in enumerate(records)])
+def sizes_of(path: Path, widths: Sequence[int]) -> str:
+    """A layer of batches of one record each, of these widths."""
+    records = [Datum(channels=1, height=1, width=width, data=bytes([7] * width)) for width in widths]
+    write_datums(path, [(key_of(i), record) for i, record in enumerate(records)])
+    return (
+        f'layer {{ name: "d" type: "Data" top: "d" data_param {{ source: "{path}" batch_size: 1 '
+        "backend: LMDB } } "
+    )
+
+
+def test_batches_may_change_their_shape(tmp_path: Path) -> None:
+    """Each shape has layers of its own, all with the same parameters."""
     net = build(
-        f'layer {{ name: "d" type: "Data" top: "d" data_param {{ source: "{tmp_path / "db"}" batch_size: 1 '
-        "backend: LMDB } }"
+        sizes_of(tmp_path / "db", (2, 3, 2, 5))
+        + 'layer { name: "s" type: "Scale" bottom: "d" top: "s" } '
+        + 'layer { name: "p" type: "Pooling" bottom: "s" top: "p" pooling_param { pool: AVE '
+        + "global_pooling: true } }"
+    )
+    first = net.layers
+    for width in (2, 3, 2, 5, 2):
+        net.forward()
+        assert (net.blobs["s"].shape, net.shapes["s"]) == ((1, 1, 1, width), (1, 1, 1, width))
+        assert net.blobs["p"].item() == pytest.approx(7)
+        assert (net.layers is first) is (width == 2)
+        assert net.layers[1].params[0] is net.learnable[0]
+
+
+def test_batches_that_ask_for_other_parameters_are_refused(tmp_path: Path) -> None:
+    net = build(
+        sizes_of(tmp_path / "db", (2, 3))
+        + 'layer { name: "ip" type: "InnerProduct" bottom: "d" top: "ip" inner_product_param '
+        + "{ num_output: 4 } }"
     )
     net.forward()
-    with pytest.raises(CheckFailed, match=r"not supported: 1 1 1 3 \(3\) instead of 1 1 1 2 \(2\)"):
+    with pytest.raises(CheckFailed, match=r"asks layer 'ip' for parameters.*4 3 \(12\) instead of 4 2 \(8\)"):
         net.forward()

@@ -10,7 +10,7 @@ import torch
 from barista_engine.errors import CheckFailed, check_blob, check_equal
 from barista_engine.fillers import check_filler, fill
 from barista_engine.interfaces import Shape
-from barista_engine.layers.registry import Built, Context, layer, shape_string
+from barista_engine.layers.registry import Built, Context, layer
 from barista_server.caffe.schema import FillerParameter
 
 
@@ -25,13 +25,7 @@ def data(ctx: Context) -> Built:
     device = ctx.device
 
     def forward() -> tuple[torch.Tensor, ...]:
-        batch = source.next()
-        for blob, shape in zip(batch, source.shapes, strict=True):
-            if tuple(blob.shape) != tuple(shape):
-                sizes = f"{shape_string(blob.shape)} instead of {shape_string(shape)}"
-                message = f"Batches whose shape changes are not supported: {sizes}"
-                raise CheckFailed(message, "net.cpp", 0, f"layer {ctx.spec.name}: crop or resize its images")
-        return tuple(blob.to(device, non_blocking=True) for blob in batch)
+        return tuple(blob.to(device, non_blocking=True) for blob in source.next())
 
     return list(source.shapes), forward
 

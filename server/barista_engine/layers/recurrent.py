@@ -211,6 +211,8 @@ def _weight(ctx: Context, name: str, shape: tuple[int, ...]) -> Param:
 
 def _fill_in_vain(ctx: Context, steps: int, *shapes: tuple[tuple[int, ...], FillerParameter]) -> None:
     """Draw what Caffe draws for blobs of later steps, before it shares those of the first with them."""
+    if ctx.given is not None:
+        return
     for _ in range(steps - 1):
         for shape, filler in shapes:
             if filler.type != "constant":

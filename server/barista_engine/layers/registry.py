@@ -113,6 +113,8 @@ class Context:
     source: BatchSource | None = None
     """Already opened for a Data layer."""
     params: list[Param] = field(default_factory=list)
+    given: list[Param] | None = None
+    """The parameters of the layer as it was built first, where it is built anew for another shape."""
 
     @property
     def training(self) -> bool:
@@ -138,6 +140,8 @@ class Context:
 
         Raises CheckFailed for a shape that no blob can have and a filler that does not fit.
         """
+        if self.given is not None:
+            return self._again(shape)
         check_blob(shape)
         value = fill(filler, shape, self.stream).to(self.device)
         value = value.to(memory_format=memory_format).requires_grad_()
@@ -146,6 +150,8 @@ class Context:
 
     def statistic(self, shape: Shape) -> Param:
         """Declare a parameter blob of zeros that the forward pass itself keeps: no gradient, lr_mult 0."""
+        if self.given is not None:
+            return self._again(shape)
         if len(self.spec.param) <= len(self.params):
             self.spec.param.add(lr_mult=0.0)
         elif self.spec.param[len(self.params)].lr_mult != 0:
@@ -157,6 +163,22 @@ class Context:
             )
         self.params.append(Param(torch.zeros(shape, device=self.device), self.spec.name, len(self.params)))
         return self.params[-1]
+
+    def _again(self, shape: Shape) -> Param:
+        """The parameter declared here when the layer was built first. CheckFailed for another shape."""
+        assert self.given is not None
+        param = self.given[len(self.params)]
+        if param.shape != tuple(shape):
+            sizes = f"{shape_string(shape)} instead of {shape_string(param.shape)}"
+            raise CheckFailed(
+                f"Check failed: a batch of another shape asks layer '{self.spec.name}' for parameters of "
+                f"another: {sizes}",
+                source_file(self.spec.type),
+                0,
+                "crop or resize the images",
+            )
+        self.params.append(param)
+        return param
 
     def axis(self, index: int, bottom: int = 0) -> int:
         """`index` counted from the front; raises CheckFailed outside the bottom's axes."""
