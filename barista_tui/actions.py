@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from barista_server.api.messages import State
 from barista_tui.allowed import (
     Context,
     Pane,
     can_force,
+    can_move_down,
+    can_move_up,
+    can_queue,
     can_remove,
     can_reset,
     can_snapshot,
@@ -26,44 +29,9 @@ from barista_tui.allowed import (
     needs_session,
     only_disconnected,
 )
+from barista_tui.ui import Ui
 
 Group = Literal["Session", "Panes", "Plot", "Console", "Barista"]
-
-
-class Ui(Protocol):
-    """What the screen offers to the handlers of the table."""
-
-    def toggle_run(self) -> None: ...
-    def force_stop(self) -> None: ...
-    def snapshot(self) -> None: ...
-    def new_session(self) -> None: ...
-    def import_log(self) -> None: ...
-    def open_details(self) -> None: ...
-    def rename(self) -> None: ...
-    def delete(self) -> None: ...
-    def reset(self) -> None: ...
-    def undo(self) -> None: ...
-    def filter_sessions(self) -> None: ...
-    def sort_sessions(self) -> None: ...
-    def show_pane(self, pane: Pane) -> None: ...
-    def next_pane(self, step: int) -> None: ...
-    def plot_scale(self) -> None: ...
-    def plot_axis(self) -> None: ...
-    def plot_smooth(self) -> None: ...
-    def plot_zoom(self, factor: float) -> None: ...
-    def plot_pan(self, part: float) -> None: ...
-    def plot_reset(self) -> None: ...
-    def console_cause(self) -> None: ...
-    def console_follow(self) -> None: ...
-    def console_source(self) -> None: ...
-    def console_kinds(self) -> None: ...
-    def console_raw(self) -> None: ...
-    def toggle_theme(self) -> None: ...
-    def reconnect(self) -> None: ...
-    def show_help(self) -> None: ...
-    def show_palette(self) -> None: ...
-    def back(self) -> None: ...
-    def leave(self) -> None: ...
 
 
 Check = Callable[[Context], str | None]
@@ -93,10 +61,14 @@ def _toggle_label(context: Context) -> str:
         return "Pause"
     if state is State.PAUSING:
         return "Pausing"
+    if state is State.QUEUED:
+        return "Unqueue"
     return "Resume" if context.session and context.session.snapshots else "Start"
 
 
-# ---------------------------------------------------------------------------------- the table
+def _queue_label(context: Context) -> str:
+    return "Unqueue" if context.session and context.session.queued else "Queue"
+
 
 ACTIONS: tuple[Action, ...] = (
     Action(
@@ -194,6 +166,34 @@ ACTIONS: tuple[Action, ...] = (
         "End a process that does not react to pause; shows first what is lost",
         lambda ui: ui.force_stop(),
         can_force,
+    ),
+    Action(
+        "queue",
+        ("Q",),
+        "Queue",
+        "Session",
+        "Start as soon as the session's device has room, or take it out of the queue",
+        lambda ui: ui.toggle_queue(),
+        can_queue,
+        _queue_label,
+    ),
+    Action(
+        "queue-up",
+        ("shift+up", "K"),
+        "Up in queue",
+        "Session",
+        "One place forward in the queue",
+        lambda ui: ui.move_in_queue("up"),
+        can_move_up,
+    ),
+    Action(
+        "queue-down",
+        ("shift+down", "J"),
+        "Down in queue",
+        "Session",
+        "One place back in the queue",
+        lambda ui: ui.move_in_queue("down"),
+        can_move_down,
     ),
     Action(
         "filter",
@@ -375,6 +375,8 @@ _KEY_WORDS = {
     "equals_sign": "=",
     "ctrl+p": "^p",
     "shift+tab": "⇧tab",
+    "shift+up": "⇧↑",
+    "shift+down": "⇧↓",
     "left": "←",
     "right": "→",
     "escape": "esc",

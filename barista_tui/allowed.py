@@ -24,6 +24,7 @@ class Context:
     console_shown: bool = True
     can_undo: bool = False
     filtered: bool = False
+    queue_length: int = 0
 
 
 STARTABLE = {State.WAITING, State.PAUSED, State.PRETRAINED, State.INTERRUPTED, State.FAILED, State.FINISHED}
@@ -68,6 +69,41 @@ def can_toggle(context: Context) -> str | None:
     return None
 
 
+def can_queue(context: Context) -> str | None:
+    """Wait for room, or wait no more."""
+    if refused := needs_session(context):
+        return refused
+    session = context.session
+    assert session is not None
+    if session.queued is not None:
+        return None
+    if session.state in (State.RUNNING, State.PAUSING):
+        return f"{_state_word(session)} already"
+    return can_toggle(context)
+
+
+def can_move_up(context: Context) -> str | None:
+    """Another place in the queue."""
+    return _not_queued(context) or _at(context, 1, "next already")
+
+
+def can_move_down(context: Context) -> str | None:
+    """Another place in the queue."""
+    return _not_queued(context) or _at(context, context.queue_length, "the last already")
+
+
+def _not_queued(context: Context) -> str | None:
+    if refused := needs_session(context):
+        return refused
+    queued = context.session is not None and context.session.queued is not None
+    return None if queued else "not in the queue: Q puts it there"
+
+
+def _at(context: Context, place: int, why: str) -> str | None:
+    queued = context.session.queued if context.session else None
+    return why if queued is not None and queued.place == place else None
+
+
 def can_force(context: Context) -> str | None:
     """Stop a process that does not react."""
     if refused := needs_session(context):
@@ -96,6 +132,8 @@ def can_remove(context: Context) -> str | None:
         return refused
     session = context.session
     assert session is not None
+    if session.state is State.QUEUED and session.kind != "log":
+        return "queued: take it out with Q first"
     at_work = session.state in ACTIVE and session.kind != "log"
     return f"{_state_word(session)}: pause first" if at_work else None
 

@@ -9,7 +9,9 @@ from typing import Literal
 from barista_server.api.messages import (
     DeleteSession,
     Failure,
+    MoveInQueue,
     PauseSession,
+    QueueSession,
     RenameSession,
     ResetSession,
     Restore,
@@ -20,10 +22,12 @@ from barista_server.api.messages import (
     StartSession,
     State,
     TrashReply,
+    UnqueueSession,
 )
 from barista_tui import format as fmt
 from barista_tui.host import Host
 from barista_tui.store import Store
+from barista_tui.ui import Where
 
 __all__ = ["Commands", "Say", "failure_text", "loss_of_force"]
 
@@ -88,6 +92,21 @@ class Commands:
             await self.pause(session)
         else:
             await self.start(session)
+
+    async def toggle_queue(self, session: SessionInfo) -> None:
+        """Take out of the queue what is in it, put in what is not; said where it waits for."""
+        if session.queued is not None:
+            reply = await self._host.call(UnqueueSession(session=session.id), SessionReply)
+        else:
+            reply = await self._host.call(QueueSession(session=session.id), SessionReply)
+        self._store.changed_session(reply.session)
+        if (queued := reply.session.queued) is not None:
+            self._say(f"{session.name} is number {queued.place} in the queue: {queued.reason}", "information")
+
+    async def move_in_queue(self, session: SessionInfo, where: Where) -> None:
+        """Change its place."""
+        reply = await self._host.call(MoveInQueue(session=session.id, where=where), SessionReply)
+        self._store.changed_session(reply.session)
 
     async def snapshot(self, session: SessionInfo) -> None:
         """Take a snapshot; said once both files are verified."""

@@ -11,6 +11,7 @@ from barista_tui import rows, theme
 from barista_tui.allowed import Pane, cause_line
 from barista_tui.commands import Commands, loss_of_force
 from barista_tui.curves import SMOOTHING
+from barista_tui.ui import Where
 from barista_tui.widgets.console import KINDS
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Deeds:
-    """Implements :class:`barista_tui.actions.Ui`. Whether a deed is allowed was asked before."""
+    """Implements :class:`barista_tui.ui.Ui`. Whether a deed is allowed was asked before."""
 
     def __init__(self, screen: MainScreen, commands: Commands) -> None:
         self._screen = screen
@@ -67,6 +68,15 @@ class Deeds:
 
     def snapshot(self) -> None:
         self._ask_agent(self._commands.snapshot(self._session), "No snapshot was taken")
+
+    def toggle_queue(self) -> None:
+        session = self._session
+        what = f"{session.name} was not " + ("taken out of the queue" if session.queued else "queued")
+        self._ask_agent(self._commands.toggle_queue(session), what)
+
+    def move_in_queue(self, where: Where) -> None:
+        session = self._session
+        self._ask_agent(self._commands.move_in_queue(session, where), f"{session.name} was not moved")
 
     def new_session(self) -> None:
         from barista_tui.screens.new_session import NewSessionScreen

@@ -222,3 +222,12 @@ def reason(session: SessionInfo) -> str:
         where = f"{where}:{worst.line}"
     more = f" (+{len(session.problems) - 1} more)" if len(session.problems) > 1 else ""
     return f"{where} {text}".strip().replace("\n", " ") + more
+
+
+def queue_words(session: SessionInfo) -> str:
+    """Where it stands in the queue and why it waits: ``2, priority 5, after lenet-base``."""
+    queued = session.queued
+    if queued is None:
+        return ""
+    priority = f"priority {queued.priority}" if queued.priority else ""
+    return ", ".join(filter(None, [str(queued.place), priority, queued.reason]))

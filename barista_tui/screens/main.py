@@ -164,6 +164,7 @@ class MainScreen(Screen[None]):
             console_shown=self.wide or self._pane == "console",
             can_undo=bool(self.commands.trash),
             filtered=bool(self._filter),
+            queue_length=sum(one.queued is not None for one in self.app.store.known.sessions.values()),
         )
 
     def show_known(self) -> None:

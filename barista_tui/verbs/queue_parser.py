@@ -34,7 +34,7 @@ def add_queue(verbs: Verbs[argparse.ArgumentParser]) -> None:
     move = what("move", "change a session's place; past others of another priority it takes theirs")
     move.add_argument("where", choices=["up", "down", "first", "last"])
     priority = what("priority", "change a session's priority; it goes behind all that have it")
-    priority.add_argument("priority", type=int, metavar="P", help="higher goes first; after -- if negative")
+    priority.add_argument("priority", type=int, metavar="P", help="higher goes first; may be negative")
     slots = what("slots", "how many trainings the queue has on a device at a time", session=False)
     slots.add_argument("device", metavar="DEVICE", help="cpu, or the number of a graphics card")
     slots.add_argument("slots", type=at_least(0), metavar="N", help="default: 1; 0: start none")

@@ -7,10 +7,11 @@ from dataclasses import fields, replace
 import msgspec
 import pytest
 
-from barista_server.api.messages import RunInfo, SessionInfo, Snapshot, State
-from barista_tui.actions import ACTIONS, BY_ID, Ui, label
+from barista_server.api.messages import Queued, RunInfo, SessionInfo, Snapshot, State
+from barista_tui.actions import ACTIONS, BY_ID, label
 from barista_tui.allowed import Context
 from barista_tui.deeds import Deeds
+from barista_tui.ui import Ui
 
 
 def context(state: State, **more: object) -> Context:
@@ -43,7 +44,8 @@ def test_what_must_rest_is_refused_while_it_runs(state: State) -> None:
     active = state in (State.RUNNING, State.PAUSING, State.QUEUED)
     assert (refused is not None) == active
     if refused:
-        assert refused.endswith("pause first")
+        wanted = "take it out with Q first" if state is State.QUEUED else "pause first"
+        assert refused.endswith(wanted)
 
 
 @pytest.mark.parametrize("state", list(State))
@@ -60,6 +62,33 @@ def test_an_imported_log_is_only_watched(state: State) -> None:
 @pytest.mark.parametrize("state", list(State))
 def test_only_a_running_session_takes_snapshots(state: State) -> None:
     assert (BY_ID["snapshot"].refused(context(state)) is None) == (state is State.RUNNING)
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_what_can_be_started_can_be_queued(state: State) -> None:
+    may = BY_ID["queue"].refused(context(state)) is None
+    assert may == (
+        BY_ID["toggle"].refused(context(state)) is None and state not in (State.RUNNING, State.PAUSING)
+    )
+    for name in ("queue-up", "queue-down"):
+        assert BY_ID[name].refused(context(state)) == "not in the queue: Q puts it there"
+
+
+def test_a_queued_session_is_moved_within_the_queue() -> None:
+    def at(place: int, state: State = State.QUEUED) -> Context:
+        session = context(state).session
+        assert session is not None
+        queued = msgspec.structs.replace(session, queued=Queued(place=place, since=0.0))
+        return context(state, session=queued, queue_length=3)
+
+    refusals = [
+        [BY_ID[name].refused(at(place)) for name in ("queue-up", "queue-down")] for place in (1, 2, 3)
+    ]
+    assert refusals == [["next already", None], [None, None], [None, "the last already"]]
+    assert label(BY_ID["queue"], at(1)) == "Unqueue" and label(BY_ID["toggle"], at(1)) == "Unqueue"
+    # One whose files are to be corrected keeps its place: it can be taken out.
+    assert BY_ID["queue"].refused(at(2, State.INVALID)) is None
+    assert BY_ID["queue"].refused(context(State.INVALID)) is not None
 
 
 @pytest.mark.parametrize("state", list(State))

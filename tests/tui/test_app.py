@@ -94,6 +94,25 @@ async def test_what_is_wrong_with_a_file_is_said_with_its_line(root: Path, tmp_p
         assert isinstance(app.screen, MainScreen)
 
 
+async def test_queued_moved_and_taken_out_by_keys(root: Path) -> None:
+    await made(root, "busy", text=solver(speed=100))
+    for name in ("one", "two"):
+        await made(root, name, start=False)
+    async with opened(root, (80, 24)) as (app, pilot):
+        for name in ("one", "two"):
+            session = next(each for each in app.store.known.sessions.values() if each.name == name)
+            app.main.want(session.id)
+            await until(pilot, lambda wanted=name: app.main.session and app.main.session.name == wanted)
+            await pilot.press("Q")
+            await until(pilot, lambda wanted=name: state_of(app, wanted) is State.QUEUED)
+        await until(pilot, lambda: "⧗ Queued #2" in shown(app) and "cpu: busy" in shown(app))
+        await pilot.press("K")
+        await until(pilot, lambda: app.main.session and app.main.session.queued.place == 1)  # type: ignore[union-attr]
+        await pilot.press("Q")
+        await until(pilot, lambda: state_of(app, "two") is State.WAITING)
+        assert state_of(app, "one") is State.QUEUED
+
+
 async def test_delete_reset_rename_and_undo(root: Path) -> None:
     await made(root, "first", text=solver(max_iter=40, speed=0))
     await made(root, "second", start=False)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from rich.cells import cell_len
 
-from barista_server.api.messages import Problem, SessionInfo, State
+from barista_server.api.messages import Problem, Queued, SessionInfo, State
 from barista_tui.rows import SORTS, Cell, columns, heading, matches, ordered, row
 
 LIVE = SessionInfo(
@@ -116,3 +116,19 @@ def test_orders() -> None:
         "loss": ["9", "10", "2"],
         "eta": ["9", "10", "2"],
     }
+
+
+def test_a_queued_session_shows_its_place_and_why_it_waits() -> None:
+    queued = replace(
+        LIVE,
+        name="alex-ft",
+        state=State.QUEUED,
+        eta=None,
+        queued=Queued(place=2, since=0.0, reason="GPU 0: lenet-base"),
+    )
+    shown = text(row(queued, columns(80, 12)))
+    assert cell_len(shown) == width_of(heading(columns(80, 12), "id")) <= 80
+    assert shown.split() == ["7", "alex-ft", "local", "⧗", "Queued", "#2", "GPU", "0:", "lenet-base"]
+    assert "#12" in text(row(replace(queued, queued=Queued(place=12, since=0.0)), columns(60, 12)))
+    # About to start, it shows what it has done so far.
+    assert "4210/10k" in text(row(replace(queued, queued=Queued(place=1, since=0.0)), columns(80, 12)))
