@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from barista_server.agent.freemem import free_memory
 from barista_server.api.link import CallFailed
 from barista_server.api.messages import DescribeNet, NetReport
 
@@ -176,20 +174,3 @@ async def test_what_is_not_there_is_told(files: Path, watcher: Watcher) -> None:
         with pytest.raises(CallFailed) as failed:
             await ask(watcher, call)
         assert failed.value.failure.code == code
-
-
-def test_free_memory_is_that_of_the_kernel_and_of_nvidia_smi(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No GPU is needed: a script stands for nvidia-smi, in the form of its answer."""
-    program = tmp_path / "nvidia-smi"
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    for answer, gpus in (
-        ("printf '0, 24104\\n1, 512\\n'", {"0": 24104 << 20, "1": 512 << 20}),
-        ("echo 'No devices were found'", {}),
-        ("exit 9", {}),
-    ):
-        program.write_text(f"#!/bin/sh\n{answer}\n")
-        program.chmod(0o755)
-        found = free_memory()
-        assert 0 < found.pop("cpu") < 1 << 50 and found == gpus

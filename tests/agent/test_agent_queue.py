@@ -225,12 +225,13 @@ async def test_killed_between_a_start_and_the_queue_s_file(
     """The entry is still there, the run folder too: it was started if that holds a process."""
     link = watcher.link
     await link.call(SetSlots(device="cpu", slots=0), QueueList)
-    await new(link, SHORT, start=False)
+    await new(link, solver(), start=False)
     await queue(link, "1")
     before = (root.path / "queue.json").read_bytes()
     if launched:
         await link.call(StartSession(session="1"), SessionReply)
-        await watcher.state(State.FINISHED)
+        await link.call(PauseSession(session="1"), SessionReply)
+        await watcher.state(State.PAUSED)
     await root.kill_agent(link)
     (root.path / "queue.json").write_bytes(before)
     if not launched:
@@ -239,7 +240,7 @@ async def test_killed_between_a_start_and_the_queue_s_file(
         os.utime(root.run(), (1, 1))
     link = await root.link()
     assert await line(link) == ([] if launched else ["1"])
-    assert (await get(link)).state is (State.FINISHED if launched else State.QUEUED)
+    assert (await get(link)).state is (State.PAUSED if launched else State.QUEUED)
 
 
 async def test_a_damaged_file_is_set_aside_and_told(root: Root, watcher: Watcher) -> None:

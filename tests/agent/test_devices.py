@@ -12,8 +12,19 @@ from typing import Any
 import pytest
 
 from barista_server.agent.devices import Cards, held_by_others, processor, visible
+from barista_server.agent.freemem import free_memory
 from barista_server.agent.graphics import devices_of
-from barista_server.api.messages import DeviceInfo, Holder
+from barista_server.api.messages import (
+    DeviceInfo,
+    Holder,
+    ListDevices,
+    ListQueue,
+    MoveInQueue,
+    QueueSession,
+    SetSlots,
+    UnqueueSession,
+    only_looks,
+)
 
 GB = 1 << 30
 
@@ -165,3 +176,24 @@ def test_a_choice_as_single_devices() -> None:
     assert devices_of("0, 2", []) == ("0", "2")
     assert devices_of("all", ["0", "1"]) == ("0", "1")
     assert devices_of("all", []) == ("0",)
+
+
+def test_free_memory_is_that_of_the_kernel_and_of_the_visible_cards() -> None:
+    for environ, gpus in (
+        ({}, {"0": 16 * GB, "1": 5 * GB}),
+        ({"CUDA_VISIBLE_DEVICES": "1"}, {"0": 5 * GB}),
+        ({"BARISTA_GPUS": "2"}, {}),
+    ):
+        found = free_memory(Cards(environ, Library()))
+        assert 0 < found.pop("cpu") < 1 << 50 and found == gpus
+
+
+def test_who_may_look_sees_queue_and_devices_and_changes_nothing() -> None:
+    assert only_looks(ListQueue()) and only_looks(ListDevices())
+    for call in (
+        QueueSession(session="1"),
+        UnqueueSession(session="1"),
+        MoveInQueue(session="1", where="up"),
+        SetSlots(device="cpu", slots=2),
+    ):
+        assert not only_looks(call)
