@@ -372,17 +372,13 @@ class Queue:
         """For clients."""
         cpu, cards = await asyncio.gather(asyncio.to_thread(processor, self._host.root), self.look())
         live = [one for one in self._sessions().values() if one.state in LIVE]
-        return m.DeviceList(
-            devices=[
-                msgspec.structs.replace(
-                    one,
-                    slots=self._saved.slots.get(one.id, 1),
-                    sessions=[session.id for session in live if one.id in self._devices_of(session)],
-                    busy=held_by_others(one),
-                )
-                for one in [cpu, *cards]
-            ]
-        )
+
+        def whole(one: m.DeviceInfo) -> m.DeviceInfo:
+            sessions = [session.id for session in live if one.id in self._devices_of(session)]
+            slots = self._saved.slots.get(one.id, 1)
+            return msgspec.structs.replace(one, slots=slots, sessions=sessions, busy=held_by_others(one))
+
+        return m.DeviceList(devices=[whole(one) for one in [cpu, *cards]])
 
 
 def _queued(entry: Entry, place: int, reason: str) -> m.Queued:
