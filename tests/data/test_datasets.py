@@ -217,6 +217,15 @@ def test_the_id_is_what_the_documentation_says(tmp_path: Path) -> None:
     assert content(path) == blake3(b"barista dataset 1 lmdb 30\n" + segment).hexdigest()
 
 
+def test_long_values_stand_by_their_hashes() -> None:
+    for size, stands in ((16383, lambda value: value), (16384, lambda value: blake3(value).digest())):
+        value = bytes(range(256)) * 64
+        value = value[:size]
+        frame = (1).to_bytes(8, "little") + size.to_bytes(8, "little") + b"k"
+        (found,) = segments([(b"k", value)])
+        assert found.digest == blake3(frame + stands(value)).digest() and found.size == 17 + size
+
+
 def test_an_id_depends_on_content_alone(tmp_path: Path) -> None:
     whole = files.lmdb(tmp_path / "db")
     parted = files.lmdb(tmp_path / "other", list(reversed(files.datums())))
@@ -269,14 +278,15 @@ def test_hashing_goes_on_where_it_stopped(
     assert len(whole) > 3 and source.share(whole[-1]) == pytest.approx(1, abs=0.6)
     for stop in (1, len(whole) // 2, len(whole) - 1):
         known = whole[stop - 1]
-        assert [*whole[:stop], *segments(source.records(known), known)] == whole
+        assert [*whole[:stop], *segments(source.records(known), known, stop)] == whole
     source.close()
 
 
 def test_large_values_are_cut_into_segments(tmp_path: Path) -> None:
     big = [(b"%d" % number, Datum(data=bytes([number]) * (SEGMENT // 3))) for number in range(7)]
     source = open_source(files.lmdb(tmp_path / "db", big), "lmdb")
-    assert [one.records for one in segments(source.records(None))] == [3, 6, 7]
+    for batch in (1, 2, 5, 100):
+        assert [one.records for one in segments(source.records(None), None, batch)] == [3, 6, 7]
 
 
 # ---------------------------------------------------------------------------------- files, damage, boundaries

@@ -7,6 +7,7 @@ ends with the next one. Its memory is bounded.
 from __future__ import annotations
 
 import base64
+import gc
 import os
 import resource
 import sys
@@ -164,6 +165,7 @@ def _histogram(source: Source, whole: bool) -> d.LabelHistogram:
 
 def _hash(source: Source, task: Task) -> None:
     _be_humble()
+    gc.disable()  # it would look through thousands of buffers again and again, and they form no cycles
     now = stamp(source.files())
     part, known, note = Path(task.part), list[_Line](), ""
     head = _Part(VERSION, task.path, task.base, now)
@@ -175,7 +177,7 @@ def _hash(source: Source, task: Task) -> None:
         _keep(part, "wb", head)
     digests = [line.digest for line in known]
     told = 0.0
-    for done in segments(source.records(last), last):
+    for done in segments(source.records(last), last, source.batch):
         last = done
         digests.append(done.digest)
         _keep(part, "ab", _Line(done.digest, done.records, done.last, done.size))

@@ -142,6 +142,7 @@ class LmdbSource(Database):
     """An LMDB; values are buffers in the mapped file."""
 
     kind = "lmdb"
+    batch = 2000
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -173,6 +174,7 @@ class LevelDbSource(Database):
     """
 
     kind = "leveldb"
+    batch = 50
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

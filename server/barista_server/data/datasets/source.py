@@ -42,6 +42,8 @@ class Source(ABC):
     """An open dataset. Every method may raise OSError, DatasetError."""
 
     kind: DatasetKind
+    batch = 1
+    """Records that may be held at a time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
