@@ -98,6 +98,15 @@ class Follower:
                 return found
             self.known[number] = found
 
+    def share(self, number: str) -> float:
+        """Part that is hashed, as far as was told."""
+        info = self.known.get(number)
+        return info.job.share if info and info.job else 0.0
+
+    def note(self, number: str) -> str:
+        info = self.known.get(number)
+        return info.job.note if info and info.job else ""
+
     def _settled(self, number: str) -> bool:
         return number in self.removed or (number in self.known and self.known[number].job is None)
 
@@ -274,11 +283,11 @@ async def test_hashing_survives_a_cancel_and_the_agent(client: Follower, root: R
 async def test_a_try_of_other_files_is_not_gone_on_with(client: Follower, tmp_path: Path) -> None:
     path = large(tmp_path / "large", count=60)
     await client.one(AddDataset(path=str(path)))
-    await until(lambda: client.known["1"].job and client.known["1"].job.share, "some of it is hashed")
+    await until(lambda: client.share("1"), "some of it is hashed")
     await client.one(CancelHash(dataset="1"))
     (path.parent / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     await client.one(HashDataset(dataset="1"))
-    notes = await until(lambda: client.known["1"].job and client.known["1"].job.note, "the reason is told")
+    notes = await until(lambda: client.note("1"), "the reason is told")
     assert notes == "it begins anew: the files have changed since"
     await client.one(RemoveDataset(dataset="1"))
 
@@ -400,7 +409,7 @@ async def test_a_search_is_cancelled(client: Follower, tmp_path: Path) -> None:
 async def test_children_end_with_the_agent(client: Follower, root: Root, tmp_path: Path) -> None:
     path = large(tmp_path / "large")
     await client.one(AddDataset(path=str(path)))
-    await until(lambda: client.known["1"].job and client.known["1"].job.share, "it is being hashed")
+    await until(lambda: client.share("1"), "it is being hashed")
     children = children_of(client.link.welcome.pid)
     assert children
     nice = [os.getpriority(os.PRIO_PROCESS, pid) for pid in children]
