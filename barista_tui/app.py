@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 
+from textual import events
 from textual.app import App
 from textual.driver import Driver
+from textual.geometry import Size
 
 from barista_server.api.messages import State
 from barista_tui import cache, settings, theme
@@ -16,6 +19,8 @@ from barista_tui.screens.main import MainScreen
 from barista_tui.store import Store
 from barista_tui.target import Target
 
+SIZE_CHECK = 2.0
+"""Seconds between two looks at the size of the terminal."""
 UPDATE_PAUSE = 0.05
 """Seconds in which changes gather to one update of the screen."""
 
@@ -61,6 +66,14 @@ class BaristaApp(App[None]):
         if self._connect:
             # The first frame comes before the first byte to the agent.
             self.call_after_refresh(self._start_link)
+        if not self.is_headless:
+            self.set_interval(SIZE_CHECK, self._check_size)
+
+    def _check_size(self) -> None:
+        """Follow a resize whose signal was lost, as happens to programs behind several terminals."""
+        size = Size(*shutil.get_terminal_size())
+        if size != self.size:
+            self.post_message(events.Resize(size, size))
 
     def _start_link(self) -> None:
         self.run_worker(self.host.run(), name="host", group="host", exit_on_error=False)
