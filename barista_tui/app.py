@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -135,6 +136,9 @@ class BaristaApp(App[None]):
 
 def run(target: Target, title: str = "", select: str | None = None) -> int:
     """Show the screen until the person leaves. Returns the exit code."""
+    for name in ("COLUMNS", "LINES"):
+        # Where something has exported them, they would be believed instead of the terminal, also after a resize.
+        os.environ.pop(name, None)
     app = BaristaApp(target, title, select)
     app.run()
     return app.return_code or 0
