@@ -137,7 +137,7 @@ class BaristaApp(App[None]):
 def run(target: Target, title: str = "", select: str | None = None) -> int:
     """Show the screen until the person leaves. Returns the exit code."""
     for name in ("COLUMNS", "LINES"):
-        # Where something has exported them, they would be believed instead of the terminal, also after a resize.
+        # Exported by somebody, they would be believed instead of the terminal, also after a resize.
         os.environ.pop(name, None)
     app = BaristaApp(target, title, select)
     app.run()
