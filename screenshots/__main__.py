@@ -26,6 +26,7 @@ from barista_server.api.messages import (
     StopAgent,
 )
 from barista_tui.app import BaristaApp
+from barista_tui.target import Target
 
 FOLDER = Path(__file__).parent
 PATIENCE = 300.0
@@ -115,7 +116,7 @@ def text_of(app: BaristaApp) -> str:
 
 async def take(root: Path, picture: Picture, select: str) -> None:
     """Open the app, press the keys, wait for the contents, write the file."""
-    app = BaristaApp(root, "digits", select)
+    app = BaristaApp(Target(root), "digits", select)
     async with app.run_test(size=picture.size, notifications=False) as pilot:
 
         async def ready() -> bool:
