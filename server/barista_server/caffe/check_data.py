@@ -10,7 +10,7 @@ from barista_server.caffe.errors import WeightsError
 from barista_server.caffe.faults import Fault
 from barista_server.caffe.leveldb_files import holds_nothing, lock_holder
 from barista_server.caffe.model_file import read_blob_file
-from barista_server.caffe.paths import missing
+from barista_server.caffe.paths import missing, unreadable
 from barista_server.caffe.schema import Datum, LayerParameter
 from barista_server.caffe.source_rules import Stored
 
@@ -61,11 +61,7 @@ def ignored_fields(layer: LayerParameter) -> list[str]:
 
 def _database_faults(layer: LayerParameter, folder: Path) -> Iterator[Fault]:
     param, field = layer.data_param, "data_param.source"
-    if not param.batch_size:
-        yield Fault("data_param.batch_size", "batch_size must be positive", "add batch_size: 64")
-    absent = list(missing(field, param.source, folder))
-    if absent:
-        yield from absent
+    if (yield from unreadable("data_param", param, folder)):
         return
     path = Path(folder, param.source)
     lmdb, leveldb = (path / "data.mdb").exists(), (path / "CURRENT").exists()

@@ -8,7 +8,7 @@ from typing import Any
 from barista_server.caffe.errors import WeightsError
 from barista_server.caffe.faults import Fault
 from barista_server.caffe.hdf5 import guarded, is_hdf5
-from barista_server.caffe.paths import missing, where_else
+from barista_server.caffe.paths import missing, unreadable, where_else
 from barista_server.caffe.schema import LayerParameter
 
 MOST_BYTES = 4 << 20
@@ -35,11 +35,7 @@ def _reason(error: Exception) -> str:
 def hdf5_faults(layer: LayerParameter, folder: Path) -> Iterator[Fault]:
     """The source is a text file with one HDF5 file per line; each needs a dataset per top."""
     param, field = layer.hdf5_data_param, "hdf5_data_param.source"
-    if not param.batch_size:
-        yield Fault("hdf5_data_param.batch_size", "batch_size must be positive", "add batch_size: 64")
-    absent = list(missing(field, param.source, folder))
-    if absent:
-        yield from absent
+    if (yield from unreadable("hdf5_data_param", param, folder)):
         return
     try:
         head = read_head(Path(folder, param.source))
@@ -99,11 +95,7 @@ def _kind(file: Any, top: str) -> str:
 def image_faults(layer: LayerParameter, folder: Path) -> Iterator[Fault]:
     """The source has a line `path label` per image; the first one is read before the training starts."""
     param, field = layer.image_data_param, "image_data_param.source"
-    if not param.batch_size:
-        yield Fault("image_data_param.batch_size", "batch_size must be positive", "add batch_size: 64")
-    absent = list(missing(field, param.source, folder))
-    if absent:
-        yield from absent
+    if (yield from unreadable("image_data_param", param, folder)):
         return
     try:
         head = read_head(Path(folder, param.source))

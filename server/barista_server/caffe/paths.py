@@ -1,9 +1,19 @@
 """Files that a net or a solver names and that are not there."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Protocol
 
 from barista_server.caffe.faults import Fault
+
+
+class Batched(Protocol):
+    """What the settings of data layers have in common."""
+
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def source(self) -> str: ...
 
 
 def missing(field: str, name: str, folder: Path, what: str = "") -> Iterator[Fault]:
@@ -21,6 +31,15 @@ def missing(field: str, name: str, folder: Path, what: str = "") -> Iterator[Fau
         there = False
     if not there:
         yield Fault(field, f"{what or repr_path(name)} does not exist", where_else(name, path))
+
+
+def unreadable(block: str, param: Batched, folder: Path) -> Generator[Fault, None, bool]:
+    """The faults of a data layer's batch_size and source; returns whether there is nothing there to read."""
+    if not param.batch_size:
+        yield Fault(f"{block}.batch_size", "batch_size must be positive", "add batch_size: 64")
+    absent = list(missing(f"{block}.source", param.source, folder))
+    yield from absent
+    return bool(absent)
 
 
 def where_else(name: str, path: Path) -> str:
