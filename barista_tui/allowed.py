@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from barista_server.api.messages import SessionInfo, State
 from barista_tui.format import STATES
+from barista_tui.hosts import CAUSE_WORDS, LOCAL
+from barista_tui.store import LinkState
 
 Pane = Literal["sessions", "plot", "console"]
 
@@ -16,14 +18,22 @@ class Context:
     """What decides whether an action can be done."""
 
     session: SessionInfo | None = None
-    alive: bool = False
-    silent: bool = False
-    """Connected, but the agent does not answer."""
+    host: str = LOCAL
+    """The selected session's, or the selected one itself."""
+    link: LinkState = field(default_factory=LinkState)
+    """Where its link stands."""
+    viewer: bool = False
+    """Its agent lets this person look, and no more."""
+    lost: bool = False
+    """The link to some host is lost."""
+    several: bool = False
+    """There are other hosts than this one."""
     pane: Pane = "sessions"
     plot_shown: bool = True
     console_shown: bool = True
     can_undo: bool = False
     filtered: bool = False
+    grouped: bool = False
     queue_length: int = 0
 
 
@@ -33,9 +43,25 @@ ACTIVE = {State.RUNNING, State.PAUSING, State.QUEUED}
 
 def needs_agent(context: Context) -> str | None:
     """Anything the agent must do."""
-    if context.silent:
-        return "the agent does not answer: wait, or see what became of it"
-    return None if context.alive else "not connected: wait, or press C to connect now"
+    match context.link.state:
+        case "alive":
+            return (
+                "you may only look there: ask its owner for a key with more rights"
+                if context.viewer
+                else None
+            )
+        case "silent":
+            return "the agent does not answer: wait, or see what became of it"
+        case "offline":
+            return f"{context.host} is offline: press U to connect it"
+    match context.link.cause:
+        case "key-unknown":
+            return f"the key of {context.host} is not known: press F3 to accept it"
+        case "key-changed":
+            return f"the key of {context.host} has CHANGED: see the notices (v)"
+        case "auth-failed" | "no-agent":
+            return f"{context.host}: {CAUSE_WORDS[context.link.cause]}, see the notices (v)"
+    return "not connected: wait, or press C to connect now"
 
 
 def needs_session(context: Context) -> str | None:
@@ -151,7 +177,7 @@ def can_reset(context: Context) -> str | None:
 
 def can_undo(context: Context) -> str | None:
     """Only what this screen deleted or reset."""
-    return needs_agent(context) or (None if context.can_undo else "nothing was deleted or reset from here")
+    return None if context.can_undo else "nothing was deleted or reset from here"
 
 
 def cause_line(session: SessionInfo) -> int | None:
@@ -179,4 +205,9 @@ def needs_console(context: Context) -> str | None:
 
 def only_disconnected(context: Context) -> str | None:
     """Connecting by hand."""
-    return "connected" if context.alive or context.silent else None
+    return None if context.lost else "connected"
+
+
+def needs_groups(context: Context) -> str | None:
+    """Hosts stand above their sessions."""
+    return None if context.grouped else "the list is flat: press H to group it by host"

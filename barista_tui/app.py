@@ -1,12 +1,15 @@
-"""The app: themes, the store, the host link, the main screen."""
+"""The app: themes, the store, the links to hosts, the main screen."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
+from msgspec import structs
 from textual import events
 from textual.app import App
 from textual.driver import Driver
@@ -15,19 +18,25 @@ from textual.geometry import Size
 from barista_server.api.messages import State
 from barista_tui import cache, settings, theme
 from barista_tui.calling import command
-from barista_tui.host import Host
+from barista_tui.fleet import Fleet
+from barista_tui.hosts import Hosts, HostsError
 from barista_tui.screens.main import MainScreen
 from barista_tui.store import Store
 from barista_tui.target import Target
 
 SIZE_CHECK = 2.0
 """Seconds between two looks at the size of the terminal."""
+THREADS = 32
+"""At most, for what blocks: looking up names, reading files."""
 UPDATE_PAUSE = 0.05
 """Seconds in which changes gather to one update of the screen."""
 
 
 class BaristaApp(App[None]):
-    """One screen on one agent. ``connect=False`` shows what the store is given and asks no agent."""
+    """One screen on the agents of several hosts: ``target``'s and those of ``others`` (None: never any).
+
+    ``connect=False`` shows what the store is given and asks no agent.
+    """
 
     TITLE = "Barista"
     CSS_PATH = "barista.tcss"
@@ -40,15 +49,17 @@ class BaristaApp(App[None]):
         select: str | None = None,
         connect: bool = True,
         now: Callable[[], float] = time.time,
+        others: Sequence[Target] | None = None,
     ) -> None:
         super().__init__()
         self.target = target
         self.now = now
+        self._update_due = False
         self.store = Store(self._store_changed)
-        self.host = Host(target, self.store)
+        self.fleet = Fleet([target, *(others or ())], self.store)
+        self._all_hosts = others is not None
         self._connect = connect
         self._select = select
-        self._update_due = False
         self.settings = settings.load() if connect else settings.Settings()
         self.main = MainScreen(title or target.title)
         for each in theme.THEMES:
@@ -60,13 +71,15 @@ class BaristaApp(App[None]):
 
     def on_mount(self) -> None:
         if self._connect:
-            self.store.remembered(cache.load(str(self.target)))
+            for host in self.fleet:
+                if known := cache.load(str(host.target)):
+                    self.store.remembered(host.name, known.sessions, known.time)
         self.push_screen(self.main)
         if self._select:
             self.main.want(self._select)
         if self._connect:
-            # The first frame comes before the first byte to the agent.
-            self.call_after_refresh(self._start_link)
+            # The first frame comes before the first byte to an agent.
+            self.call_after_refresh(self._start_links)
         if not self.is_headless:
             self.set_interval(SIZE_CHECK, self._check_size)
 
@@ -76,8 +89,41 @@ class BaristaApp(App[None]):
         if size != self.size:
             self.post_message(events.Resize(size, size))
 
-    def _start_link(self) -> None:
-        self.run_worker(self.host.run(), name="host", group="host", exit_on_error=False)
+    def _start_links(self) -> None:
+        # Names of dead hosts that are looked up slowly must not take the threads of the others.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "barista"))
+        self.fleet.start()
+
+    async def on_unmount(self) -> None:
+        """Nothing of the links is left behind."""
+        await self.fleet.close()
+
+    def reload_hosts(self) -> None:
+        """The list of hosts has changed: follow it. Raises HostsError."""
+        if self._all_hosts:
+            self.fleet.become([self.target, *(Target(self.target.root, entry) for entry in Hosts().all())])
+
+    def toggle_link(self, name: str) -> None:
+        """Unlink a host or link it again, and remember that where the list of hosts has it."""
+        offline = self.store.known.host(name).link.state != "offline"
+        if offline:
+            self._remember_list(name)
+            self.fleet.unlink(name)
+        else:
+            self.fleet.relink(name)
+        try:
+            hosts = Hosts()
+            for entry in hosts.all():
+                if entry.name == name:
+                    hosts.replace(name, structs.replace(entry, offline=offline))
+        except (HostsError, OSError) as error:
+            self.main.say(f"{name} will not stay {'off' if offline else 'on'}line: {error}", "warning")
+
+    def _remember_list(self, name: str) -> None:
+        host = self.store.known.host(name)
+        if self._connect and host.epoch:
+            at = host.news if host.news is not None else self.now()
+            cache.save(str(self.fleet[name].target), list(host.sessions.values()), at)
 
     def _store_changed(self) -> None:
         if not self._update_due and self.is_running:
@@ -98,10 +144,9 @@ class BaristaApp(App[None]):
 
     def leave(self) -> None:
         """Quit, and say what goes on."""
-        sessions = self.store.known.sessions
-        if self._connect and self.store.known.epoch:
-            cache.save(str(self.target), list(sessions.values()))
-        ours = [session for session in sessions.values() if session.kind != "log"]
+        for name in self.fleet.names:
+            self._remember_list(name)
+        ours = [session for session in self.store.known.sessions.values() if session.kind != "log"]
         active = [session.name for session in ours if session.state is State.RUNNING]
         words = None
         if active:
@@ -134,11 +179,13 @@ class BaristaApp(App[None]):
         self.leave()
 
 
-def run(target: Target, title: str = "", select: str | None = None) -> int:
+def run(
+    target: Target, title: str = "", select: str | None = None, others: Sequence[Target] | None = None
+) -> int:
     """Show the screen until the person leaves. Returns the exit code."""
     for name in ("COLUMNS", "LINES"):
         # Exported by somebody, they would be believed instead of the terminal, also after a resize.
         os.environ.pop(name, None)
-    app = BaristaApp(target, title, select)
+    app = BaristaApp(target, title, select, others=others)
     app.run()
     return app.return_code or 0

@@ -94,10 +94,24 @@ def _screen(args: argparse.Namespace) -> int:
         return _complain(
             "the screen needs a terminal", "See the verbs that need none: barista --help", Exit.USAGE
         )
+    return _guarded(lambda: _open(args))
+
+
+def _open(args: argparse.Namespace) -> int:
+    """The screen: on all hosts, or on the one host or root that is named."""
     from barista_tui.app import run
+    from barista_tui.hosts import Hosts, HostsError
+    from barista_tui.target import Target
     from barista_tui.verbs.agentlink import target_of
 
-    return _guarded(lambda: run(target_of(args)))
+    target = target_of(args)
+    if args.host is not None or args.root is not None:
+        return run(target)
+    try:
+        others = [Target(target.root, entry) for entry in Hosts().all()]
+    except HostsError as error:
+        raise VerbError(str(error)) from None
+    return run(target, others=others)
 
 
 def _server(args: argparse.Namespace) -> int:

@@ -25,7 +25,7 @@ from barista_server.api.messages import (
     UnqueueSession,
 )
 from barista_tui import format as fmt
-from barista_tui.host import Host
+from barista_tui.fleet import Fleet
 from barista_tui.store import Store
 from barista_tui.ui import Where
 
@@ -36,8 +36,9 @@ Say = Callable[[str, Literal["information", "warning", "error"]], None]
 
 @dataclass(frozen=True)
 class Trashed:
-    """What an undo would bring back."""
+    """What an undo would bring back, and on which host."""
 
+    host: str
     trash: str
     what: str
 
@@ -68,82 +69,85 @@ def loss_of_force(session: SessionInfo) -> str:
 
 
 class Commands:
-    """Session commands over one host. Calls raise CallFailed and LinkError; the caller shows them."""
+    """Commands to the hosts of sessions. Calls raise CallFailed and LinkError; the caller shows them."""
 
-    def __init__(self, host: Host, store: Store, say: Say) -> None:
-        self._host = host
+    def __init__(self, fleet: Fleet, store: Store, say: Say) -> None:
+        self._fleet = fleet
         self._store = store
         self._say = say
         self.trash: list[Trashed] = []
 
-    async def start(self, session: SessionInfo, snapshot: int | None = None) -> None:
+    async def start(self, host: str, session: SessionInfo, snapshot: int | None = None) -> None:
         """Start, or go on from a snapshot (None: the newest)."""
-        reply = await self._host.call(StartSession(session=session.id, snapshot=snapshot), SessionReply)
-        self._store.changed_session(reply.session)
+        reply = await self._fleet[host].call(
+            StartSession(session=session.id, snapshot=snapshot), SessionReply
+        )
+        self._store.changed_session(host, reply.session)
 
-    async def pause(self, session: SessionInfo, force: Literal["", "term", "kill"] = "") -> None:
+    async def pause(self, host: str, session: SessionInfo, force: Literal["", "term", "kill"] = "") -> None:
         """Stop with a snapshot, or by force without one."""
-        reply = await self._host.call(PauseSession(session=session.id, force=force), SessionReply)
-        self._store.changed_session(reply.session)
+        reply = await self._fleet[host].call(PauseSession(session=session.id, force=force), SessionReply)
+        self._store.changed_session(host, reply.session)
 
-    async def toggle(self, session: SessionInfo) -> None:
+    async def toggle(self, host: str, session: SessionInfo) -> None:
         """Pause what runs, start what does not."""
         if session.state in (State.RUNNING, State.QUEUED):
-            await self.pause(session)
+            await self.pause(host, session)
         else:
-            await self.start(session)
+            await self.start(host, session)
 
-    async def toggle_queue(self, session: SessionInfo) -> None:
+    async def toggle_queue(self, host: str, session: SessionInfo) -> None:
         """Take out of the queue what is in it, put in what is not; said where it waits for."""
         if session.queued is not None:
-            reply = await self._host.call(UnqueueSession(session=session.id), SessionReply)
+            reply = await self._fleet[host].call(UnqueueSession(session=session.id), SessionReply)
         else:
-            reply = await self._host.call(QueueSession(session=session.id), SessionReply)
-        self._store.changed_session(reply.session)
+            reply = await self._fleet[host].call(QueueSession(session=session.id), SessionReply)
+        self._store.changed_session(host, reply.session)
         if (queued := reply.session.queued) is not None:
             self._say(f"{session.name} is number {queued.place} in the queue: {queued.reason}", "information")
 
-    async def move_in_queue(self, session: SessionInfo, where: Where) -> None:
+    async def move_in_queue(self, host: str, session: SessionInfo, where: Where) -> None:
         """Change its place."""
-        reply = await self._host.call(MoveInQueue(session=session.id, where=where), SessionReply)
-        self._store.changed_session(reply.session)
+        reply = await self._fleet[host].call(MoveInQueue(session=session.id, where=where), SessionReply)
+        self._store.changed_session(host, reply.session)
 
-    async def snapshot(self, session: SessionInfo) -> None:
+    async def snapshot(self, host: str, session: SessionInfo) -> None:
         """Take a snapshot; said once both files are verified."""
         self._say(f"{session.name}: snapshot asked for", "information")
-        reply = await self._host.call(SnapshotSession(session=session.id), SnapshotReply)
+        reply = await self._fleet[host].call(SnapshotSession(session=session.id), SnapshotReply)
         taken = reply.snapshot
         text = f"{session.name}: snapshot taken at iteration {taken.iteration} ({fmt.size(taken.size)})"
         self._say(text, "information")
 
-    async def rename(self, session: SessionInfo, name: str) -> None:
+    async def rename(self, host: str, session: SessionInfo, name: str) -> None:
         """Give it another name."""
-        reply = await self._host.call(RenameSession(session=session.id, name=name), SessionReply)
-        self._store.changed_session(reply.session)
+        reply = await self._fleet[host].call(RenameSession(session=session.id, name=name), SessionReply)
+        self._store.changed_session(host, reply.session)
 
-    async def delete(self, session: SessionInfo) -> None:
+    async def delete(self, host: str, session: SessionInfo) -> None:
         """Move it to the trash, and say how to get it back."""
-        reply = await self._host.call(DeleteSession(session=session.id), TrashReply)
+        reply = await self._fleet[host].call(DeleteSession(session=session.id), TrashReply)
         if session.kind == "log":
-            self.trash.append(Trashed(reply.trash, f"{session.name} is off the list"))
+            self.trash.append(Trashed(host, reply.trash, f"{session.name} is off the list"))
             self._say(f"{session.name} is off the list; the log stays. Press u to undo.", "information")
         else:
-            self._trashed(reply, f"{session.name} is in the trash")
+            self._trashed(host, reply, f"{session.name} is in the trash")
 
-    async def reset(self, session: SessionInfo) -> None:
+    async def reset(self, host: str, session: SessionInfo) -> None:
         """Move its runs and snapshots to the trash, and say how to get them back."""
-        reply = await self._host.call(ResetSession(session=session.id), TrashReply)
-        self._trashed(reply, f"Runs and snapshots of {session.name} are in the trash")
+        reply = await self._fleet[host].call(ResetSession(session=session.id), TrashReply)
+        self._trashed(host, reply, f"Runs and snapshots of {session.name} are in the trash")
 
     async def undo(self) -> None:
         """Bring back what went last."""
         last = self.trash[-1]
-        reply = await self._host.call(Restore(trash=last.trash), SessionReply)
+        host = last.host
+        reply = await self._fleet[host].call(Restore(trash=last.trash), SessionReply)
         self.trash.remove(last)
-        self._store.changed_session(reply.session)
+        self._store.changed_session(host, reply.session)
         self._say(f"{reply.session.name} is back", "information")
 
-    def _trashed(self, reply: TrashReply, what: str) -> None:
-        self.trash.append(Trashed(reply.trash, what))
+    def _trashed(self, host: str, reply: TrashReply, what: str) -> None:
+        self.trash.append(Trashed(host, reply.trash, what))
         gone = f"{fmt.plural(reply.files, 'file')}, {fmt.size(reply.size)}"
         self._say(f"{what} ({gone}). Press u to undo.", "information")

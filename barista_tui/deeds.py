@@ -11,6 +11,7 @@ from barista_tui import rows, theme
 from barista_tui.allowed import Pane, cause_line
 from barista_tui.commands import Commands, loss_of_force
 from barista_tui.curves import SMOOTHING
+from barista_tui.store import Key
 from barista_tui.ui import Where
 from barista_tui.widgets.console import KINDS
 
@@ -31,6 +32,11 @@ class Deeds:
         assert session is not None, "the action table lets no session action through without one"
         return session
 
+    @property
+    def _on(self) -> str:
+        """The host that is meant: the selected session's, or the selected one itself."""
+        return self._screen.host_name
+
     def _ask_agent(self, deed: Coroutine[Any, Any, None], what: str) -> None:
         self._screen.ask_agent(deed, what)
 
@@ -41,12 +47,14 @@ class Deeds:
         if session.state is State.PAUSING:
             self.force_stop()
         else:
-            self._ask_agent(self._commands.toggle(session), f"{session.name} was not started or paused")
+            self._ask_agent(
+                self._commands.toggle(self._on, session), f"{session.name} was not started or paused"
+            )
 
     def force_stop(self) -> None:
         from barista_tui.screens.confirm import Choice, ConfirmScreen
 
-        session = self._session
+        session, on = self._session, self._on
         body = (
             session.busy or "Pause was asked for; caffe finishes its iteration and writes a snapshot.",
             loss_of_force(session),
@@ -60,71 +68,84 @@ class Deeds:
         def decided(choice: str | None) -> None:
             what = f"{session.name} was not stopped"
             if choice == "term":
-                self._ask_agent(self._commands.pause(session, "term"), what)
+                self._ask_agent(self._commands.pause(on, session, "term"), what)
             elif choice == "kill":
-                self._ask_agent(self._commands.pause(session, "kill"), what)
+                self._ask_agent(self._commands.pause(on, session, "kill"), what)
 
         self._screen.app.push_screen(ConfirmScreen(f"Force {session.name} to stop?", body, choices), decided)
 
     def snapshot(self) -> None:
-        self._ask_agent(self._commands.snapshot(self._session), "No snapshot was taken")
+        self._ask_agent(self._commands.snapshot(self._on, self._session), "No snapshot was taken")
 
     def toggle_queue(self) -> None:
         session = self._session
         what = f"{session.name} was not " + ("taken out of the queue" if session.queued else "queued")
-        self._ask_agent(self._commands.toggle_queue(session), what)
+        self._ask_agent(self._commands.toggle_queue(self._on, session), what)
 
     def move_in_queue(self, where: Where) -> None:
         session = self._session
-        self._ask_agent(self._commands.move_in_queue(session, where), f"{session.name} was not moved")
+        self._ask_agent(
+            self._commands.move_in_queue(self._on, session, where), f"{session.name} was not moved"
+        )
 
     def new_session(self) -> None:
         from barista_tui.screens.new_session import NewSessionScreen
 
+        host = self._on
+
         def made(session: SessionInfo | None) -> None:
             if session is not None:
-                self._screen.app.store.changed_session(session)
-                self._screen.want(session.id)
+                self._screen.app.store.changed_session(host, session)
+                self._screen.want(session.id, host)
 
-        self._screen.app.push_screen(NewSessionScreen(self._screen.app.host), made)
+        self._screen.app.push_screen(NewSessionScreen(self._screen.app.fleet[host]), made)
 
     def import_log(self) -> None:
         from barista_tui.screens.import_log import ImportScreen
 
+        host = self._on
+
         def made(session: SessionInfo | None) -> None:
             if session is not None:
-                self._screen.app.store.changed_session(session)
-                self._screen.want(session.id)
+                self._screen.app.store.changed_session(host, session)
+                self._screen.want(session.id, host)
 
-        self._screen.app.push_screen(ImportScreen(self._screen.app.host), made)
+        self._screen.app.push_screen(ImportScreen(self._screen.app.fleet[host]), made)
 
     def open_details(self) -> None:
         from barista_tui.screens.details import DetailsScreen
 
-        session = self._session
+        if self._screen.session is None:
+            self.fold()
+            return
+        session, on = self._session, self._on
 
         def chosen(snapshot: int | None) -> None:
             if snapshot is not None:
-                self._ask_agent(self._commands.start(session, snapshot), f"{session.name} was not started")
+                self._ask_agent(
+                    self._commands.start(on, session, snapshot), f"{session.name} was not started"
+                )
 
-        self._screen.app.push_screen(DetailsScreen(session), chosen)
+        self._screen.app.push_screen(DetailsScreen(Key(on, session.id), session), chosen)
 
     def rename(self) -> None:
         from barista_tui.screens.prompt import PromptScreen
 
-        session = self._session
+        session, on = self._session, self._on
 
         def answered(name: str | None) -> None:
             if name and name != session.name:
-                self._ask_agent(self._commands.rename(session, name), f"{session.name} was not renamed")
+                self._ask_agent(self._commands.rename(on, session, name), f"{session.name} was not renamed")
 
         self._screen.app.push_screen(PromptScreen(f"Rename {session.name}", session.name), answered)
 
     def delete(self) -> None:
-        self._ask_agent(self._commands.delete(self._session), f"{self._session.name} was not deleted")
+        self._ask_agent(
+            self._commands.delete(self._on, self._session), f"{self._session.name} was not deleted"
+        )
 
     def reset(self) -> None:
-        self._ask_agent(self._commands.reset(self._session), f"{self._session.name} was not reset")
+        self._ask_agent(self._commands.reset(self._on, self._session), f"{self._session.name} was not reset")
 
     def undo(self) -> None:
         self._ask_agent(self._commands.undo(), "Nothing was brought back")
@@ -136,7 +157,13 @@ class Deeds:
 
     def sort_sessions(self) -> None:
         orders = rows.SORTS
-        self._screen.sort_by(orders[(orders.index(self._screen.sort) + 1) % len(orders)])
+        self._screen.sort_by(orders[(orders.index(self._screen.wish.sort) + 1) % len(orders)])
+
+    def group_sessions(self) -> None:
+        self._screen.group(not self._screen.wish.grouped)
+
+    def fold(self) -> None:
+        self._screen.fold(self._on)
 
     def show_pane(self, pane: Pane) -> None:
         self._screen.show_pane(pane)
@@ -197,7 +224,12 @@ class Deeds:
         app.theme = theme.theme_name(not app.current_theme.dark, app.color_range)
 
     def reconnect(self) -> None:
-        self._screen.app.host.retry_now()
+        for host in self._screen.app.store.known.hosts.values():
+            if host.link.state == "lost":
+                self._screen.app.fleet.relink(host.name)
+
+    def toggle_link(self) -> None:
+        self._screen.app.toggle_link(self._on)
 
     def show_help(self) -> None:
         from barista_tui.screens.help import HelpScreen

@@ -24,7 +24,7 @@ TRAIN_LOSS = SeriesKey(phase="train", name="loss")
 async def lines(host: Host, source: Source, window: Window) -> Lines:
     """A window of a run's log."""
     call = GetLines(
-        session=source.session,
+        session=source.key.session,
         run=source.run,
         start=window.start,
         count=window.count,

@@ -16,6 +16,32 @@ LOCAL = "local"
 _NAME = re.compile(r"[\w.+-]{1,40}")
 
 
+Cause = Literal["", "key-unknown", "key-changed", "auth-failed", "no-agent", "dead"]
+"""What keeps a link from being made; empty: nothing does."""
+
+_CAUSES: dict[str, Cause] = {
+    "HostKeyUnknown": "key-unknown",
+    "HostKeyChanged": "key-changed",
+    "AuthFailed": "auth-failed",
+    "NoAgent": "no-agent",
+}
+"""By the names of the errors: their module is slow to load, and no cause is worth it."""
+
+CAUSE_WORDS: dict[Cause, str] = {
+    "": "alive",
+    "key-unknown": "host key unknown",
+    "key-changed": "host key CHANGED",
+    "auth-failed": "auth failed",
+    "no-agent": "no agent",
+    "dead": "dead",
+}
+
+
+def cause_of(error: Exception) -> Cause:
+    """What kind of failure to connect it is."""
+    return _CAUSES.get(type(error).__name__, "dead")
+
+
 class HostsError(ValueError):
     """What is wrong with a name, an address or the file, and what to do."""
 

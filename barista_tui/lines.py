@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from barista_server.api.messages import LogLine, RunInfo, SessionInfo
+from barista_tui.store import Key
 
 BLOCK = 256
 """Lines fetched at once."""
@@ -18,7 +19,7 @@ MAX_BLOCKS = 64
 class Source:
     """Which lines: one run's log, seen through a filter of kinds (empty: all)."""
 
-    session: str
+    key: Key
     run: int
     kinds: tuple[str, ...] = ()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from barista_tui.curves import SMOOTHING, View
+from barista_tui.listing import Wish
 from barista_tui.rows import SORTS
 from barista_tui.settings import Settings
 from barista_tui.widgets.console import KINDS
@@ -18,7 +19,9 @@ def restore(screen: MainScreen, settings: Settings) -> None:
     smooth = settings.smooth if settings.smooth in range(len(SMOOTHING)) else 0
     screen.plot.set_view(View(axis=settings.axis, log=settings.log, smooth=smooth))
     screen.kinds = settings.kinds if settings.kinds in KINDS else screen.kinds
-    screen.sort = settings.sort if settings.sort in SORTS else screen.sort
+    sort = settings.sort if settings.sort in SORTS else "id"
+    folded = frozenset(settings.folded)
+    screen.wish = Wish(sort=sort, grouped=settings.grouped, folded=folded)
 
 
 def present(screen: MainScreen) -> Settings:
@@ -30,5 +33,7 @@ def present(screen: MainScreen) -> Settings:
         axis=view.axis,
         smooth=view.smooth,
         kinds=screen.kinds,
-        sort=screen.sort,
+        sort=screen.wish.sort,
+        grouped=screen.wish.grouped,
+        folded=sorted(screen.wish.folded),
     )

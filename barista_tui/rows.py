@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,7 +19,7 @@ MOVING = {State.RUNNING, State.PAUSING, State.QUEUED}
 LOG_GLYPH = "≡"
 """Stands before the name of an imported log."""
 
-SORTS = ("id", "name", "state", "progress", "loss", "eta")
+SORTS = ("id", "name", "host", "state", "progress", "loss", "eta")
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ class Columns:
         return sum(parts) + len(parts) - 1
 
 
-def columns(width: int, longest_name: int = 12, longest_id: int = 3) -> Columns:
-    """Lay the row out in ``width`` cells (at least about 30)."""
+def columns(width: int, longest_name: int = 12, longest_id: int = 3, longest_host: int | None = 6) -> Columns:
+    """Lay the row out in ``width`` cells (at least about 30); without a column of hosts for None."""
     ids = max(2, min(6, longest_id))
-    host = 6 if width >= 72 else 0
+    host = max(6, min(longest_host, 12 if width >= 90 else 8)) if width >= 72 and longest_host else 0
     word = width >= 58
     state = 13 if word else 1
     eta, loss = 7, 7
@@ -169,32 +170,25 @@ def matches(session: SessionInfo, host: str, words: str) -> bool:
     return all(word in hay for word in words.casefold().split())
 
 
-def _natural(text: str) -> tuple[int, int, str]:
+def natural(text: str) -> tuple[int, int, str]:
+    """Ids in the order they were given."""
     return (0, int(text), "") if text.isdigit() else (1, 0, text.casefold())
 
 
-def ordered(sessions: Sequence[SessionInfo], sort: str) -> list[SessionInfo]:
-    """Newest first by id; otherwise by what the word says, newest first among equals."""
-    newest = sorted(sessions, key=lambda session: _natural(session.id), reverse=True)
-    states = {state: place for place, state in enumerate(_STATE_ORDER)}
-    infinite = float("inf")
+def rank(session: SessionInfo, sort: str) -> str | float:
+    """What the list is sorted by, least first: ``sort`` is one of SORTS but id and host."""
     match sort:
         case "name":
-            return sorted(newest, key=lambda session: session.name.casefold())
+            return session.name.casefold()
         case "state":
-            return sorted(newest, key=lambda session: states[session.state])
+            return _STATE_ORDER.index(session.state)
         case "progress":
-            return sorted(newest, key=fmt.fraction, reverse=True)
+            return -fmt.fraction(session)
         case "loss":
-            return sorted(
-                newest,
-                key=lambda session: (
-                    session.loss if session.loss is not None and session.loss == session.loss else infinite
-                ),
-            )
+            return session.loss if session.loss is not None and session.loss == session.loss else math.inf
         case "eta":
-            return sorted(newest, key=lambda session: session.eta if session.eta is not None else infinite)
-    return newest
+            return session.eta if session.eta is not None else math.inf
+    raise ValueError(sort)
 
 
 _STATE_ORDER = (

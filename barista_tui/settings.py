@@ -15,7 +15,8 @@ MAX_SIZE = 4096
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
-    """``log``, ``axis``, ``smooth``: the plot's; ``kinds``: the console's filter; ``sort``: the order."""
+    """``log``, ``axis``, ``smooth``: the plot's; ``kinds``: the console's filter;
+    ``sort``, ``grouped``, ``folded`` (hosts): the list's."""
 
     dark: bool = True
     log: bool = False
@@ -23,6 +24,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     smooth: int = 0
     kinds: str = "all lines"
     sort: str = "id"
+    grouped: bool = False
+    folded: list[str] = []
 
 
 def path() -> Path:

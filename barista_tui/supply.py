@@ -6,10 +6,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from barista_server.api.messages import SessionInfo
 from barista_tui import feeds
-from barista_tui.host import CallFailed, Host, LinkError
+from barista_tui.fleet import Fleet
+from barista_tui.host import CallFailed, LinkError
 from barista_tui.lines import Source, Window
+from barista_tui.listing import SessionRow
+from barista_tui.store import Key
 
 if TYPE_CHECKING:
     from barista_tui.screens.main import MainScreen
@@ -23,13 +25,13 @@ SPARKS_AT_ONCE = 8
 class Supply:
     """Runs as workers of the main screen. A lost link ends a fetch silently: the header tells about it."""
 
-    def __init__(self, screen: MainScreen, host: Host) -> None:
+    def __init__(self, screen: MainScreen, fleet: Fleet) -> None:
         self._screen = screen
-        self._host = host
+        self._fleet = fleet
         self._plot_due = False
         self._plot_busy = False
         self._plot_time = 0.0
-        self._spark_at: dict[str, int] = {}
+        self._spark_at: dict[Key, int] = {}
 
     def lines(self, source: Source, window: Window) -> None:
         """Log lines for the console."""
@@ -37,7 +39,7 @@ class Supply:
 
     async def _fetch_lines(self, source: Source, window: Window) -> None:
         try:
-            reply = await feeds.lines(self._host, source, window)
+            reply = await feeds.lines(self._fleet.of(source.key), source, window)
         except (CallFailed, LinkError):
             self._screen.console.refused()
             return
@@ -68,7 +70,8 @@ class Supply:
         self._plot_time = time.monotonic()
         try:
             if session is not None:
-                plot.take(session, await feeds.curves(self._host, session, view, plot.buckets), view)
+                host = self._fleet.of(session)
+                plot.take(session, await feeds.curves(host, session.session, view, plot.buckets), view)
         except (CallFailed, LinkError):
             pass
         finally:
@@ -79,20 +82,26 @@ class Supply:
         """The small curves of the rows that are visible and have moved on."""
         rows = self._screen.list
         width = rows.columns.spark
-        if not width or self._screen.app.store.known.link.state != "alive":
+        if not width:
             return
+        known = self._screen.app.store.known
         top = rows.scroll_offset.y
-        visible = rows.model.sessions[top : top + rows.size.height]
-        stale = [each for each in visible if each.iteration and self._spark_at.get(each.id) != each.iteration]
-        if stale:
-            fetch = self._fetch_sparks(stale[:SPARKS_AT_ONCE], width)
-            self._screen.run_worker(fetch, group="sparks", exclusive=True, exit_on_error=False)
+        stale: dict[str, list[SessionRow]] = {}
+        for row in rows.model.rows[top : top + rows.size.height]:
+            if not isinstance(row, SessionRow) or not known.host(row.key.host).alive:
+                continue
+            if row.session.iteration and self._spark_at.get(row.key) != row.session.iteration:
+                stale.setdefault(row.key.host, []).append(row)
+        for host, some in stale.items():
+            # A group for each host: a slow one holds up its own rows alone.
+            fetch = self._fetch_sparks(some[:SPARKS_AT_ONCE], width)
+            self._screen.run_worker(fetch, group=f"sparks {host}", exclusive=True, exit_on_error=False)
 
-    async def _fetch_sparks(self, sessions: Sequence[SessionInfo], width: int) -> None:
+    async def _fetch_sparks(self, some: Sequence[SessionRow], width: int) -> None:
         try:
-            for session in sessions:
-                self._screen.sparks[session.id] = await feeds.spark(self._host, session.id, width)
-                self._spark_at[session.id] = session.iteration
+            for key, session in [(row.key, row.session) for row in some]:
+                self._screen.sparks[key] = await feeds.spark(self._fleet.of(key), key.session, width)
+                self._spark_at[key] = session.iteration
         except (CallFailed, LinkError):
             return
         self._screen.show_known()

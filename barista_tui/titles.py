@@ -10,20 +10,15 @@ from barista_tui import rows
 from barista_tui.actions import ACTIONS, BY_ID, Action, key_word, label
 from barista_tui.allowed import Context, Pane, needs_cause
 from barista_tui.curves import View
+from barista_tui.hosts import Cause
+from barista_tui.listing import link_words
 from barista_tui.rows import Cell
-from barista_tui.store import Known, LinkState
+from barista_tui.store import Known
 from barista_tui.widgets.bar import Piece
+from barista_tui.widgets.session_list import LINKS
 
 PANES: tuple[Pane, ...] = ("sessions", "plot", "console")
 _NAMES: dict[Pane, str] = {"sessions": "Sessions", "plot": "Plot", "console": "Console"}
-_LINKS = {
-    "connecting": ("◌", "dim"),
-    "alive": ("●", "running"),
-    "silent": ("◌", "warning"),
-    "lost": ("✖", "failed"),
-}
-
-
 NO_SESSIONS = (
     "No sessions yet. Three ways to make one:",
     "",
@@ -34,6 +29,25 @@ NO_SESSIONS = (
     "i                      shows a log of any caffe that lies here already",
 )
 """An empty list teaches."""
+
+
+_CAUSES: dict[Cause, str] = {
+    "key-unknown": "key? F3",
+    "key-changed": "KEY CHANGED",
+    "auth-failed": "auth failed",
+    "no-agent": "no agent",
+}
+"""What keeps a link from being made, in the few cells of a lamp."""
+
+
+def empty_list(known: Known, words: str, now: float) -> tuple[str, ...]:
+    """What stands where no session is to be shown."""
+    if words and known.sessions:
+        return (f"No session matches “{words}”. esc shows all.",)
+    waiting = [host for host in known.hosts.values() if not host.alive]
+    if len(waiting) < len(known.hosts):
+        return NO_SESSIONS
+    return tuple(f"{host.name} {link_words(host, now)}" for host in waiting)
 
 
 def nothing_to_plot(session: SessionInfo) -> tuple[str, ...]:
@@ -50,32 +64,29 @@ def nothing_to_plot(session: SessionInfo) -> tuple[str, ...]:
     return ("No points yet", "the first line comes with the first display")
 
 
-def link_words(link: LinkState, now: float) -> str:
-    """``local``, ``connecting …``, ``not connected, 12 s``."""
-    match link.state:
-        case "connecting":
-            return f"{link.host} connecting …"
-        case "alive":
-            return link.host
-        case "silent":
-            return f"{link.host} does not answer, {fmt.age(now - link.since)}"
-    return f"{link.host} not connected, {fmt.age(now - link.since)}"
-
-
 def header(title: str, known: Known, now: float, wide: bool) -> tuple[list[Piece], list[Piece]]:
     """Name and project left, hosts and clock right."""
-    link = known.link
-    glyph, tone = _LINKS[link.state]
-    action = "reconnect" if link.state == "lost" else ""
-    right = [
-        Piece(f"{glyph} {link_words(link, now)}", tone, action, reason=link.detail),
-        Piece(f"  {fmt.clock(now)} ", "dim"),
-    ]
     left = [Piece(" Barista ", "accent", bold=True), Piece(f" {title}", "text")]
     running = sum(each.state is State.RUNNING and each.kind != "log" for each in known.sessions.values())
     if running and wide:
         left.append(Piece(f"   {running} running", "dim"))
-    return left, right
+    return left, [*lamps(known, now, wide), Piece(f"  {fmt.clock(now)} ", "dim")]
+
+
+def lamps(known: Known, now: float, wide: bool) -> list[Piece]:
+    """``● local  ✖ gpu02 not connected, 12 s``; of many hosts one word each, or their age."""
+    pieces: list[Piece] = []
+    terse = len(known.hosts) > (4 if wide else 1)
+    for host in known.hosts.values():
+        glyph, tone = LINKS[host.link.state]
+        words = link_words(host, now)
+        if terse and words:
+            short = {"silent": fmt.age(now - host.link.since), "lost": fmt.age(now - host.link.since)}
+            words = _CAUSES.get(host.link.cause) or short.get(host.link.state, "")
+        gap = "  " if pieces else ""
+        text = f"{gap}{glyph} {host.name}" + (f" {words}" if words else "")
+        pieces.append(Piece(text, tone, f"lamp:{host.name}", reason=host.link.detail))
+    return pieces
 
 
 def tabs(pane: Pane, active: Pane, wide: bool) -> list[Piece]:

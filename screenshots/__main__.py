@@ -120,7 +120,7 @@ async def take(root: Path, picture: Picture, select: str) -> None:
     async with app.run_test(size=picture.size, notifications=False) as pilot:
 
         async def ready() -> bool:
-            return app.store.known.link.state == "alive" and app.main.session is not None
+            return app.store.known.host("local").alive and app.main.session is not None
 
         await until("connected", ready)
         await settled(app, pilot, "lenet-digits")

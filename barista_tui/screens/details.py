@@ -16,6 +16,7 @@ from barista_server.api.messages import Problem, RunInfo, SessionInfo, State
 from barista_server.api.text import clean_name
 from barista_tui import format as fmt
 from barista_tui.allowed import STARTABLE
+from barista_tui.store import Key
 
 if TYPE_CHECKING:
     from barista_tui.app import BaristaApp
@@ -62,8 +63,9 @@ class DetailsScreen(ModalScreen[int | None]):
     app: BaristaApp
     BINDINGS = [Binding("escape,q", "dismiss", show=False)]
 
-    def __init__(self, session: SessionInfo) -> None:
+    def __init__(self, key: Key, session: SessionInfo) -> None:
         super().__init__()
+        self._key = key
         self.session = session
 
     def compose(self) -> ComposeResult:
@@ -83,7 +85,7 @@ class DetailsScreen(ModalScreen[int | None]):
 
     def _renew(self) -> None:
         """Numbers go on while they are looked at; the list of snapshots stays still under the cursor."""
-        session = self.app.store.known.sessions.get(self.session.id)
+        session = self.app.store.known.sessions.get(self._key)
         if session is not None and session is not self.session:
             self.session = session
             self.query_one("#facts", Static).update(self._facts())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from textual import on
@@ -15,7 +16,6 @@ from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
 from barista_server.api.messages import Notice, SessionInfo
-from barista_tui import format as fmt
 from barista_tui import looks, rows, titles
 from barista_tui.actions import ACTIONS, BY_ID, label
 from barista_tui.allowed import Context, Pane
@@ -23,7 +23,8 @@ from barista_tui.commands import Commands, failure_text
 from barista_tui.deeds import Deeds
 from barista_tui.host import CallFailed, LinkError
 from barista_tui.lines import Source, shown_log
-from barista_tui.store import Known
+from barista_tui.listing import Wish, listed
+from barista_tui.store import Key, Known
 from barista_tui.supply import Supply
 from barista_tui.titles import PANES
 from barista_tui.widgets.bar import Bar
@@ -66,14 +67,13 @@ class MainScreen(Screen[None]):
         super().__init__()
         self.heading = title
         self._pane: Pane = "sessions"
-        self._filter = ""
-        self.sort = "id"
+        self.wish = Wish()
         self.kinds = "all lines"
-        self.sparks: dict[str, tuple[float, ...]] = {}
+        self.sparks: dict[Key, tuple[float, ...]] = {}
         self._shown_point: tuple[object, ...] = ()
         self._log_mark: tuple[object, ...] = ()
         self._newest_notice: float | None = None
-        self._wanted: str | None = None
+        self._wanted: tuple[str, str | None] | None = None
         self._list_pane = Vertical(id="sessions-pane")
         self._said: dict[str, float] = {}
         """Messages that stand at the screen's edge, and until when."""
@@ -104,9 +104,9 @@ class MainScreen(Screen[None]):
         self.filter_input = self.query_one("#filter", Input)
         self.filter_input.display = False
         self._bars = {bar.id or "": bar for bar in self.query(Bar)}
-        self.commands = Commands(self.app.host, self.app.store, self.say)
+        self.commands = Commands(self.app.fleet, self.app.store, self.say)
         self._deeds = Deeds(self, self.commands)
-        self._supply = Supply(self, self.app.host)
+        self._supply = Supply(self, self.app.fleet)
         looks.restore(self, self.app.settings)
         self._place()
         self.show_known()
@@ -151,52 +151,57 @@ class MainScreen(Screen[None]):
     @property
     def session(self) -> SessionInfo | None:
         """The selected session."""
-        return self.app.store.known.sessions.get(self.list.selected or "")
+        key = self.list.selected
+        return self.app.store.known.sessions.get(key) if key is not None else None
+
+    @property
+    def host_name(self) -> str:
+        """The host that is meant: the selected session's, the selected one, or the first."""
+        key = self.list.selected
+        return key.host if key is not None and key.host in self.app.fleet else self.app.fleet.names[0]
 
     def context(self) -> Context:
         """What the action table decides by."""
+        known = self.app.store.known
+        host = known.host(self.host_name)
         return Context(
             session=self.session,
-            alive=self.app.store.known.link.state == "alive",
-            silent=self.app.store.known.link.state == "silent",
+            host=host.name,
+            link=host.link,
+            viewer=host.role == "viewer",
+            lost=any(each.link.state == "lost" for each in known.hosts.values()),
+            several=len(known.hosts) > 1,
             pane=self._pane,
             plot_shown=self.plot_visible(),
             console_shown=self.wide or self._pane == "console",
             can_undo=bool(self.commands.trash),
-            filtered=bool(self._filter),
-            queue_length=sum(one.queued is not None for one in self.app.store.known.sessions.values()),
+            filtered=bool(self.wish.words),
+            grouped=self.wish.grouped,
+            queue_length=sum(one.queued is not None for one in host.sessions.values()),
         )
 
     def show_known(self) -> None:
         """Bring every pane up to what the store knows."""
         self._place()
         known = self.app.store.known
-        chosen = [
-            session
-            for session in known.sessions.values()
-            if rows.matches(session, known.link.host, self._filter)
-        ]
-        waiting = (titles.link_words(known.link, self.app.now()),)
-        empty = titles.NO_SESSIONS if known.link.state == "alive" else waiting
-        if self._filter and known.sessions:
-            empty = (f"No session matches “{self._filter}”. esc shows all.",)
+        sessions = known.sessions
         self.list.show(
             ListModel(
-                sessions=tuple(rows.ordered(chosen, self.sort)),
-                host=known.link.host,
-                longest_name=max(map(rows.name_length, known.sessions.values()), default=12),
-                longest_id=max((len(each.id) for each in known.sessions.values()), default=2),
-                link=fmt.age(self.app.now() - known.link.since) if known.stale else "",
-                sort=self.sort,
-                sparks=dict(self.sparks),
-                empty=empty,
+                rows=listed(known, self.wish, self.app.now(), self.sparks),
+                longest_name=max(map(rows.name_length, sessions.values()), default=12),
+                longest_id=max((len(key.session) for key in sessions), default=2),
+                longest_host=None if self.wish.grouped else max(map(len, known.hosts)),
+                sort=self.wish.sort,
+                empty=titles.empty_list(known, self.wish.words, self.app.now()),
             )
         )
         if self._wanted is not None:
-            found = [each.id for each in known.sessions.values() if self._wanted in (each.id, each.name)]
-            if found:
-                self._wanted = None
-                self.list.select(found[0])
+            words, host = self._wanted
+            for key, session in sessions.items():
+                if words in (session.id, session.name) and host in (None, key.host):
+                    self._wanted = None
+                    self.list.select(key)
+                    break
         self.console.show_notices(known.notices)
         self._tell_errors(known)
         self.show_session()
@@ -209,22 +214,22 @@ class MainScreen(Screen[None]):
                 new = notice.time > self._newest_notice and notice.caller != OWN
                 if notice.kind == "error" and new:
                     self.say(f"{notice.caller}: {notice.text}", "error")
-        if known.epoch:
+        if any(host.epoch for host in known.hosts.values()):
             self._newest_notice = max((notice.time for notice in known.notices), default=0.0)
 
     def show_session(self) -> None:
         """Point plot and console to the selected session; ask for what is new of it."""
-        session = self.session
-        if session is None:
+        session, key = self.session, self.list.selected
+        if session is None or key is None:
             self.plot.show(None)
             self.console.show_log(None)
             self.console.empty = ()
             return
         # What could not be had while the link was lost is asked for again when it is back.
-        link = self.app.store.known.link
+        link = self.app.store.known.host(key.host).link
         linked = link.since if link.state == "alive" else None
         empty = titles.nothing_to_plot(session)
-        self.plot.show(session.id, empty)
+        self.plot.show(key, empty)
         run = shown_log(session)
         if run is None:
             self.console.empty = ("No log yet: space starts the training.",)
@@ -232,7 +237,7 @@ class MainScreen(Screen[None]):
         else:
             none = f"No {self.kinds} in this log: f shows the other lines."
             self.console.empty = (none if KINDS[self.kinds] else "No lines yet.",)
-            source = Source(session.id, run.number, KINDS[self.kinds])
+            source = Source(key, run.number, KINDS[self.kinds])
             mark = (source, run.lines, run.log_size, linked)
             if source != self.console.source:
                 self.console.show_log(source)
@@ -240,7 +245,7 @@ class MainScreen(Screen[None]):
                 self.console.poke()
             self._log_mark = mark
         tests = tuple(session.tests.items())
-        point = (session.id, session.iteration, len(session.runs), session.state, tests, linked)
+        point = (key, session.iteration, len(session.runs), session.state, tests, linked)
         if point != self._shown_point:
             self._shown_point = point
             self.want_plot()
@@ -251,8 +256,8 @@ class MainScreen(Screen[None]):
         known, active, wide, session = self.app.store.known, self._pane, self.wide, self.session
         bar = self._bars
         bar["header"].show(*titles.header(self.heading, known, self.app.now(), wide))
-        shown = len(self.list.model.sessions)
-        bar["sessions-title"].show(*titles.sessions(active, wide, shown, len(known.sessions), self._filter))
+        counts = (len(self.list.model.sessions), len(known.sessions))
+        bar["sessions-title"].show(*titles.sessions(active, wide, *counts, self.wish.words))
         bar["sessions-heading"].show(titles.columns(self.list.heading_cells()))
         alone = not (wide or self.preview)
         bar["plot-title"].show(*titles.plot(active, not alone, session, self.plot.view, self.plot.zoomed))
@@ -344,8 +349,11 @@ class MainScreen(Screen[None]):
 
     @on(Bar.Pressed)
     def _bar_pressed(self, message: Bar.Pressed) -> None:
-        if message.action.startswith("sort:"):
-            self.sort_by(message.action.removeprefix("sort:"))
+        what, _, name = message.action.partition(":")
+        if what == "sort":
+            self.sort_by(name)
+        elif what == "lamp":
+            self.app.fleet.relink(name)
         else:
             self.action_do(message.action)
 
@@ -358,16 +366,30 @@ class MainScreen(Screen[None]):
         self.show_session()
         self._titles()
 
-    def want(self, session: str) -> None:
+    def want(self, session: str, host: str | None = None) -> None:
         """Select a session by id or name, as soon as it is known."""
-        self._wanted = session
+        self._wanted = (session, host)
         if self.is_mounted:
             self.show_known()
 
+    def wish_for(self, wish: Wish) -> None:
+        """Filter, sort, group or fold the list differently."""
+        self.wish = wish
+        self.show_known()
+
     def sort_by(self, order: str) -> None:
         """Sort the list."""
-        self.sort = order
-        self.show_known()
+        self.wish_for(replace(self.wish, sort=order))
+
+    def group(self, grouped: bool) -> None:
+        """Sessions below their hosts, or in one list."""
+        self.wish_for(replace(self.wish, grouped=grouped))
+
+    def fold(self, host: str) -> None:
+        """Hide or show a host's sessions; the host is selected, since they may go."""
+        self.wish_for(replace(self.wish, folded=self.wish.folded ^ {host}))
+        if host in self.wish.folded:
+            self.list.select(Key(host))
 
     def show_kinds(self, kinds: str) -> None:
         """Filter the console."""
@@ -405,10 +427,9 @@ class MainScreen(Screen[None]):
             self._close_filter()
         elif self._pane == "plot" and self.plot.zoomed:
             self.plot.reset_range()
-        elif self._filter:
-            self._filter = ""
+        elif self.wish.words:
             self.filter_input.value = ""
-            self.show_known()
+            self.wish_for(replace(self.wish, words=""))
         else:
             self.show_pane("sessions")
 
@@ -422,8 +443,7 @@ class MainScreen(Screen[None]):
 
     @on(Input.Changed, "#filter")
     def _filter_changed(self, message: Input.Changed) -> None:
-        self._filter = message.value.strip()
-        self.show_known()
+        self.wish_for(replace(self.wish, words=message.value.strip()))
 
     @on(Input.Submitted, "#filter")
     def _close_filter(self) -> None:

@@ -10,18 +10,10 @@ from typing import NamedTuple
 import msgspec
 
 from barista_server.api.link import LinkError
-from barista_tui.hosts import HostEntry, Hosts, HostsError, folder
+from barista_tui.hosts import CAUSE_WORDS, HostEntry, Hosts, HostsError, cause_of, folder
 from barista_tui.target import Target
 from barista_tui.verbs import output
 from barista_tui.verbs.errors import Exit, VerbError
-
-STATES = {
-    "AuthFailed": "auth failed",
-    "HostKeyUnknown": "host key unknown",
-    "HostKeyChanged": "host key CHANGED",
-    "NoAgent": "no agent",
-}
-"""What a failure to connect means, in the words of the list; any other is "dead"."""
 
 _TONES = {"alive": output.GREEN, "offline": output.GREY}
 
@@ -66,7 +58,7 @@ async def check(entry: HostEntry) -> Checked:
     try:
         link = await Target(folder(), entry).open()
     except LinkError as error:
-        return Checked(entry, STATES.get(type(error).__name__, "dead"), str(error))
+        return Checked(entry, CAUSE_WORDS[cause_of(error)], str(error))
     welcome = link.welcome
     await link.close()
     rights = "" if welcome.role == "owner" else f", as {welcome.role}"
@@ -100,7 +92,7 @@ async def _add(hosts: Hosts, args: argparse.Namespace) -> Exit:
         output.print_json({**msgspec.to_builtins(entry), "state": checked.state, "detail": checked.detail})
     else:
         output.say(f"{entry.name} is added: {checked.state} ({output.one_line(checked.detail)})")
-        if checked.state == STATES["HostKeyUnknown"]:
+        if checked.state == CAUSE_WORDS["key-unknown"]:
             output.say(f"Look at the key and accept it once: barista host accept {entry.name}")
     return Exit.OK
 

@@ -19,6 +19,7 @@ from barista_server.api.messages import Series
 from barista_tui import curves
 from barista_tui import format as fmt
 from barista_tui.curves import Curve, Inks, View
+from barista_tui.store import Key
 from barista_tui.theme import ink, palette_of
 from barista_tui.widgets.bar import Piece
 
@@ -56,7 +57,7 @@ class Plot(Widget, can_focus=True):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self.view = View()
-        self.session: str | None = None
+        self.session: Key | None = None
         self.empty: tuple[str, ...] = ()
         self._series: tuple[Series, ...] = ()
         self._strips: list[Strip] = []
@@ -65,7 +66,7 @@ class Plot(Widget, can_focus=True):
 
     # ---------------------------------------------------------------------------------- contents
 
-    def show(self, session: str | None, empty: tuple[str, ...] = ()) -> None:
+    def show(self, session: Key | None, empty: tuple[str, ...] = ()) -> None:
         """Show another session; its windows come with :meth:`take`, until then ``empty`` is shown."""
         if session != self.session:
             self.session = session
@@ -77,7 +78,7 @@ class Plot(Widget, can_focus=True):
             self.empty = empty
             self._redraw()
 
-    def take(self, session: str, series: list[Series], view: View) -> None:
+    def take(self, session: Key, series: list[Series], view: View) -> None:
         """Windows that were asked for, as ``view`` bounded them."""
         if session != self.session or (view.axis, view.x0, view.x1) != (
             self.view.axis,

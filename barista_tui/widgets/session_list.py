@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -16,25 +16,46 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from barista_server.api.messages import SessionInfo
+from barista_tui import format as fmt
+from barista_tui.listing import HostRow, Row, SessionRow
 from barista_tui.rows import Cell, Columns, columns, heading, row
+from barista_tui.store import Key
 from barista_tui.theme import Palette, ink, palette_of
 from barista_tui.widgets.bar import color_of
+
+LINKS = {
+    "connecting": ("◌", "dim"),
+    "alive": ("●", "running"),
+    "silent": ("◌", "warning"),
+    "lost": ("✖", "failed"),
+    "offline": ("○", "dim"),
+}
+"""Glyph and tone of a link's state."""
 
 
 @dataclass(frozen=True)
 class ListModel:
-    """What the list shows, in order. ``link``: age of the last news where the link is lost."""
+    """What the list shows, in order."""
 
-    sessions: tuple[SessionInfo, ...] = ()
-    host: str = "local"
-    link: str = ""
+    rows: tuple[Row, ...] = ()
     sort: str = "id"
-    sparks: dict[str, tuple[float, ...]] = field(default_factory=dict)
     longest_name: int = 12
     longest_id: int = 2
     """Characters of the longest ones, hidden sessions included: columns must not move with the filter."""
+    longest_host: int | None = 6
+    """None: no column of hosts."""
     empty: tuple[str, ...] = ()
-    """Lines to show where there is no session."""
+    """Lines to show where there is no row."""
+
+    @property
+    def sessions(self) -> list[SessionInfo]:
+        """Those of the rows."""
+        return [row.session for row in self.rows if isinstance(row, SessionRow)]
+
+    @property
+    def looks(self) -> tuple[object, ...]:
+        """What all rows depend on."""
+        return self.sort, self.longest_name, self.longest_id, self.longest_host, self.empty
 
 
 class SessionList(ScrollView, can_focus=True):
@@ -54,29 +75,22 @@ class SessionList(ScrollView, can_focus=True):
     ]
 
     class Selected(Message):
-        """Another session is selected (``session``: its id, or None in an empty list)."""
+        """Another row is selected (``key``: a session or a host, or None in an empty list)."""
 
-        def __init__(self, session: str | None) -> None:
+        def __init__(self, key: Key | None) -> None:
             super().__init__()
-            self.session = session
+            self.key = key
 
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, SessionList.Selected)
 
     class Opened(Message):
-        """The selected session was double-clicked."""
-
-    class HeadingPressed(Message):
-        """A column's title was clicked."""
-
-        def __init__(self, column: str) -> None:
-            super().__init__()
-            self.column = column
+        """The selected row was double-clicked."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self.model = ListModel()
-        self.selected: str | None = None
+        self.selected: Key | None = None
         self._index = 0
         self._columns = columns(80)
 
@@ -85,49 +99,44 @@ class SessionList(ScrollView, can_focus=True):
     def show(self, model: ListModel) -> None:
         """Take a new model; only rows that changed are painted."""
         old, self.model = self.model, model
-        ids = [session.id for session in model.sessions]
-        if old.sessions == model.sessions and old == model:
+        if old == model:
             return
         self._layout()
-        if self.selected in ids:
-            self._index = ids.index(self.selected)
+        keys = [row.key for row in model.rows]
+        if self.selected in keys:
+            self._index = keys.index(self.selected)
         else:
-            self._index = min(self._index, max(0, len(ids) - 1))
-            self._select(ids[self._index] if ids else None)
-        same_rows = [session.id for session in old.sessions] == ids
+            self._index = min(self._index, max(0, len(keys) - 1))
+            self._select(keys[self._index] if keys else None)
+        same_rows = [row.key for row in old.rows] == keys
         if not same_rows:
-            self.virtual_size = Size(self.size.width, len(ids))
+            self.virtual_size = Size(self.size.width, len(keys))
             self._reveal()
-        if not same_rows or (old.link, old.sort, old.host, old.empty) != (
-            model.link,
-            model.sort,
-            model.host,
-            model.empty,
-        ):
+        if not same_rows or old.looks != model.looks:
             self.refresh()
             return
-        for index, (before, after) in enumerate(zip(old.sessions, model.sessions, strict=True)):
-            spark = old.sparks.get(after.id) != model.sparks.get(after.id)
-            if spark or before != after:
+        for index, (before, after) in enumerate(zip(old.rows, model.rows, strict=True)):
+            if before != after:
                 self.refresh_line(index)
 
-    def select(self, session: str) -> None:
-        """Select by id, now or as soon as it appears."""
-        ids = [known.id for known in self.model.sessions]
-        if session in ids:
-            self._index = ids.index(session)
+    def select(self, key: Key) -> None:
+        """Select a row, now or as soon as it appears."""
+        keys = [row.key for row in self.model.rows]
+        if key in keys:
+            self._index = keys.index(key)
             self._reveal()
-        self._select(session)
+        self._select(key)
         self.refresh()
 
-    def _select(self, session: str | None) -> None:
-        if session != self.selected:
-            self.selected = session
-            self.post_message(self.Selected(session))
+    def _select(self, key: Key | None) -> None:
+        if key != self.selected:
+            self.selected = key
+            self.post_message(self.Selected(key))
 
     def _layout(self) -> None:
         width = self.size.width or 80
-        self._columns = columns(width - 2, self.model.longest_name, self.model.longest_id)
+        model = self.model
+        self._columns = columns(width - 2, model.longest_name, model.longest_id, model.longest_host)
 
     @property
     def columns(self) -> Columns:
@@ -142,7 +151,7 @@ class SessionList(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         self._layout()
-        self.virtual_size = Size(self.size.width, len(self.model.sessions))
+        self.virtual_size = Size(self.size.width, len(self.model.rows))
         self._reveal()
         self.refresh()
 
@@ -150,17 +159,19 @@ class SessionList(ScrollView, can_focus=True):
         width = self.size.width
         palette = palette_of(self.app.theme)
         index = self.scroll_offset.y + y
-        if not self.model.sessions:
+        if not self.model.rows:
             text = self.model.empty[y] if y < len(self.model.empty) else ""
             strip = Strip([Segment("  " + text, ink(palette.dim if y else palette.foreground))])
             return strip.adjust_cell_length(width).apply_style(self.rich_style)
-        if index >= len(self.model.sessions):
+        if index >= len(self.model.rows):
             return Strip.blank(width, self.rich_style)
-        session = self.model.sessions[index]
+        shown = self.model.rows[index]
         chosen = index == self._index
         background = (palette.cursor if self.has_focus else palette.cursor_idle) if chosen else None
-        spark = self.model.sparks.get(session.id, ())
-        cells = row(session, self._columns, self.model.host, self.model.link, spark)
+        if isinstance(shown, HostRow):
+            cells = host_cells(shown)
+        else:
+            cells = row(shown.session, self._columns, shown.key.host, shown.age, shown.spark)
         mark = Segment(
             "▌" if chosen else " ", ink(palette.accent if self.has_focus else palette.dim, background)
         )
@@ -174,7 +185,7 @@ class SessionList(ScrollView, can_focus=True):
     # ---------------------------------------------------------------------------------- moving
 
     def _go(self, index: int) -> None:
-        count = len(self.model.sessions)
+        count = len(self.model.rows)
         if not count:
             return
         index = max(0, min(count - 1, index))
@@ -183,7 +194,7 @@ class SessionList(ScrollView, can_focus=True):
             self.refresh_line(before)
             self.refresh_line(index)
             self._reveal()
-        self._select(self.model.sessions[index].id)
+        self._select(self.model.rows[index].key)
 
     def _reveal(self) -> None:
         self.scroll_to_region(Region(0, self._index, 1, 1), animate=False, force=True)
@@ -195,11 +206,11 @@ class SessionList(ScrollView, can_focus=True):
         self._go(self._index + step * max(1, self.size.height - 1))
 
     def action_jump(self, index: int) -> None:
-        self._go(index if index >= 0 else len(self.model.sessions) - 1)
+        self._go(index if index >= 0 else len(self.model.rows) - 1)
 
     def on_click(self, event: events.Click) -> None:
         index = event.get_content_offset_capture(self).y + self.scroll_offset.y
-        if index < len(self.model.sessions):
+        if index < len(self.model.rows):
             self._go(index)
             if event.chain == 2:
                 self.post_message(self.Opened())
@@ -207,11 +218,32 @@ class SessionList(ScrollView, can_focus=True):
     def on_mouse_move(self, event: events.MouseMove) -> None:
         index = event.get_content_offset_capture(self).y + self.scroll_offset.y
         tip = None
-        if 0 <= index < len(self.model.sessions):
-            tip = "\n".join(problem.text for problem in self.model.sessions[index].problems) or None
+        if 0 <= index < len(self.model.rows):
+            tip = _tip(self.model.rows[index]) or None
         content = Content(tip) if tip else None
         if self.tooltip != content:
             self.tooltip = content
+
+
+def host_cells(row: HostRow) -> list[Cell]:
+    """A host above its sessions: ``▾ ● gpu01  3 sessions, 1 running  not connected, 12 s``."""
+    glyph, tone = LINKS[row.link.state]
+    count = fmt.plural(row.count, "session") + (f", {row.running} running" if row.running else "")
+    cells = [
+        Cell("▸" if row.folded else "▾", "dim", "fold"),
+        Cell(glyph, tone, "link"),
+        Cell(row.key.host, "accent", "name"),
+        Cell(f" {count}", "dim", "count"),
+    ]
+    if row.words:
+        cells.append(Cell(f" {row.words}", tone, "words"))
+    return cells
+
+
+def _tip(row: Row) -> str:
+    if isinstance(row, HostRow):
+        return row.link.detail
+    return "\n".join(problem.text for problem in row.session.problems)
 
 
 def cell_segments(

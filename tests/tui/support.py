@@ -31,7 +31,7 @@ from barista_server.api.messages import (
     Subscribed,
 )
 from barista_tui.app import BaristaApp
-from barista_tui.store import LinkState
+from barista_tui.store import Key, LinkState
 from barista_tui.target import Target
 
 SCRIPTED = Path(__file__).parent.parent / "support" / "scripted_caffe.py"
@@ -84,7 +84,7 @@ async def opened(
     """The app on a real agent, connected."""
     app = BaristaApp(Target(root), "tests")
     async with app.run_test(size=size, tooltips=True, notifications=True) as pilot:
-        await until(pilot, lambda: app.store.known.link.state == "alive")
+        await until(pilot, lambda: app.store.known.host("local").alive)
         yield app, pilot
 
 
@@ -191,13 +191,15 @@ def log_lines() -> list[LogLine]:
 async def furnish(app: BaristaApp, pilot: Pilot[None]) -> None:
     """Give the app, which is connected to nothing, the fixed world."""
     notices = [Notice(time=NOW - 5, caller="Agent", kind="text", text="serving /data/barista")]
-    app.store.subscribed(Subscribed(complete=True, sequence=1, sessions=world(), notices=notices), "epoch")
-    app.store.linked(LinkState(state="alive", since=NOW - 60))
+    app.store.subscribed(
+        "local", Subscribed(complete=True, sequence=1, sessions=world(), notices=notices), "epoch"
+    )
+    app.store.linked("local", LinkState(state="alive", since=NOW - 60))
     main = app.main
-    await until(pilot, lambda: main.plot.session == "7" and main.console.source is not None)
-    main.sparks["7"] = tuple(2.3 * math.exp(-number / 4) for number in range(12))
+    await until(pilot, lambda: main.plot.session == Key("local", "7") and main.console.source is not None)
+    main.sparks[Key("local", "7")] = tuple(2.3 * math.exp(-number / 4) for number in range(12))
     main.show_known()
-    main.plot.take("7", training_curves(), main.plot.view)
+    main.plot.take(Key("local", "7"), training_curves(), main.plot.view)
     assert main.console.source is not None
     main.console.take(main.console.source, 0, 400, log_lines())
     await pilot.pause()

@@ -11,6 +11,7 @@ from barista_server.api.messages import Queued, RunInfo, SessionInfo, Snapshot, 
 from barista_tui.actions import ACTIONS, BY_ID, label
 from barista_tui.allowed import Context
 from barista_tui.deeds import Deeds
+from barista_tui.store import LinkState
 from barista_tui.ui import Ui
 
 
@@ -18,7 +19,7 @@ def context(state: State, **more: object) -> Context:
     session = SessionInfo(
         id="1", name="net", state=state, folder="", created=0.0, caffe="caffe", max_iter=100
     )
-    return replace(Context(session=session, alive=True), **more)  # type: ignore[arg-type]
+    return replace(Context(session=session, link=LinkState("alive")), **more)  # type: ignore[arg-type]
 
 
 def test_no_key_does_two_things() -> None:
@@ -35,7 +36,7 @@ def test_every_deed_is_in_the_table_and_works_for_the_screen() -> None:
     assert wanted == {name for name in vars(Deeds) if not name.startswith("_")}
     assert len(BY_ID) == len(ACTIONS)
     assert all(action.help and action.label for action in ACTIONS)
-    assert {field.name for field in fields(Context)} >= {"session", "alive", "pane"}
+    assert {field.name for field in fields(Context)} >= {"session", "link", "pane"}
 
 
 @pytest.mark.parametrize("state", list(State))
@@ -97,8 +98,8 @@ def test_force_is_for_a_pause_that_does_not_end(state: State) -> None:
 
 
 def test_nothing_is_asked_of_a_lost_agent() -> None:
-    lost = context(State.PAUSED, alive=False)
-    for name in ("toggle", "snapshot", "delete", "reset", "rename", "new", "undo"):
+    lost = context(State.PAUSED, link=LinkState("lost", cause="dead"), lost=True)
+    for name in ("toggle", "snapshot", "delete", "reset", "rename", "new"):
         assert "not connected" in (BY_ID[name].refused(lost) or "")
     assert BY_ID["open"].refused(lost) is None
     assert BY_ID["reconnect"].refused(lost) is None
@@ -117,7 +118,7 @@ def test_reset_needs_something_to_throw_away() -> None:
         caffe="c",
         runs=[RunInfo(number=1, started=0.0)],
     )
-    assert BY_ID["reset"].refused(Context(session=used, alive=True)) is None
+    assert BY_ID["reset"].refused(Context(session=used, link=LinkState("alive"))) is None
 
 
 def test_the_toggle_is_called_what_it_does() -> None:
@@ -127,4 +128,4 @@ def test_the_toggle_is_called_what_it_does() -> None:
     paused = SessionInfo(
         id="1", name="n", state=State.PAUSED, folder="", created=0.0, caffe="c", snapshots=[snapshot]
     )
-    assert label(BY_ID["toggle"], Context(session=paused, alive=True)) == "Resume"
+    assert label(BY_ID["toggle"], Context(session=paused, link=LinkState("alive"))) == "Resume"

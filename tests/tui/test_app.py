@@ -20,6 +20,7 @@ from barista_tui.screens.details import DetailsScreen
 from barista_tui.screens.help import HelpScreen
 from barista_tui.screens.main import MainScreen
 from barista_tui.screens.new_session import NewSessionScreen
+from barista_tui.store import Key
 from barista_tui.target import Target
 
 from .support import (
@@ -60,7 +61,7 @@ async def test_from_files_to_a_paused_training_by_keys_alone(root: Path, tmp_pat
         await pilot.press("s")
         session = app.main.session
         assert session is not None
-        await until(pilot, lambda: app.store.known.sessions[session.id].snapshots)
+        await until(pilot, lambda: app.store.known.sessions[Key("local", session.id)].snapshots)
         await until(pilot, lambda: "snapshot taken at iteration" in shown(app))
         await pilot.press("space")
         await until(pilot, lambda: state_of(app, "mine") is State.PAUSED)
@@ -165,15 +166,15 @@ async def test_a_killed_agent_is_told_started_again_and_nothing_is_lost(root: Pa
     await made(root, "lasting")
     async with opened(root) as (app, pilot):
         await until(pilot, lambda: state_of(app, "lasting") is State.RUNNING)
-        epoch = app.store.known.epoch
+        epoch = app.store.known.host("local").epoch
         agent = json.loads((root / "agent.json").read_text())["pid"]
         os.kill(agent, signal.SIGKILL)
-        await until(pilot, lambda: app.store.known.link.state == "lost")
+        await until(pilot, lambda: app.store.known.host("local").link.state == "lost")
         await until(pilot, lambda: "not connected" in shown(app))
         before = app.store.known.sessions
         assert [session.name for session in before.values()] == ["lasting"]
-        await until(pilot, lambda: app.store.known.link.state == "alive")
-        assert app.store.known.epoch != epoch
+        await until(pilot, lambda: app.store.known.host("local").alive)
+        assert app.store.known.host("local").epoch != epoch
         await until(pilot, lambda: state_of(app, "lasting") is State.RUNNING)
         await pilot.press("v")
         await until(pilot, lambda: "Host local] connection lost" in shown(app))
@@ -199,7 +200,7 @@ async def test_the_last_known_list_is_there_before_the_agent_answers(root: Path)
         await until(pilot, lambda: state_of(app, "remembered") is not None)
         await pilot.press("q")
     cold = BaristaApp(Target(root), "tests")
-    cold._start_link = lambda: None  # type: ignore[method-assign]
+    cold._start_links = lambda: None  # type: ignore[method-assign]
     async with cold.run_test(size=(120, 30)) as pilot:
         await until(pilot, lambda: "remembered" in shown(cold))
         assert "connecting" in shown(cold)
@@ -331,7 +332,7 @@ async def test_hundreds_of_sessions_are_rows_only_where_seen(root: Path) -> None
             f"m{number}": msgspec.structs.replace(session, id=f"m{number}", name=f"net-{number}")
             for number in range(600)
         }
-        app.store._set(dataclasses.replace(app.store.known, sessions=many))
+        app.store._set_host(dataclasses.replace(app.store.known.host("local"), sessions=many))
         await until(pilot, lambda: len(app.main.list.model.sessions) == 600)
         await pilot.press("end")
         await until(pilot, lambda: app.main.list.scroll_offset.y == app.main.list.max_scroll_y)
@@ -354,7 +355,7 @@ async def test_a_frozen_agent_is_told_and_the_screen_stays_awake(root: Path) -> 
             await until(pilot, lambda: "Snapshot: the agent does not answer" in shown(app))
         finally:
             os.kill(agent, signal.SIGCONT)
-        await until(pilot, lambda: app.store.known.link.state == "alive" and "● local" in shown(app))
+        await until(pilot, lambda: app.store.known.host("local").alive and "● local" in shown(app))
         before = app.main.session.iteration
         await until(pilot, lambda: app.main.session is not None and app.main.session.iteration > before)
 
@@ -394,10 +395,12 @@ async def test_a_legend_without_room_counts_the_rest(tmp_path: Path) -> None:
             for n in range(5)
         ]
         await pilot.press("2")
-        app.main.plot.take("7", [*first, *more], app.main.plot.view)
+        app.main.plot.take(Key("local", "7"), [*first, *more], app.main.plot.view)
         await until(pilot, lambda: "+5 more" in shown(app) or "+4 more" in shown(app))
         assert "train 0.0" in shown(app)
-        app.main.plot.take("7", [msgspec.structs.replace(first[0], low=first[0].x, high=first[0].x)], View())
+        app.main.plot.take(
+            Key("local", "7"), [msgspec.structs.replace(first[0], low=first[0].x, high=first[0].x)], View()
+        )
         await pilot.press("l")
         await until(pilot, lambda: "≤ 0 not on a log scale" in shown(app))
 
@@ -411,7 +414,7 @@ async def test_the_next_start_looks_as_the_last_one(root: Path) -> None:
         assert app.settings == before and not app.current_theme.dark
         view = app.main.plot.view
         assert (view.log, view.axis, view.smooth) == (True, "time", 1)
-        assert (app.main.kinds, app.main.sort) == ("errors", "name")
+        assert (app.main.kinds, app.main.wish.sort) == ("errors", "name")
 
 
 async def test_few_sessions_leave_room_for_the_plot(root: Path) -> None:
@@ -422,7 +425,7 @@ async def test_few_sessions_leave_room_for_the_plot(root: Path) -> None:
         await pilot.press("l")
         assert app.main.plot.view.log
         many = {str(n): msgspec.structs.replace(app.main.session, id=str(n)) for n in range(2, 20)}
-        app.store._set(dataclasses.replace(app.store.known, sessions=many))
+        app.store._set_host(dataclasses.replace(app.store.known.host("local"), sessions=many))
         await until(pilot, lambda: "train loss" not in shown(app))
         await until(pilot, lambda: app.main.list.size.height > 18)
         await pilot.resize_terminal(80, 40)

@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 
 from barista_server.api.messages import Problem, Queued, SessionInfo, State
-from barista_tui.rows import SORTS, Cell, columns, heading, matches, ordered, row
+from barista_tui.listing import Wish, listed
+from barista_tui.rows import SORTS, Cell, columns, heading, matches, row
+from barista_tui.store import HostKnown, Known
 
 LIVE = SessionInfo(
     id="7",
@@ -107,10 +109,12 @@ def test_orders() -> None:
         made("10", name="a", state=State.RUNNING, loss=0.5, eta=10.0),
         made("9", name="c", state=State.FAILED, loss=0.1, eta=5.0, iteration=10_000),
     ]
-    ids = {sort: [session.id for session in ordered(sessions, sort)] for sort in SORTS}
+    known = Known({"local": HostKnown(sessions={each.id: each for each in sessions})})
+    ids = {sort: [row.key.session for row in listed(known, Wish(sort=sort), 0.0, {})] for sort in SORTS}
     assert ids == {
         "id": ["10", "9", "2"],
         "name": ["10", "2", "9"],
+        "host": ["10", "9", "2"],
         "state": ["10", "9", "2"],
         "progress": ["9", "10", "2"],
         "loss": ["9", "10", "2"],

@@ -22,10 +22,10 @@ SESSION = SessionInfo(
 
 def test_the_list_is_remembered_for_each_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.load(str(tmp_path / "a")) == []
-    cache.save(str(tmp_path / "a"), [SESSION])
-    assert cache.load(str(tmp_path / "a")) == [SESSION]
-    assert cache.load(str(tmp_path / "b")) == []
+    assert cache.load(str(tmp_path / "a")) is None
+    cache.save(str(tmp_path / "a"), [SESSION], 5.0)
+    assert cache.load(str(tmp_path / "a")) == cache.Remembered(5.0, [SESSION])
+    assert cache.load(str(tmp_path / "b")) is None
 
 
 @pytest.mark.parametrize("garbage", [b"", b"\xc1", b"not a list", b"\x91\x80"])
@@ -33,17 +33,17 @@ def test_a_damaged_memory_is_no_memory(
     garbage: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    cache.save(str(tmp_path), [SESSION])
+    cache.save(str(tmp_path), [SESSION], 5.0)
     (file,) = (tmp_path / "barista").iterdir()
     file.write_bytes(garbage)
-    assert cache.load(str(tmp_path)) == []
+    assert cache.load(str(tmp_path)) is None
 
 
 def test_a_memory_that_cannot_be_written_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    cache.save(str(tmp_path), [SESSION])
-    assert cache.load(str(tmp_path)) == []
+    cache.save(str(tmp_path), [SESSION], 5.0)
+    assert cache.load(str(tmp_path)) is None
 
 
 def test_paths_are_completed_to_folders_and_prototxt_files(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from barista_server.api.messages import (
 )
 from barista_tui.store import MAX_NOTICES, LinkState, Store
 
+HOST = "local"
+
 
 def session(id: str, state: State = State.WAITING, iteration: int = 0) -> SessionInfo:
     return SessionInfo(
@@ -26,73 +28,73 @@ def changed(sequence: int, info: SessionInfo) -> Event:
 
 
 def subscribed(store: Store, *sessions: SessionInfo, sequence: int = 1, epoch: str = "a") -> None:
-    store.subscribed(Subscribed(complete=True, sequence=sequence, sessions=list(sessions)), epoch)
+    store.subscribed(HOST, Subscribed(complete=True, sequence=sequence, sessions=list(sessions)), epoch)
 
 
 def test_a_subscription_replaces_what_was_remembered() -> None:
     store = Store()
-    store.remembered([session("1"), session("2")])
-    assert list(store.known.sessions) == ["1", "2"]
+    store.remembered(HOST, [session("1"), session("2")], 5.0)
+    assert list(store.known.host(HOST).sessions) == ["1", "2"]
     subscribed(store, session("2", State.RUNNING))
-    assert list(store.known.sessions) == ["2"]
-    store.remembered([session("9")])
-    assert list(store.known.sessions) == ["2"], "a memory must not overwrite the truth"
+    assert list(store.known.host(HOST).sessions) == ["2"]
+    store.remembered(HOST, [session("9")], 5.0)
+    assert list(store.known.host(HOST).sessions) == ["2"], "a memory must not overwrite the truth"
 
 
 def test_events_change_add_and_remove_sessions() -> None:
     store = Store()
     subscribed(store, session("1"))
-    store.happened(changed(2, session("1", State.RUNNING, 20)))
-    store.happened(changed(3, session("2")))
-    store.happened(Event(sequence=4, what=SessionRemoved(session="1")))
-    assert {key: each.state for key, each in store.known.sessions.items()} == {"2": State.WAITING}
-    assert store.known.sequence == 4
+    store.happened(HOST, changed(2, session("1", State.RUNNING, 20)))
+    store.happened(HOST, changed(3, session("2")))
+    store.happened(HOST, Event(sequence=4, what=SessionRemoved(session="1")))
+    assert {key: each.state for key, each in store.known.host(HOST).sessions.items()} == {"2": State.WAITING}
+    assert store.known.host(HOST).sequence == 4
 
 
 def test_a_repeated_event_changes_nothing() -> None:
     told = []
     store = Store(lambda: told.append(1))
     subscribed(store, session("1"), sequence=5)
-    store.happened(changed(6, session("1", State.RUNNING, 40)))
+    store.happened(HOST, changed(6, session("1", State.RUNNING, 40)))
     count = len(told)
-    store.happened(changed(6, session("1", State.RUNNING, 20)))
-    store.happened(changed(3, session("1", State.WAITING)))
-    assert store.known.sessions["1"].iteration == 40
+    store.happened(HOST, changed(6, session("1", State.RUNNING, 20)))
+    store.happened(HOST, changed(3, session("1", State.WAITING)))
+    assert store.known.host(HOST).sessions["1"].iteration == 40
     assert len(told) == count
 
 
 def test_a_continued_subscription_keeps_the_list_and_the_sequence() -> None:
     store = Store()
     subscribed(store, session("1"), sequence=7)
-    store.subscribed(Subscribed(complete=False, sequence=9), "a")
-    assert list(store.known.sessions) == ["1"]
-    store.happened(changed(8, session("1", State.PAUSED)))
-    assert store.known.sessions["1"].state is State.PAUSED
+    store.subscribed(HOST, Subscribed(complete=False, sequence=9), "a")
+    assert list(store.known.host(HOST).sessions) == ["1"]
+    store.happened(HOST, changed(8, session("1", State.PAUSED)))
+    assert store.known.host(HOST).sessions["1"].state is State.PAUSED
 
 
 def test_a_new_epoch_starts_its_sequence_anew() -> None:
     store = Store()
     subscribed(store, session("1"), sequence=500)
     subscribed(store, session("1"), sequence=2, epoch="b")
-    store.happened(changed(3, session("1", State.FAILED)))
-    assert store.known.sessions["1"].state is State.FAILED
+    store.happened(HOST, changed(3, session("1", State.FAILED)))
+    assert store.known.host(HOST).sessions["1"].state is State.FAILED
 
 
 def test_old_values_are_never_changed_in_place() -> None:
     store = Store()
     subscribed(store, session("1"))
     before = store.known
-    store.happened(changed(2, session("1", State.RUNNING)))
-    store.linked(LinkState(state="lost"))
-    assert before.sessions["1"].state is State.WAITING
-    assert before.link.state == "connecting"
+    store.happened(HOST, changed(2, session("1", State.RUNNING)))
+    store.linked(HOST, LinkState(state="lost"))
+    assert before.host(HOST).sessions["1"].state is State.WAITING
+    assert before.host(HOST).link.state == "connecting"
 
 
 def test_notices_are_kept_in_order_and_bounded() -> None:
     store = Store()
     for number in range(MAX_NOTICES + 10):
         notice = Notice(time=float(number), caller="Agent", kind="text", text=str(number))
-        store.happened(Event(sequence=number + 1, what=Noticed(notice=notice)))
+        store.happened(HOST, Event(sequence=number + 1, what=Noticed(notice=notice)))
     assert len(store.known.notices) == MAX_NOTICES
     assert store.known.notices[-1].text == str(MAX_NOTICES + 9)
     assert store.known.notices_seen == MAX_NOTICES + 10
