@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from barista_server.api.messages import (
     Subscribe,
     Subscribed,
 )
+from benchmarks.processes import NET, cpu, resident
 
 SECONDS = 15.0
 CAFFE = Path(__file__).parents[1] / "tests" / "support" / "scripted_caffe.py"
@@ -36,9 +36,6 @@ max_iter: 1000000
 display: 5
 test_iter: 1
 test_interval: 100
-"""
-NET = """layer { name: "data" type: "DummyData" top: "data" dummy_data_param { shape { dim: 1 dim: 4 } } }
-layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 1 } }
 """
 
 
@@ -69,11 +66,11 @@ async def _measure(root: Path) -> list[str]:
     await link.call(SnapshotSession(session="1"), SnapshotReply)
     await link.call(FollowLog(session="1", run=1), Done)
     pid, events = link.welcome.pid, received
-    used, since = _cpu(pid), time.monotonic()
+    used, since = cpu(pid), time.monotonic()
     await asyncio.sleep(SECONDS)
-    share = (_cpu(pid) - used) / (time.monotonic() - since)
+    share = (cpu(pid) - used) / (time.monotonic() - since)
     events = received - events
-    resident = _resident(pid)
+    memory = resident(pid)
     call = PauseSession(session="1")
     info = (await link.call(call, SessionReply)).session
     while info.state is State.PAUSING:
@@ -83,18 +80,7 @@ async def _measure(root: Path) -> list[str]:
     await link.wait_closed()
     await link.close()
     return [
-        f"memory            {resident / 1024:6.1f} MiB resident (aim: 60)",
+        f"memory            {memory:6.1f} MiB resident (aim: 60)",
         f"processor         {100 * share:6.2f} % of a core (aim: 2), {events / SECONDS:.1f} events/s",
         f"from cold to link {opened:6.2f} s",
     ]
-
-
-def _cpu(pid: int) -> float:
-    """Seconds of processor time used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _resident(pid: int) -> int:
-    """KiB."""
-    return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0])

@@ -40,6 +40,10 @@ MOST_BEHIND = 4 * 1024 * 1024
 """A follower further behind the end of a growing log is brought forward, with the gap marked."""
 MOST_NOTICES = 200
 """Messages that wait for a slow client; older ones are dropped, and it is told how many."""
+LOOK = 0.04
+"""Seconds between two looks whether a followed log has grown: with what the link takes, a line is with its
+reader within a tenth of a second.
+"""
 MOST_CALLS = 32
 """Requests of one client under way at a time; the rest stays in its socket."""
 
@@ -63,6 +67,13 @@ class Follow:
     """Another file is in its place."""
     work: Callable[..., Awaitable[LogBytes | None]] | None = None
     """Runs what may block off the event loop: an imported log may lie on a disk that hangs."""
+
+    def grown(self) -> bool:
+        """There is more than was sent. Blocks briefly."""
+        try:
+            return self.path.stat().st_size > self.begin + self.offset
+        except OSError:
+            return False
 
 
 class Client:
@@ -91,6 +102,7 @@ class Client:
         self._follows: dict[tuple[str, int], Follow] = {}
         self._ready: dict[tuple[str, int], None] = {}
         self._wake = asyncio.Event()
+        self._looking: asyncio.TimerHandle | None = None
         self._slots = asyncio.Semaphore(MOST_CALLS)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -179,12 +191,35 @@ class Client:
                 self._wake.clear()
                 frame = self._next() or await self._next_bytes()
                 if frame is None:
-                    await self._wake.wait()
+                    await self._rest()
                     continue
                 self._writer.write(frame)
                 await self._writer.drain()
         except ConnectionError:
             pass
+
+    async def _rest(self) -> None:
+        """Until something may have to be sent."""
+        self._look_later()
+        try:
+            await self._wake.wait()
+        finally:
+            if self._looking is not None:
+                self._looking.cancel()
+
+    def _look_later(self) -> None:
+        own = any(follow.work is None for follow in self._follows.values())
+        self._looking = asyncio.get_running_loop().call_later(LOOK, self._look) if own else None
+
+    def _look(self) -> None:
+        """Wake if a followed log has grown. Not left to whoever watches the run: that also parses, and is
+        done less often.
+        """
+        self._ready |= {key: None for key, one in self._follows.items() if one.work is None and one.grown()}
+        if self._ready:
+            self._wake.set()
+        else:
+            self._look_later()
 
     def _next(self) -> bytes | None:
         """The next frame that is due before all log bytes: replies, then events in their order."""

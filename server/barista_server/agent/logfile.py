@@ -105,6 +105,7 @@ class LogFile(Log):
 
     def _begin_anew(self, year: int | None) -> None:
         self.parser = LogParser(year)
+        self._facts = None
         self.read = 0
         self.size = 0
         """Of the file when it was looked at last."""

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -33,7 +34,12 @@ class Identity(msgspec.Struct, frozen=True):
 
 def rebooted(identity: Identity) -> bool:
     """The machine was started anew since; no process of that time lives."""
-    return identity.boot != boot_id()
+    return identity.boot != _this_boot()
+
+
+@cache
+def _this_boot() -> str:
+    return boot_id()
 
 
 def exists(identity: Identity) -> bool:

@@ -37,6 +37,8 @@ class Host:
     caffes: Caffes
     disk: Callable[..., Awaitable[Any]]
     """Runs a function that writes, in order and off the event loop."""
+    watched: int = 0
+    """Runs that are looked at again and again."""
 
 
 class Session:

@@ -30,6 +30,9 @@ _NAMES = {kind: cast(Kind, name) for name, kind in KINDS.items()}
 class Log:
     """Reads ``path`` in bounded chunks as it grows. The file may not exist yet."""
 
+    _facts: tuple[int, int, Facts] | None = None
+    """Bytes and lines they were told of, and what."""
+
     def __init__(self, path: Path, started: float) -> None:
         self.path = path
         self._year: int | None = time.localtime(started).tm_year
@@ -40,6 +43,7 @@ class Log:
         self.parser = LogParser(self._year)
         self.read = 0
         """Bytes given to the parser."""
+        self._facts = None
 
     def grow(self) -> bool:
         """Parse the next chunk. False when there is nothing more for now. Raises OSError."""
@@ -62,7 +66,11 @@ class Log:
 
     def facts(self) -> Facts:
         """The state of things; cheap, whatever the length of the log."""
-        return self.part.facts(self.read)
+        known = self._facts
+        # A last line without its end counts only once the parser is told that it is whole.
+        if known is None or known[:2] != (self.read, self.parser.lines):
+            known = self._facts = (self.read, self.parser.lines, self.part.facts(self.read))
+        return known[2]
 
     def pace(self) -> Pace:
         """Speed and time to go, as of the last displays."""

@@ -14,10 +14,12 @@ from barista_server.agent.session import Session
 from barista_server.agent.signalling import carry_pause
 from barista_server.agent.states import Happening
 from barista_server.agent.verdict import Verdict, judge
-from barista_server.api.messages import Problem, Snapshot
+from barista_server.api.messages import Problem, Snapshot, State
 
 TICK = 0.25
-"""Seconds between two looks at a run: a handful of stat calls."""
+"""Seconds between two looks at a run: a handful of stat calls, and what was printed since is parsed."""
+LOOKS = 20
+"""Looks a second at all runs together; where there are many, each is looked at less often."""
 GRACE_ORPHAN = 0.5
 """Seconds after caffe has vanished until its end is taken for certain, when no runner is left to tell of it.
 """
@@ -69,13 +71,18 @@ def adopt(session: Session, run: Run) -> None:
 async def follow(session: Session, run: Run) -> None:
     """Read the log as it grows until caffe has ended; then judge the run."""
     watcher = _Watcher(session, run)
-    while True:
-        try:
-            if await watcher.look():
-                break
-        except (OSError, ValueError) as error:
-            watcher.complain(f"its folder cannot be read: {error}")
-        await asyncio.sleep(TICK)
+    session.host.watched += 1
+    try:
+        while True:
+            try:
+                if await watcher.look():
+                    break
+            except (OSError, ValueError) as error:
+                watcher.complain(f"its folder cannot be read: {error}")
+            awaited = session.busy is not None or session.state is not State.RUNNING
+            await asyncio.sleep(TICK if awaited else max(TICK, session.host.watched / LOOKS))
+    finally:
+        session.host.watched -= 1
     await _finish(session, run)
 
 
