@@ -21,6 +21,7 @@ HANDLERS = {
     "queue": "queue:queue",
     "new": "new:new",
     "import": "importing:import_log",
+    "set": "settings:settings",
     "start": "running:start",
     "pause": "running:pause",
     "snapshot": "running:snapshot",

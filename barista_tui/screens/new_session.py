@@ -18,8 +18,10 @@ from textual.widgets.option_list import Option
 from barista_server.api.messages import (
     CaffeInfo,
     CaffeList,
+    Defaults,
     DeleteSession,
     Failure,
+    GetDefaults,
     ListCaffes,
     ListTemplates,
     NewSession,
@@ -121,7 +123,7 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
                 yield Static(Content("caffe"), classes="label")
                 yield Select[str]([], id="caffe", prompt="the host's default", compact=True)
                 yield Static(Content("device"), classes="label")
-                yield Input("cpu", id="device", compact=True, placeholder="cpu, 0, 0,1 or all")
+                yield Input(id="device", compact=True, placeholder="cpu, 0, 0,1 or all")
             yield Static(id="error", classes="line")
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
@@ -137,12 +139,14 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
         try:
             templates = await self._host.call(ListTemplates(), TemplateList)
             caffes = await self._host.call(ListCaffes(), CaffeList)
+            defaults = await self._host.call(GetDefaults(), Defaults)
         except (CallFailed, LinkError) as error:
             self._tell(Content.styled(str(error), "$error"))
             return
         self._templates = templates.templates
         self._show_origins()
         self._show_caffes(caffes.caffes)
+        self._show_defaults(defaults)
 
     def _show_origins(self) -> None:
         origin = self.query_one("#origin", OptionList)
@@ -162,6 +166,12 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
         usable = [each for each in caffes if each.problem is None]
         options = [(f"{each.name}  {each.version}".strip(), each.name) for each in usable]
         self.query_one("#caffe", Select).set_options(options)
+
+    def _show_defaults(self, defaults: Defaults) -> None:
+        """As this host has them, unless the person was faster."""
+        device = self.query_one("#device", Input)
+        if not device.value:
+            device.value = defaults.device
 
     @on(OptionList.OptionHighlighted, "#origin")
     def _origin_changed(self) -> None:
@@ -255,7 +265,7 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
 
         chosen = self.query_one("#caffe", Select).value
         caffe = chosen if isinstance(chosen, str) else ""
-        device = text("device") or "cpu"
+        device = text("device")
         template = self._template()
         if template is not None:
             return NewSession(name=text("name"), template=template.name, caffe=caffe, device=device)

@@ -123,9 +123,14 @@ def _making(verbs: _Verbs[argparse.ArgumentParser]) -> None:
         "with --template the folder of its data",
     )
     new.add_argument("--name", default="", metavar="N", help="name of the session (default: the net's)")
-    new.add_argument("--caffe", default="", metavar="C", help="executable, see: barista caffes")
     new.add_argument(
-        "--device", default="cpu", metavar="D", help="cpu (default), or as caffe's --gpu: 0, 0,1, all"
+        "--caffe", default="", metavar="C", help="executable (default: the host's), see: barista caffes"
+    )
+    new.add_argument(
+        "--device",
+        default="",
+        metavar="D",
+        help="cpu, or as caffe's --gpu: 0, 0,1, all (default: the host's)",
     )
     new.add_argument("--start", action="store_true", help="and start it")
     _json(new)
@@ -136,6 +141,13 @@ def _making(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     )
     imported.add_argument("--name", default="", metavar="N", help="name in the list (default: the file's)")
     _json(imported)
+
+    change = _verb(verbs, "set", "choose what a session trains with, or what new ones on a host get")
+    change.add_argument("session", nargs="?", metavar="SESSION", help=SESSION_HELP)
+    change.add_argument("--defaults", action="store_true", help="of new sessions on the host, instead of one")
+    change.add_argument("--caffe", metavar="C", help="executable, see: barista caffes")
+    change.add_argument("--device", metavar="D", help="cpu, or as caffe's --gpu: 0, 0,1, all")
+    _json(change)
 
 
 def _running(verbs: _Verbs[argparse.ArgumentParser]) -> None:

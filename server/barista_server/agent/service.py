@@ -12,7 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from barista_server.agent import nets, queueing, signalling, watch, weights
+import msgspec
+
+from barista_server.agent import nets, queueing, settings, signalling, watch, weights
 from barista_server.agent.caffes import Caffes
 from barista_server.agent.client import Client, shorten
 from barista_server.agent.datasets.service import Datasets
@@ -57,6 +59,8 @@ class Service:
             m.NewSession: self._new_session,
             m.ImportLog: self._import_log,
             **queueing.calls(self._queue, self._all, self._find_session),
+            **settings.calls(self._find_session, self._queue.settled),
+            **settings.default_calls(root, self._host.caffes, self._disk),
             m.PauseSession: self._pause,
             m.SnapshotSession: self._snapshot,
             m.ResetSession: self._reset,
@@ -211,12 +215,10 @@ class Service:
         return m.SessionReply(session=self._find(call).info())
 
     async def _new_session(self, call: m.NewSession, client: Client) -> m.Result:
-        try:
-            caffe = await asyncio.to_thread(self._host.caffes.get, call.caffe)
-        except KeyError:
-            text = f"there is no caffe '{call.caffe}' on this machine"
-            there = ", ".join(one.name for one in await asyncio.to_thread(self._host.caffes.find))
-            raise CallError("not-found", text, f"There are: {there}.") from None
+        defaults = await self._disk(settings.read_defaults, self._host.root)
+        wanted = call.caffe or defaults.caffe
+        caffe = await asyncio.to_thread(settings.chosen_caffe, self._host.caffes, wanted)
+        call = msgspec.structs.replace(call, device=call.device or defaults.device)
         draft = await asyncio.to_thread(_draft, call, self._host.root)
         name = valid_name(draft.name, "the session ")
         taken = {one.meta.name for one in self._all()}

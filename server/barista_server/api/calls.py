@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from barista_server.api.datasets import DATASET_LOOKS, DatasetCall
+from barista_server.api.settings import SETTINGS_LOOKS, SettingsCall
 from barista_server.api.things import Message, SeriesKey
 
 MOST_LINES = 10_000
@@ -28,7 +29,8 @@ class NewSession(Message, frozen=True, tag="new-session"):
     :class:`SessionReply`.
 
     With ``template`` empty, ``solver`` and ``net`` are prototxt texts; ``base`` is the folder that relative
-    data paths in them mean (they are made absolute); empty leaves them as they are.
+    data paths in them mean (they are made absolute); empty leaves them as they are. An empty ``caffe`` or
+    ``device`` is the host's default.
     """
 
     name: str = ""
@@ -37,7 +39,7 @@ class NewSession(Message, frozen=True, tag="new-session"):
     net: str = ""
     base: str = ""
     caffe: str = ""
-    device: str = "cpu"
+    device: str = ""
 
 
 class ImportLog(Message, frozen=True, tag="import-log"):
@@ -328,6 +330,7 @@ Call = (
     | GetBlobStats
     | DescribeNet
     | DatasetCall
+    | SettingsCall
     | Subscribe
     | FollowLog
     | UnfollowLog
@@ -335,27 +338,31 @@ Call = (
     | StopAgent
 )
 
-_LOOKS: frozenset[type[Message]] = DATASET_LOOKS | frozenset(
-    {
-        ListSessions,
-        GetSession,
-        ListQueue,
-        ListDevices,
-        ListTemplates,
-        ListCaffes,
-        GetLines,
-        ListSeries,
-        GetSeries,
-        GetFiles,
-        DescribeNet,
-        ListWeights,
-        GetBlob,
-        GetBlobStats,
-        Subscribe,
-        FollowLog,
-        UnfollowLog,
-        Ping,
-    }
+_LOOKS: frozenset[type[Message]] = (
+    DATASET_LOOKS
+    | SETTINGS_LOOKS
+    | frozenset(
+        {
+            ListSessions,
+            GetSession,
+            ListQueue,
+            ListDevices,
+            ListTemplates,
+            ListCaffes,
+            GetLines,
+            ListSeries,
+            GetSeries,
+            GetFiles,
+            DescribeNet,
+            ListWeights,
+            GetBlob,
+            GetBlobStats,
+            Subscribe,
+            FollowLog,
+            UnfollowLog,
+            Ping,
+        }
+    )
 )
 
 

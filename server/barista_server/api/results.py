@@ -6,6 +6,7 @@ from typing import Literal
 
 from barista_server.api.datasets import DatasetChanged, DatasetRemoved, DatasetResult
 from barista_server.api.nets import NetView, TrainingNeed
+from barista_server.api.settings import SettingsResult
 from barista_server.api.things import (
     BlobStats,
     CaffeInfo,
@@ -184,6 +185,7 @@ Result = (
     | BlobStatsList
     | NetReport
     | DatasetResult
+    | SettingsResult
     | Subscribed
 )
 

@@ -1,0 +1,126 @@
+"""What a person chooses: caffe and device of a session that does not run, and of those to come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from barista_server.agent import files
+from barista_server.agent.compose import prepare_solver
+from barista_server.agent.errors import CallError
+from barista_server.api import messages as m
+
+if TYPE_CHECKING:
+    from barista_server.agent.caffes import Caffes
+    from barista_server.agent.client import Client
+    from barista_server.agent.session import Session
+
+Calls = dict[type, Callable[[Any, "Client"], Awaitable[m.Result]]]
+
+LIVE = (m.State.RUNNING, m.State.PAUSING)
+
+
+def read_defaults(root: Path) -> m.Defaults:
+    """``<root>/defaults.json``. Blocks. Raises CallError when it is damaged, OSError."""
+    try:
+        return files.read_json(root / "defaults.json", m.Defaults)
+    except FileNotFoundError:
+        return m.Defaults()
+    except ValueError as error:
+        hint = "Correct the file, or remove it and choose again: barista set --defaults"
+        raise CallError("invalid", f"this host's defaults cannot be read: {error}", hint) from None
+
+
+def chosen_caffe(caffes: Caffes, name: str) -> m.CaffeInfo:
+    """By name; empty: the first that works. Blocks. Raises CallError when there is none of that name."""
+    try:
+        return caffes.get(name)
+    except KeyError:
+        there = ", ".join(one.name for one in caffes.find())
+        text = f"there is no caffe '{name}' on this machine"
+        raise CallError("not-found", text, f"There are: {there}.") from None
+
+
+def valid_device(device: str) -> str:
+    """As caffe's ``--gpu`` takes it. Raises CallError."""
+    parts = [part.strip() for part in device.split(",")]
+    if device in ("cpu", "all") or all(part.isdecimal() and part.isascii() for part in parts):
+        return ",".join(dict.fromkeys(parts))
+    raise CallError("invalid", f"'{device}' is no device", "A device is cpu, 0, 0,1 or all.")
+
+
+def calls(find: Callable[[Any], Session], settled: Callable[[], Awaitable[None]]) -> Calls:
+    """The calls about one session; ``settled`` has the queue look again at who may start."""
+
+    async def configure(call: m.ConfigureSession, client: Client) -> m.Result:
+        session = find(call)
+        async with session.lock:
+            await _configure(session, call)
+        await settled()
+        return m.SessionReply(session=session.info())
+
+    return {m.ConfigureSession: configure}
+
+
+async def _configure(session: Session, call: m.ConfigureSession) -> None:
+    """Write the new choice down, then believe it. Raises CallError, OSError."""
+    if session.state in LIVE:
+        raise CallError("refused", "is running: pause it first")
+    changed: dict[str, Any] = {}
+    if call.caffe is not None:
+        found = await asyncio.to_thread(chosen_caffe, session.host.caffes, call.caffe)
+        changed["caffe"] = found.name
+    if call.device is not None:
+        changed["device"] = valid_device(call.device)
+    meta = msgspec.structs.replace(session.meta, **changed)
+    changed = {name: value for name, value in changed.items() if getattr(session.meta, name) != value}
+    if not changed:
+        return
+    if changed.get("device") == "cpu":
+        await session.host.disk(_without_gpu, session.folder.solver)
+    await session.host.disk(session.folder.save, meta)
+    session.meta = meta
+    await session.note("configured", **changed)
+    session.tell(", ".join(f"{name}: {value}" for name, value in changed.items()))
+    await session.check(again=True)
+    session.changed()
+
+
+def _without_gpu(path: Path) -> None:
+    """A solver that says GPU would have its way without ``--gpu``."""
+    try:
+        before = path.read_text("utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        # What is wrong with it is told by the check.
+        return
+    after = prepare_solver(before, "", "cpu")
+    if after != before:
+        files.write(path, after.encode())
+
+
+def default_calls(root: Path, caffes: Caffes, disk: Callable[..., Awaitable[Any]]) -> Calls:
+    """The calls about the host as a whole."""
+
+    async def get(call: m.GetDefaults, client: Client) -> m.Result:
+        found: m.Defaults = await disk(read_defaults, root)
+        return found
+
+    async def put(call: m.SetDefaults, client: Client) -> m.Result:
+        try:
+            now: m.Defaults = await disk(read_defaults, root)
+        except CallError:
+            # Choosing again is how a damaged file is mended.
+            now = m.Defaults()
+        if call.caffe:
+            await asyncio.to_thread(chosen_caffe, caffes, call.caffe)
+        caffe = now.caffe if call.caffe is None else call.caffe
+        device = now.device if call.device is None else valid_device(call.device or "cpu")
+        now = m.Defaults(caffe=caffe, device=device)
+        await disk(files.write_json, root / "defaults.json", now)
+        return now
+
+    return {m.GetDefaults: get, m.SetDefaults: put}
