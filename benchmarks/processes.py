@@ -19,9 +19,9 @@ layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_p
 """
 
 
-def solver(rate: float, seconds: float) -> str:
-    """Of a session that prints so many lines a second for so long."""
-    script = json.dumps({"rate": rate, "seconds": seconds})
+def solver(rate: float, seconds: float, first: int = 0) -> str:
+    """Of a session that prints so many lines at once, then so many a second for so long."""
+    script = json.dumps({"rate": rate, "seconds": seconds, "first": first})
     return f'# script: {script}\nbase_lr: 0.01\nlr_policy: "fixed"\nmax_iter: 100000000\ndisplay: 1\n'
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A caffe that prints so many lines a second, each in one write and stamped at that moment, and does no more.
 
-``# script: {"rate": lines per second, "seconds": how long}`` in the solver. The lines are those of
-training: a display of three lines every iteration, a test of three before every tenth.
+``# script: {"rate": lines per second, "seconds": how long, "first": lines printed at once}`` in the solver.
+The lines are those of training: a display of three lines every iteration, a test of three before every tenth.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 _VALUES = [f"{random.Random(1).random() + n / 997:.6g}" for n in range(997)]
+_BLOCK = 10_000
 _ended = False
 
 
@@ -34,6 +36,8 @@ def main() -> int:
     _say("solver.cpp:57", "Solver scaffolding done.")
     _say("caffe.cpp:248", "Starting Optimization")
     rate, lines = script["rate"], _lines()
+    for _ in range(0, script["first"], _BLOCK):
+        os.write(2, b"".join(_line(*line) for line in islice(lines, _BLOCK)))
     begun = time.monotonic()
     due = 0
     while not _ended and (now := time.monotonic() - begun) < script["seconds"]:
@@ -62,14 +66,18 @@ def _lines() -> Iterator[tuple[str, str]]:
 
 
 def _say(place: str, text: str) -> None:
+    os.write(2, _line(place, text))
+
+
+def _line(place: str, text: str) -> bytes:
     now = time.time()
-    if int(now) != _say.second:
-        _say.second = int(now)
-        _say.stamp = time.strftime("%Y%m%d %H:%M:%S", time.localtime(now))
-    os.write(2, f"I{_say.stamp}.{int(now % 1 * 1e6):06} {_say.pid} {place}] {text}\n".encode())
+    if int(now) != _line.second:
+        _line.second = int(now)
+        _line.stamp = time.strftime("%Y%m%d %H:%M:%S", time.localtime(now))
+    return f"I{_line.stamp}.{int(now % 1 * 1e6):06} {_line.pid} {place}] {text}\n".encode()
 
 
-_say.second, _say.stamp, _say.pid = 0, "", os.getpid()
+_line.second, _line.stamp, _line.pid = 0, "", os.getpid()
 
 
 def _end(number: int, frame: object) -> None:

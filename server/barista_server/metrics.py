@@ -5,8 +5,8 @@ Pure functions over numpy arrays; nothing here knows where they come from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,8 @@ def window(x: FloatArray, y: FloatArray, x0: float | None, x1: float | None, buc
     """
     if buckets < 1:
         raise ValueError(f"buckets must be at least 1, not {buckets}")
+    if len(x) and (x[1:] >= x[:-1]).all() and np.isfinite(x[0]) and np.isfinite(x[-1]):
+        return _ascending(x, y, x0, x1, buckets)
     inside = np.isfinite(x)
     if x0 is not None:
         inside &= x >= x0
@@ -59,37 +61,75 @@ def window(x: FloatArray, y: FloatArray, x0: float | None, x1: float | None, buc
     rows = np.flatnonzero(inside)
     at = x[rows]
     if len(rows) > buckets:
-        bucket = _buckets(at, x0, x1, buckets)
+        bucket = _buckets(at, x0, x1, buckets)(at)
         order = np.argsort(bucket, kind="stable")
         rows, at, bucket = rows[order], at[order], bucket[order]
         starts = np.flatnonzero(np.diff(bucket, prepend=-1))
     else:
         starts = np.arange(len(rows))
-    return _reduce(at, y[rows], rows, starts)
+    found = _reduce(at, y[rows], starts)
+    return replace(found, row=rows[found.row])
 
 
-def _buckets(at: FloatArray, x0: float | None, x1: float | None, buckets: int) -> IntArray:
+def _ascending(x: FloatArray, y: FloatArray, x0: float | None, x1: float | None, buckets: int) -> Window:
+    """The same where x never falls: what is in a window and where its buckets begin is found by halving."""
+    first = 0 if x0 is None else int(np.searchsorted(x, x0, "left"))
+    stop = len(x) if x1 is None else int(np.searchsorted(x, x1, "right"))
+    if stop <= first or (x1 is not None and np.isnan(x1)):
+        first = stop = 0
+    at = x[first:stop]
+    if len(at) > buckets:
+        bucket_of = _buckets(at[[0, -1]], x0, x1, buckets)
+        starts = _firsts(lambda rows: bucket_of(at[rows]), len(at), buckets)
+    else:
+        starts = np.arange(len(at))
+    found = _reduce(at, y[first:stop], starts)
+    return replace(found, row=found.row + first)
+
+
+def _firsts(bucket_of: Callable[[IntArray], IntArray], points: int, buckets: int) -> IntArray:
+    """First points of the buckets that have any; ``bucket_of`` never falls."""
+    wanted = np.arange(buckets)
+    low, high = np.zeros(buckets, np.int64), np.full(buckets, points)
+    while (low < high).any():
+        middle = np.minimum((low + high) // 2, points - 1)
+        before = (bucket_of(middle) < wanted) & (low < high)
+        low, high = np.where(before, middle + 1, low), np.where(before, high, np.minimum(high, middle))
+    return np.unique(low[low < points])
+
+
+def _buckets(
+    at: FloatArray, x0: float | None, x1: float | None, buckets: int
+) -> Callable[[FloatArray], IntArray]:
+    """Tells the bucket of each x within; ``at`` has the least and greatest of them."""
     low = float(at.min()) if x0 is None or not np.isfinite(x0) else x0
     high = float(at.max()) if x1 is None or not np.isfinite(x1) else x1
-    share = (at - low) / (high - low) if high > low else np.zeros(len(at))
-    return np.minimum((share * buckets).astype(np.int64), buckets - 1)
+
+    def bucket_of(x: FloatArray) -> IntArray:
+        share = (x - low) / (high - low) if high > low else np.zeros(len(x))
+        return np.minimum((share * buckets).astype(np.int64), buckets - 1)
+
+    return bucket_of
 
 
-def _reduce(at: FloatArray, values: FloatArray, rows: IntArray, starts: IntArray) -> Window:
+def _reduce(at: FloatArray, values: FloatArray, starts: IntArray) -> Window:
     """Buckets begin at ``starts`` of the points given, none of them empty."""
     ends = np.append(starts[1:], len(at)).astype(np.int64)[: len(starts)]
     if not len(starts):
         nothing = np.empty(0, np.float64)
         return Window(nothing, nothing, nothing, nothing, ends, ends, nothing)
     finite = np.isfinite(values)
-    low = np.minimum.reduceat(np.where(finite, values, np.inf), starts)
-    high = np.maximum.reduceat(np.where(finite, values, -np.inf), starts)
-    none = ~np.logical_or.reduceat(finite, starts)
-    low[none] = high[none] = np.nan
-    bad = np.flatnonzero(~finite)
-    holder = np.searchsorted(starts, bad, "right")
-    bad = bad[np.flatnonzero(np.diff(holder, append=-1))]
-    return Window(at[ends - 1], low, high, values[ends - 1], ends - starts, rows[ends - 1], at[bad])
+    bad = np.flatnonzero(~finite) if not finite.all() else np.empty(0, np.int64)
+    if len(bad):
+        low = np.minimum.reduceat(np.where(finite, values, np.inf), starts)
+        high = np.maximum.reduceat(np.where(finite, values, -np.inf), starts)
+        none = ~np.logical_or.reduceat(finite, starts)
+        low[none] = high[none] = np.nan
+        holder = np.searchsorted(starts, bad, "right")
+        bad = bad[np.flatnonzero(np.diff(holder, append=-1))]
+    else:
+        low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+    return Window(at[ends - 1], low, high, values[ends - 1], ends - starts, ends - 1, at[bad])
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,23 +172,25 @@ def stitch(pieces: Sequence[Piece]) -> Curve:
     for piece in reversed(pieces):
         shown = piece.iteration < cut if again else piece.iteration <= cut
         kept.append((piece, shown))
-        if piece.start <= cut:
+        if piece is not pieces[0] and piece.start <= cut:
             repeated = bool((piece.iteration == piece.start).any())
             again = repeated or (again and piece.start == cut)
             cut = piece.start
     kept.reverse()
 
     def join(name: str) -> NDArray[np.generic]:
-        parts = [getattr(piece, name)[shown] for piece, shown in kept]
-        return np.concatenate(parts) if parts else np.empty(0)
+        parts = [
+            getattr(piece, name) if shown.all() else getattr(piece, name)[shown] for piece, shown in kept
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else np.empty(0)
 
-    run = [np.full(int(shown.sum()), piece.run, np.int32) for piece, shown in kept]
+    run = [np.broadcast_to(np.int32(piece.run), int(shown.sum())) for piece, shown in kept]
     return Curve(
-        join("iteration").astype(np.int64),
-        join("seconds").astype(np.float64),
-        join("value").astype(np.float64),
-        join("line").astype(np.int64),
-        np.concatenate(run) if run else np.empty(0, np.int32),
+        join("iteration").astype(np.int64, copy=False),
+        join("seconds").astype(np.float64, copy=False),
+        join("value").astype(np.float64, copy=False),
+        join("line").astype(np.int64, copy=False),
+        run[0] if len(run) == 1 else np.concatenate(run) if run else np.empty(0, np.int32),
     )
 
 

@@ -39,6 +39,19 @@ def test_windows(points: list[tuple[int, float]], x0: float | None, x1: float | 
         assert np.array_equal(got.last, kept, equal_nan=True)
 
 
+@given(st.lists(st.tuples(st.integers(0, 1000), values), max_size=200), bounds, bounds, st.integers(1, 50))
+def test_windows_of_rising_x_are_those_of_any(
+    points: list[tuple[int, float]], x0: float | None, x1: float | None, buckets: int
+) -> None:
+    x = np.sort(np.array([at / 7 for at, _ in points], np.float64))
+    y = np.array([value for _, value in points], np.float64)
+    # A point nowhere is in no window, and x is not seen to rise.
+    expected = window(np.append(x, np.nan), np.append(y, 0.0), x0, x1, buckets)
+    got = window(x, y, x0, x1, buckets)
+    for name in ("x", "low", "high", "last", "count", "row", "nonfinite"):
+        assert np.array_equal(getattr(got, name), getattr(expected, name), equal_nan=True), name
+
+
 def test_a_spike_survives_a_million_points() -> None:
     y = np.zeros(1_000_000)
     y[123_457], y[777_777] = 1e9, np.nan

@@ -80,7 +80,7 @@ def _points(runs: Sequence[Source], key: SeriesKey, call: GetSeries, origin: flo
                 run=run.number,
                 start=process.resume_iteration or 0,
                 iteration=points.iteration,
-                seconds=points.seconds + (_begin(run) - origin),
+                seconds=points.seconds + begin if (begin := _begin(run) - origin) else points.seconds,
                 value=points.value,
                 line=points.line,
             )
@@ -97,7 +97,7 @@ def _points(runs: Sequence[Source], key: SeriesKey, call: GetSeries, origin: flo
         iteration, seconds, value = curve.iteration, curve.seconds, curve.value
         line, number = curve.line, curve.run
     x = iteration.astype(np.float64) if call.axis == "iteration" else seconds
-    return _Points(x, value, line.astype(np.int64), number.astype(np.int32))
+    return _Points(x, value, line.astype(np.int64, copy=False), number.astype(np.int32, copy=False))
 
 
 def _iterating(runs: Sequence[Source]) -> list[tuple[Source, caffe_log.Run]]:
