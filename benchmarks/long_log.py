@@ -26,6 +26,8 @@ ROUNDS = 40
 MOST = 50.0
 """Milliseconds of a window."""
 MOST_COLD = 1500.0
+MOST_SEARCH = 1.0
+"""Seconds."""
 MOST_MEMORY = 80.0
 """MiB, of the agent with that one run."""
 LIVE = (m.State.RUNNING, m.State.PAUSING)
@@ -55,6 +57,7 @@ async def _measure(root: Path, sshd: Sshd, lines: int) -> list[str]:
         ]
         for way, one in (("socket", link), ("sshd  ", ssh)):
             found += [f"{way} {line}" for line in await _windows(one, lines, keys)]
+        found += [f"sshd   {line}" for line in await _searches(ssh)]
         await link.call(m.PauseSession(session="1", force="kill"), m.SessionReply)
         await _until(link, lambda info: info.state not in LIVE)
         await link.call(m.StopAgent(), m.Done)
@@ -119,6 +122,22 @@ async def _windows(link: Link, lines: int, keys: list[m.SeriesKey]) -> list[str]
         times = [await _timed(link, call()) for _ in range(ROUNDS)]
         middle, worst = statistics.median(times), statistics.quantiles(times, n=20)[-1]
         found.append(judged(worst, MOST, f"{name:29} median {middle:5.1f} ms, p95 {worst:5.1f} ms"))
+    return found
+
+
+async def _searches(link: Link) -> list[str]:
+    """Patterns that are found nowhere, so that all of the log is looked through."""
+    found = []
+    for pattern, case in ((r"loss = 9\d+ ", False), (r"(nan|inf)\b", False)):
+        begun, answers, at = time.perf_counter(), 0, 0
+        while at is not None:
+            call = m.FindLines(session="1", run=1, pattern=pattern, regex=True, case=case, start=at)
+            answer = await link.call(call, m.FoundLines)
+            assert not answer.lines
+            answers, at = answers + 1, answer.next
+        spent = time.perf_counter() - begun
+        figure = f"all searched for {pattern:21} {spent:.2f} s, {answers} answers"
+        found.append(judged(spent, MOST_SEARCH, figure))
     return found
 
 

@@ -23,6 +23,7 @@ from barista_server.api.messages import (
     UnfollowLog,
 )
 from barista_server.api.text import clean
+from barista_tui.verbs import logsearch
 from barista_tui.verbs.agentlink import reopen, session_of, target_of
 from barista_tui.verbs.errors import Exit, VerbError
 
@@ -172,11 +173,14 @@ class Follower:
 
 
 async def logs(args: argparse.Namespace) -> Exit:
-    """Print the log of the last or the given run."""
+    """Print the log of the last or the given run, or what is found in it."""
+    logsearch.check(args)
     link = await target_of(args).open()
     try:
         session = await session_of(link, args.session)
         run = _chosen(session, args.run)
+        if args.grep is not None:
+            return await logsearch.search(link, args, session.id, session.name, run.number)
         follower = Follower(args, session, run)
         await follower.print_all(link)
         while args.follow and run.number == 0 and (again := await follower.goes_on()):

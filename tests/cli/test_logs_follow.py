@@ -47,6 +47,24 @@ def test_control_characters_are_shown_but_not_obeyed_unless_raw(shell: Shell) ->
     assert done.stdout == line
 
 
+def test_what_is_found_in_a_log(shell: Shell) -> None:
+    shell.new("--start", max_iter=20, burst=2500)
+    shell.barista("wait", "tiny")
+    log = shell.log().read_text().splitlines()
+    lines = [line for line in log if "burst" in line]
+    assert shell.barista("logs", "tiny", "--grep", r"burst \d+").stdout.splitlines() == lines
+    last = shell.barista("logs", "tiny", "--grep", "BURST", "--ignore-case", "--numbers", "-n", "1200").stdout
+    assert (
+        last.splitlines()
+        == [f"{number}:{line}" for number, line in enumerate(log, 1) if "burst" in line][-1200:]
+    )
+    nothing = shell.barista("logs", "tiny", "--grep", "BURST", code=3)
+    assert nothing.stdout == "" and "no line of run 1 of tiny has 'BURST'" in nothing.stderr
+    assert "no regular expression: missing )" in shell.barista("logs", "tiny", "--grep", "(", code=4).stderr
+    assert "not with --follow" in shell.barista("logs", "tiny", "-f", "--grep", "a", code=2).stderr
+    assert "belong to --grep" in shell.barista("logs", "tiny", "--numbers", code=2).stderr
+
+
 def test_following_survives_kills_of_the_agent_without_losing_or_doubling_a_line(shell: Shell) -> None:
     shell.new("--start", max_iter=900, speed=100, burst=2000)
     copy = shell.files / "copy"

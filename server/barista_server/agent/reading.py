@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
+
+import msgspec
 
 from barista_server.agent import files, series
 from barista_server.agent.client import Client, Follow
 from barista_server.agent.errors import CallError
+from barista_server.agent.finding import Child, find
 from barista_server.agent.hub import Hub
 from barista_server.agent.imported import Imported
 from barista_server.agent.logfile import LogFile
 from barista_server.agent.runs import Run
 from barista_server.agent.session import Session
+from barista_server.agent.tail import Log
 from barista_server.api import messages as m
+
+T = TypeVar("T")
 
 MOST_LOGS = 8
 """Logs nobody writes to that are kept parsed for GetLines and GetSeries; live ones always are."""
@@ -29,23 +37,52 @@ class Reading:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._parsed: dict[tuple[str, int], _Parsed] = {}
+        self._searcher = Child()
+
+    def calls(
+        self, find: Callable[[Any], Session | Imported]
+    ) -> dict[type, Callable[[Any, Client], Awaitable[m.Result]]]:
+        """The calls this class answers; ``find`` tells what a call is about."""
+        return {
+            m.GetLines: lambda call, client: self.lines(find(call), call),
+            m.FindLines: lambda call, client: self.find(find(call), call),
+            m.ListSeries: lambda call, client: self.keys(find(call)),
+            m.GetSeries: lambda call, client: self.windows(find(call), call),
+            m.FollowLog: lambda call, client: self.follow(find(call), call, client),
+        }
+
+    def close(self) -> None:
+        """End what was started for searching."""
+        self._searcher.end()
 
     async def lines(self, one: Session | Imported, call: m.GetLines) -> m.Result:
         """Lines of a run's log. Raises CallError, OSError."""
-        _check(one, call.run)
         count = min(call.count, m.MOST_LINES)
-        try:
-            if isinstance(one, Imported):
-                self._keep(one.id, 0, one)
-                found = await one.use(lambda file: _lines_of(file, call, count))
-            else:
-                run = one.runs[call.run]
-                await self._read(one, run)
-                found = run.log.lines(call.kinds, call.start, count)
-        except KeyError as error:
-            raise CallError("invalid", f"there is no kind of line called {error}") from None
-        start, total, lines = found
+        with _known_kinds():
+            start, total, lines = await self._use(
+                one, call.run, lambda log, within: log.lines(call.kinds, call.start, count, within)
+            )
         return m.Lines(session=one.id, run=call.run, start=start, total=total, lines=lines)
+
+    async def find(self, one: Session | Imported, call: m.FindLines) -> m.Result:
+        """Lines with a pattern. Raises CallError, OSError."""
+        with _known_kinds():
+            found = await find(partial(self._use, one, call.run), call, self._searcher)
+        return msgspec.structs.replace(found, session=one.id)
+
+    async def _use(
+        self, one: Session | Imported, number: int, work: Callable[[Log, tuple[int, int | None]], T]
+    ) -> T:
+        """What ``work`` makes of a parsed log and the lines of it that are the run's. Raises CallError,
+        OSError, what ``work`` does.
+        """
+        _check(one, number)
+        if isinstance(one, Imported):
+            self._keep(one.id, 0, one)
+            return await one.use(lambda file: work(file, _within(file, number)))
+        run = one.runs[number]
+        await self._read(one, run)
+        return work(run.log, (0, None))
 
     async def keys(self, one: Session | Imported) -> m.Result:
         """Every metric there is. Raises OSError."""
@@ -109,12 +146,20 @@ def _check(one: Session | Imported, number: int) -> None:
         raise CallError("not-found", f"has no run {number}", f"Runs there are: {there}.")
 
 
-def _lines_of(file: LogFile, call: m.GetLines, count: int) -> tuple[int, int, list[m.LogLine]]:
-    within: tuple[int, int | None] = (0, None)
+@contextmanager
+def _known_kinds() -> Iterator[None]:
+    try:
+        yield
+    except KeyError as error:
+        raise CallError("invalid", f"there is no kind of line called {error}") from None
+
+
+def _within(file: LogFile, number: int) -> tuple[int, int | None]:
+    """The lines of a run, or of the whole file."""
     for source in file.sources():
-        if source.number == call.run:
-            within = (source.part.first, source.part.stop)
-    return file.lines(call.kinds, call.start, count, within)
+        if source.number == number:
+            return source.part.first, source.part.stop
+    return 0, None
 
 
 def _follow_run(session: Session, call: m.FollowLog) -> Follow:

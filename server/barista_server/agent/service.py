@@ -69,15 +69,12 @@ class Service:
             m.RenameSession: self._rename,
             m.ListTemplates: self._list_templates,
             m.ListCaffes: self._list_caffes,
-            m.GetLines: self._get_lines,
-            m.ListSeries: self._list_series,
-            m.GetSeries: self._get_series,
+            **self._reading.calls(self._find),
             m.GetFiles: self._get_files,
             **weights.calls(self._find_session),
             **nets.calls(self._find_session),
             **self._datasets.calls(),
             m.Subscribe: self._subscribe,
-            m.FollowLog: self._follow_log,
             m.UnfollowLog: self._unfollow_log,
             m.Ping: self._ping,
             m.StopAgent: self._stop_agent,
@@ -106,6 +103,7 @@ class Service:
         await self._queue.close()
         for session in self._sessions.values():
             await session.unload()
+        self._reading.close()
         await self._imports.close()
         await self._datasets.close()
         self._writer.shutdown()
@@ -340,15 +338,6 @@ class Service:
     async def _list_caffes(self, call: m.ListCaffes, client: Client) -> m.Result:
         return m.CaffeList(caffes=await self._host.caffes.with_versions())
 
-    async def _get_lines(self, call: m.GetLines, client: Client) -> m.Result:
-        return await self._reading.lines(self._find(call), call)
-
-    async def _list_series(self, call: m.ListSeries, client: Client) -> m.Result:
-        return await self._reading.keys(self._find(call))
-
-    async def _get_series(self, call: m.GetSeries, client: Client) -> m.Result:
-        return await self._reading.windows(self._find(call), call)
-
     async def _get_files(self, call: m.GetFiles, client: Client) -> m.Result:
         folder = self._find_session(call).folder
 
@@ -370,9 +359,6 @@ class Service:
         return m.Subscribed(
             complete=True, sequence=self.hub.sequence, sessions=sessions, notices=self.hub.notices()
         )
-
-    async def _follow_log(self, call: m.FollowLog, client: Client) -> m.Result:
-        return await self._reading.follow(self._find(call), call, client)
 
     async def _unfollow_log(self, call: m.UnfollowLog, client: Client) -> m.Result:
         client.unfollow(self._find(call).id, call.run)

@@ -102,15 +102,19 @@ class Log:
             numbers = index.select(wanted, first, stop).tolist()
         else:
             numbers = list(range(low + first, low + stop))
+        return first, total, self.numbered(numbers)
+
+    def numbered(self, numbers: list[int]) -> list[LogLine]:
+        """Lines by their numbers, ascending; fewer where these would be more than ``MOST_TEXT`` bytes. Raises
+        OSError.
+        """
         if not numbers:
-            return first, total, []
-        texts = self._texts(numbers)
-        kinds_of = index.kinds
-        lines = [
-            LogLine(number=number, kind=_NAMES[LineKind(int(kinds_of[number]))], text=text)
-            for number, text in zip(numbers, texts, strict=False)
+            return []
+        kinds = self.parser.index.kinds
+        return [
+            LogLine(number=number, kind=_NAMES[LineKind(int(kinds[number]))], text=text)
+            for number, text in zip(numbers, self._texts(numbers), strict=False)
         ]
-        return first, total, lines
 
     def _texts(self, numbers: list[int]) -> list[str]:
         """Text of lines, ascending; those near each other are read together."""

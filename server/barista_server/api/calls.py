@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from barista_server.api.datasets import DATASET_LOOKS, DatasetCall
+from barista_server.api.search import SEARCH_LOOKS, SearchCall
 from barista_server.api.settings import SETTINGS_LOOKS, SettingsCall
 from barista_server.api.things import Message, SeriesKey
 
@@ -330,6 +331,7 @@ Call = (
     | GetBlobStats
     | DescribeNet
     | DatasetCall
+    | SearchCall
     | SettingsCall
     | Subscribe
     | FollowLog
@@ -341,6 +343,7 @@ Call = (
 _LOOKS: frozenset[type[Message]] = (
     DATASET_LOOKS
     | SETTINGS_LOOKS
+    | SEARCH_LOOKS
     | frozenset(
         {
             ListSessions,

@@ -18,6 +18,7 @@ from barista_server.api.datasets import *  # noqa: F403
 from barista_server.api.nets import *  # noqa: F403
 from barista_server.api.results import *  # noqa: F403
 from barista_server.api.results import Occurrence, Result
+from barista_server.api.search import *  # noqa: F403
 from barista_server.api.settings import *  # noqa: F403
 from barista_server.api.things import *  # noqa: F403
 from barista_server.api.things import Message

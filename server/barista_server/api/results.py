@@ -6,6 +6,7 @@ from typing import Literal
 
 from barista_server.api.datasets import DatasetChanged, DatasetRemoved, DatasetResult
 from barista_server.api.nets import NetView, TrainingNeed
+from barista_server.api.search import SearchResult
 from barista_server.api.settings import SettingsResult
 from barista_server.api.things import (
     BlobStats,
@@ -185,6 +186,7 @@ Result = (
     | BlobStatsList
     | NetReport
     | DatasetResult
+    | SearchResult
     | SettingsResult
     | Subscribed
 )
