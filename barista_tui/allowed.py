@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from barista_server.api.messages import SessionInfo, State
 from barista_tui.format import STATES
 from barista_tui.hosts import CAUSE_WORDS, LOCAL
+from barista_tui.panes.table import SPECS
 from barista_tui.store import LinkState
-
-Pane = Literal["sessions", "plot", "console"]
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,17 @@ class Context:
     """The link to some host is lost."""
     several: bool = False
     """There are other hosts than this one."""
-    pane: Pane = "sessions"
-    plot_shown: bool = True
-    console_shown: bool = True
+    pane: str = "sessions"
+    """The one with the focus."""
+    shown: frozenset[str] = frozenset({"sessions", "plot", "console"})
+    """Those that can be seen."""
+    wide: bool = True
+    docked: bool = True
+    """The console has a place of its own."""
+    facts: Mapping[str, object] = field(default_factory=dict)
+    """What visible panes say of themselves, by name: their own actions decide by it."""
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Keys of actions that the person chose, where they are not those of the table."""
     can_undo: bool = False
     filtered: bool = False
     grouped: bool = False
@@ -175,6 +182,19 @@ def can_reset(context: Context) -> str | None:
     return None if session.runs or session.snapshots else "nothing to throw away yet"
 
 
+def can_resume_from(context: Context) -> str | None:
+    """Start from the snapshot that is chosen in their pane."""
+    if refused := needs_session(context):
+        return refused
+    session = context.session
+    assert session is not None
+    if watched := _only_watched(session):
+        return watched
+    if context.facts.get("snapshots") is None:
+        return "no snapshot is chosen"
+    return None if session.state in STARTABLE else f"{_state_word(session)}: pause first"
+
+
 def can_undo(context: Context) -> str | None:
     """Only what this screen deleted or reset."""
     return None if context.can_undo else "nothing was deleted or reset from here"
@@ -193,14 +213,20 @@ def needs_cause(context: Context) -> str | None:
     return None
 
 
+def needs_pane(context: Context, name: str) -> str | None:
+    """What is done to a pane."""
+    spec = SPECS[name]
+    return None if name in context.shown else f"open the {spec.title.lower()} first: {spec.key}"
+
+
 def needs_plot(context: Context) -> str | None:
     """What is done to the plot."""
-    return None if context.plot_shown else "open the plot first: 2"
+    return needs_pane(context, "plot")
 
 
 def needs_console(context: Context) -> str | None:
     """What is done to the console."""
-    return None if context.console_shown else "open the console first: 3"
+    return needs_pane(context, "console")
 
 
 def only_disconnected(context: Context) -> str | None:

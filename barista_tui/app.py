@@ -15,8 +15,8 @@ from textual.app import App
 from textual.driver import Driver
 from textual.geometry import Size
 
-from barista_server.api.messages import State
-from barista_tui import cache, settings, theme
+from barista_server.api.messages import Notice, State
+from barista_tui import cache, keymap, settings, theme
 from barista_tui.calling import command
 from barista_tui.fleet import Fleet
 from barista_tui.hosts import Hosts, HostsError
@@ -61,6 +61,7 @@ class BaristaApp(App[None]):
         self._connect = connect
         self._select = select
         self.settings = settings.load() if connect else settings.Settings()
+        self.keymap = keymap.load() if connect else keymap.Keymap()
         self.main = MainScreen(title or target.title)
         for each in theme.THEMES:
             self.register_theme(each)
@@ -74,7 +75,11 @@ class BaristaApp(App[None]):
             for host in self.fleet:
                 if known := cache.load(str(host.target)):
                     self.store.remembered(host.name, known.sessions, known.time)
+        self.set_keymap(dict(self.keymap.moves))
         self.push_screen(self.main)
+        for problem in self.keymap.problems:
+            self.store.noticed(Notice(time=self.now(), caller="Settings", kind="error", text=problem))
+            self.main.say(problem, "warning")
         if self._select:
             self.main.want(self._select)
         if self._connect:
@@ -155,6 +160,10 @@ class BaristaApp(App[None]):
             again = command(self.target)
             words = f"{goes}: {names}. `{again}` shows {'it' if len(active) == 1 else 'them'} again."
         self.exit(message=words)
+
+    def next_theme(self) -> None:
+        """Dark, light."""
+        self.theme = theme.theme_name(not self.current_theme.dark, self.color_range)
 
     def action_command_palette(self) -> None:
         """The palette of actions."""

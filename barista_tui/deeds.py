@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Coroutine
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from barista_server.api.messages import SessionInfo, State
-from barista_tui import rows, theme
-from barista_tui.allowed import Pane, cause_line
 from barista_tui.commands import Commands, loss_of_force
-from barista_tui.curves import SMOOTHING
 from barista_tui.store import Key
 from barista_tui.ui import Where
-from barista_tui.widgets.console import KINDS
 
 if TYPE_CHECKING:
     from barista_tui.screens.main import MainScreen
@@ -116,7 +112,7 @@ class Deeds:
         from barista_tui.screens.details import DetailsScreen
 
         if self._screen.session is None:
-            self.fold()
+            self._screen.sessions.fold()
             return
         session, on = self._session, self._on
 
@@ -152,76 +148,58 @@ class Deeds:
 
     # ---------------------------------------------------------------------------------- panes
 
-    def filter_sessions(self) -> None:
-        self._screen.open_filter()
+    def find(self) -> None:
+        if not self._screen.pane(self._screen.active).find():
+            self._screen.show_pane("sessions")
+            self._screen.sessions.find()
 
-    def sort_sessions(self) -> None:
-        orders = rows.SORTS
-        self._screen.sort_by(orders[(orders.index(self._screen.wish.sort) + 1) % len(orders)])
-
-    def group_sessions(self) -> None:
-        self._screen.group(not self._screen.wish.grouped)
-
-    def fold(self) -> None:
-        self._screen.fold(self._on)
-
-    def show_pane(self, pane: Pane) -> None:
+    def show_pane(self, pane: str) -> None:
         self._screen.show_pane(pane)
 
     def next_pane(self, step: int) -> None:
         self._screen.next_pane(step)
 
-    # ---------------------------------------------------------------------------------- plot and console
+    def resize(self, list: float, dock: float) -> None:
+        shares = self._screen.shares
+        self._screen.resize_to(shares.list + list, shares.dock + dock)
 
-    def plot_scale(self) -> None:
-        plot = self._screen.plot
-        plot.set_view(replace(plot.view, log=not plot.view.log))
+    def jump(self) -> None:
+        from barista_tui.screens.jump import JumpScreen
 
-    def plot_axis(self) -> None:
-        self._screen.plot.cycle_axis()
+        def chosen(pane: str | None) -> None:
+            if pane is not None:
+                self._screen.show_pane(pane)
 
-    def plot_smooth(self) -> None:
-        plot = self._screen.plot
-        plot.set_view(replace(plot.view, smooth=(plot.view.smooth + 1) % len(SMOOTHING)))
+        self._screen.app.push_screen(JumpScreen(self._screen.places()), chosen)
 
-    def plot_zoom(self, factor: float) -> None:
-        self._screen.plot.zoom(factor)
+    def tell(self, pane: str, method: str, *args: Any) -> None:
+        getattr(self._screen.pane(pane), method)(*args)
 
-    def plot_pan(self, part: float) -> None:
-        self._screen.plot.pan(part)
-
-    def plot_reset(self) -> None:
-        self._screen.plot.reset_range()
-
-    def console_cause(self) -> None:
-        line = cause_line(self._session)
-        assert line is not None, "the action table lets it through only with a line"
-        self._screen.console.switch("log")
-        self._screen.show_kinds("all lines")
-        self._screen.show_pane("console")
-        self._screen.console.reveal(line - 1)
-
-    def console_follow(self) -> None:
-        self._screen.console.set_follow()
-
-    def console_source(self) -> None:
-        console = self._screen.console
-        console.switch("log" if console.showing == "notices" else "notices")
-        self._screen.show_known()
-
-    def console_kinds(self) -> None:
-        names = list(KINDS)
-        self._screen.show_kinds(names[(names.index(self._screen.kinds) + 1) % len(names)])
-
-    def console_raw(self) -> None:
-        console = self._screen.console
-        console.set_raw(not console.raw)
+    def open(self, screen: str) -> None:
+        module, _, kind = screen.partition(":")
+        self._screen.app.push_screen(getattr(importlib.import_module(module), kind)())
 
     # ---------------------------------------------------------------------------------- Barista
 
-    def toggle_theme(self) -> None:
-        app = self._screen.app
-        app.theme = theme.theme_name(not app.current_theme.dark, app.color_range)
+    def open_menu(self, name: str) -> None:
+        from barista_tui.screens.menu import MenuScreen
+
+        self._screen.app.push_screen(
+            MenuScreen.of(name, self._screen.context(), self._screen.menu_columns()), self._chosen
+        )
+
+    def open_context(self) -> None:
+        from barista_tui.screens.menu import MenuScreen
+
+        at = self._screen.list.place_of_cursor()
+        self._screen.app.push_screen(MenuScreen.of_session(self._screen.context(), at), self._chosen)
+
+    def _chosen(self, action: str | None) -> None:
+        if action is not None:
+            self._screen.action_do(action)
+
+    def next_theme(self) -> None:
+        self._screen.app.next_theme()
 
     def reconnect(self) -> None:
         for host in self._screen.app.store.known.hosts.values():

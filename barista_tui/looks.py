@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from barista_tui.curves import SMOOTHING, View
+from barista_tui.frame import Shares
 from barista_tui.listing import Wish
+from barista_tui.panes.table import SPECS
 from barista_tui.rows import SORTS
 from barista_tui.settings import Settings
 from barista_tui.widgets.console import KINDS
@@ -18,10 +20,13 @@ def restore(screen: MainScreen, settings: Settings) -> None:
     """Look at things as they were looked at last; what this version does not know is left out."""
     smooth = settings.smooth if settings.smooth in range(len(SMOOTHING)) else 0
     screen.plot.set_view(View(axis=settings.axis, log=settings.log, smooth=smooth))
-    screen.kinds = settings.kinds if settings.kinds in KINDS else screen.kinds
+    if settings.kinds in KINDS:
+        screen.console_pane.kinds = settings.kinds
     sort = settings.sort if settings.sort in SORTS else "id"
     folded = frozenset(settings.folded)
-    screen.wish = Wish(sort=sort, grouped=settings.grouped, folded=folded)
+    screen.shares = Shares(settings.list_share, settings.dock_share)
+    screen.tab = settings.tab if settings.tab in SPECS and settings.tab != "sessions" else "plot"
+    screen.sessions.wish = Wish(sort=sort, grouped=settings.grouped, folded=folded)
 
 
 def present(screen: MainScreen) -> Settings:
@@ -32,8 +37,11 @@ def present(screen: MainScreen) -> Settings:
         log=view.log,
         axis=view.axis,
         smooth=view.smooth,
-        kinds=screen.kinds,
-        sort=screen.wish.sort,
-        grouped=screen.wish.grouped,
-        folded=sorted(screen.wish.folded),
+        kinds=screen.console_pane.kinds,
+        sort=screen.sessions.wish.sort,
+        grouped=screen.sessions.wish.grouped,
+        list_share=screen.shares.list,
+        dock_share=screen.shares.dock,
+        tab=screen.tab,
+        folded=sorted(screen.sessions.wish.folded),
     )

@@ -7,7 +7,7 @@ from functools import partial
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider, SearchIcon
 from textual.content import Content
 
-from barista_tui.actions import ACTIONS, Action, key_word, label
+from barista_tui.actions import ACTIONS, Action, key_word, keys_of, label
 from barista_tui.allowed import Context
 from barista_tui.screens.main import MainScreen
 
@@ -21,7 +21,7 @@ class ActionProvider(Provider):
     @staticmethod
     def _words(action: Action, context: Context) -> tuple[str, str]:
         refused = action.refused(context)
-        keys = " ".join(key_word(key) for key in action.keys[:2])
+        keys = " ".join(key_word(key) for key in keys_of(action, context)[:2])
         help_text = f"not now: {refused}" if refused else action.help
         return f"{action.group}: {label(action, context)}", f"{keys:<8} {help_text}"
 

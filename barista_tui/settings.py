@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from barista_tui.frame import Shares
 from barista_tui.hosts import folder
 
 MAX_SIZE = 4096
@@ -16,7 +17,8 @@ MAX_SIZE = 4096
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     """``log``, ``axis``, ``smooth``: the plot's; ``kinds``: the console's filter;
-    ``sort``, ``grouped``, ``folded`` (hosts): the list's."""
+    ``sort``, ``grouped``, ``folded`` (hosts): the list's;
+    ``list_share``, ``dock_share``, ``tab``: the panes'."""
 
     dark: bool = True
     log: bool = False
@@ -26,6 +28,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     sort: str = "id"
     grouped: bool = False
     folded: list[str] = []
+    list_share: float = Shares().list
+    dock_share: float = Shares().dock
+    tab: str = "plot"
 
 
 def path() -> Path:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
 from barista_server.api.messages import SessionInfo, State
 from barista_tui import format as fmt
 from barista_tui import rows
-from barista_tui.actions import ACTIONS, BY_ID, Action, key_word, label
-from barista_tui.allowed import Context, Pane, needs_cause
+from barista_tui.actions import ACTIONS, BY_ID, MENUS, Action, first_key, label
+from barista_tui.allowed import Context, needs_cause
 from barista_tui.curves import View
+from barista_tui.frame import Shape
 from barista_tui.hosts import Cause
 from barista_tui.listing import link_words
+from barista_tui.panes.table import PANES, SPECS, PaneSpec
 from barista_tui.rows import Cell
 from barista_tui.store import Known
 from barista_tui.widgets.bar import Piece
 from barista_tui.widgets.session_list import LINKS
 
-PANES: tuple[Pane, ...] = ("sessions", "plot", "console")
-_NAMES: dict[Pane, str] = {"sessions": "Sessions", "plot": "Plot", "console": "Console"}
 NO_SESSIONS = (
     "No sessions yet. Three ways to make one:",
     "",
@@ -64,12 +66,21 @@ def nothing_to_plot(session: SessionInfo) -> tuple[str, ...]:
     return ("No points yet", "the first line comes with the first display")
 
 
-def header(title: str, known: Known, now: float, wide: bool) -> tuple[list[Piece], list[Piece]]:
-    """Name and project left, hosts and clock right."""
-    left = [Piece(" Barista ", "accent", bold=True), Piece(f" {title}", "text")]
-    running = sum(each.state is State.RUNNING and each.kind != "log" for each in known.sessions.values())
-    if running and wide:
-        left.append(Piece(f"   {running} running", "dim"))
+def header(
+    title: str, session: SessionInfo | None, known: Known, now: float, wide: bool
+) -> tuple[list[Piece], list[Piece]]:
+    """Name and project (on a narrow screen the session whose pane is shown), menus; right hosts and clock."""
+    left = [Piece(" Barista ", "accent", bold=True)]
+    if session is not None:
+        look = fmt.state_look(session)
+        left += [Piece(f" {session.id} {session.name} ", "text"), Piece(f"{look.glyph} ", look.tone)]
+    else:
+        left.append(Piece(f" {title} ", "text"))
+    if wide:
+        left.append(Piece("   "))
+        left += [Piece(f" {name} ", "dim", f"menu:{name}") for name in MENUS]
+    else:
+        left.append(Piece(" ≡ ", "dim", "menu:Session"))
     return left, [*lamps(known, now, wide), Piece(f"  {fmt.clock(now)} ", "dim")]
 
 
@@ -89,30 +100,39 @@ def lamps(known: Known, now: float, wide: bool) -> list[Piece]:
     return pieces
 
 
-def tabs(pane: Pane, active: Pane, wide: bool) -> list[Piece]:
-    """The pane's own name; in the narrow layout all three, as tabs."""
-    pieces = []
-    for number, each in enumerate(PANES, 1):
-        if wide and each != pane:
-            continue
-        focused = each == active
-        pieces += [
-            Piece(f" {number} ", "accent" if focused else "dim", each),
-            Piece(f"{_NAMES[each]} ", "accent" if focused else "dim", each, bold=focused),
-        ]
+def strip(shape: Shape, right: list[Piece], width: int) -> list[Piece]:
+    """The tabs; where room is short, their names are too."""
+    specs = [
+        spec
+        for spec in PANES
+        if not (shape.wide and spec.name == "sessions") and not (shape.docked and spec.name == "console")
+    ]
+    current = shape.tab if shape.wide else shape.active
+    room = width - sum(cell_len(piece.text) for piece in right) - 1
+    pieces: list[Piece] = []
+    for length in (99, 4, 0):
+        pieces = [piece for spec in specs for piece in _tab(spec, spec.name == current, shape.active, length)]
+        if sum(cell_len(piece.text) for piece in pieces) <= room:
+            break
     return pieces
 
 
-def _named(session: SessionInfo | None) -> list[Piece]:
-    return [Piece(f" {session.id} {session.name}", "text")] if session is not None else []
+def _tab(spec: PaneSpec, current: bool, active: str, length: int) -> list[Piece]:
+    tone = "accent" if spec.name == active else "text" if current else "dim"
+    word = spec.title if current else spec.title[:length]
+    pieces = [Piece(f" {spec.key} ", tone, spec.name)]
+    return [*pieces, Piece(f"{word} ", tone, spec.name, bold=current)] if word else pieces
 
 
-def sessions(active: Pane, wide: bool, shown: int, total: int, words: str) -> tuple[list[Piece], list[Piece]]:
-    """Title of the list: how many, and the filter."""
-    right = [Piece(f"{shown} of {total} " if words else f"{total} ", "dim")]
-    if words:
-        right.insert(0, Piece(f"/{words}  ", "accent", "filter"))
-    return tabs("sessions", active, wide), right
+def dock(shape: Shape) -> list[Piece]:
+    """The title of the console where it has a place of its own."""
+    return _tab(SPECS["console"], True, shape.active, 99)
+
+
+def sessions(shown: int, total: int, words: str) -> list[Piece]:
+    """How many sessions, and the filter."""
+    pieces = [Piece(f"/{words}  ", "accent", "filter")] if words else []
+    return [*pieces, Piece(f"{shown} of {total} " if words else f"{total} ", "dim")]
 
 
 def columns(cells: list[Cell]) -> list[Piece]:
@@ -124,10 +144,8 @@ def columns(cells: list[Cell]) -> list[Piece]:
     return pieces
 
 
-def plot(
-    active: Pane, wide: bool, session: SessionInfo | None, view: View, zoomed: bool
-) -> tuple[list[Piece], list[Piece]]:
-    """Title of the plot: whose curves, and how they are drawn."""
+def plot(view: View, zoomed: bool) -> list[Piece]:
+    """How the curves are drawn."""
     right = [
         Piece("log  " if view.log else "linear  ", "dim", "scale"),
         Piece(f"{view.axis}  ", "dim", "axis"),
@@ -135,7 +153,7 @@ def plot(
     ]
     if zoomed:
         right.insert(0, Piece("zoomed  ", "accent", "zoom-reset"))
-    return [*tabs("plot", active, wide), *_named(session)], right
+    return right
 
 
 @dataclass(frozen=True)
@@ -147,22 +165,25 @@ class ConsoleLook:
     follow: bool
     unseen: int
     total: int
+    wide: bool
 
 
-def console(
-    active: Pane, wide: bool, session: SessionInfo | None, look: ConsoleLook
-) -> tuple[list[Piece], list[Piece]]:
-    """Title of the console: whose lines, which of them, and whether it follows."""
-    left = tabs("console", active, wide)
-    if look.showing == "notices":
-        left.append(Piece(" notices of agent and hosts", "text"))
-    elif session is not None:
-        run = f", run {session.runs[-1].number}" if session.runs else ""
-        if session.log is not None:
-            run = f", {session.log.path.rpartition('/')[2]}" if wide else ""
-        left += [*_named(session), Piece(run, "dim")]
+def console(session: SessionInfo | None, look: ConsoleLook) -> list[Piece]:
+    """Whose lines, which of them, and whether it follows."""
     right = []
-    if wide:
+    if look.wide:
+        if look.showing == "notices":
+            right.append(Piece("of agents and hosts  ", "dim"))
+        elif session is not None:
+            run = f"run {session.runs[-1].number}" if session.runs else ""
+            if session.log is not None:
+                run = session.log.path.rpartition("/")[2]
+            right.append(
+                Piece(
+                    f"{session.id} {session.name}  {run}  " if run else f"{session.id} {session.name}  ",
+                    "dim",
+                )
+            )
         lines = f"{look.total:,} line".replace(",", "\u202f") + ("" if look.total == 1 else "s")
         right.append(Piece(f"{lines}  ", "dim"))
     right.append(Piece("notices  " if look.showing == "notices" else "log  ", "dim", "source"))
@@ -174,15 +195,7 @@ def console(
         right.append(Piece(f"{look.unseen} new lines, G follows ", "warning", "follow"))
     else:
         right.append(Piece("G follows ", "dim", "follow"))
-    return left, right
-
-
-_OWN: dict[Pane, tuple[str, ...]] = {
-    "sessions": (),
-    "plot": ("scale", "axis", "smooth", "zoom-in"),
-    "console": ("follow", "kinds", "source", "raw"),
-}
-"""What the footer offers of the focused pane, after starting and pausing."""
+    return right
 
 
 def footer(context: Context, wide: bool) -> tuple[list[Piece], list[Piece]]:
@@ -192,7 +205,7 @@ def footer(context: Context, wide: bool) -> tuple[list[Piece], list[Piece]]:
     """
     ranked = sorted((action for action in ACTIONS if action.footer), key=lambda action: action.footer)
     offered = [action for action in ranked if action.group != "Barista"]
-    own = [BY_ID[name] for name in _OWN[context.pane]]
+    own = [BY_ID[name] for name in SPECS[context.pane].footer]
     offered[1:1] = own
     if needs_cause(context) is None:
         offered.insert(1, BY_ID["cause"])
@@ -211,6 +224,6 @@ def _key(action: Action, context: Context) -> list[Piece]:
     refused = action.refused(context)
     reason = refused or ""
     return [
-        Piece(f" {key_word(action.keys[0])} ", "faint" if refused else "accent", action.id, reason=reason),
+        Piece(f" {first_key(action, context)} ", "faint" if refused else "accent", action.id, reason=reason),
         Piece(f"{label(action, context)} ", "faint" if refused else "dim", action.id, reason=reason),
     ]

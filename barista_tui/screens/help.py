@@ -12,8 +12,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from barista_tui import format as fmt
-from barista_tui.actions import ACTIONS, Group, key_word
+from barista_tui.actions import ACTIONS, GROUPS, key_word, keys_of
 from barista_tui.allowed import Context
+from barista_tui.panes.table import SPECS
 
 DIALOG, FRAME, KEYS = 96, 8, 10
 """Cells of the dialog, of its border, padding and scroll bar, and of the column of keys."""
@@ -23,19 +24,12 @@ MOVING = (
     ("mouse", "Click selects, double click opens, wheel scrolls (zooms in the plot), titles can be clicked"),
 )
 
-ABOUT = {
-    "sessions": "Each row is a session: a folder with net, solver, snapshots, logs. Quitting stops nothing.",
-    "plot": "Curves of the selected session over all its runs. Red marks on the axis: NaN or infinite.",
-    "console": "The last run's log, or the notices of agent and hosts. Scrolling up stops following.",
-}
 
-
-def group_order(context: Context) -> list[Group]:
+def group_order(context: Context) -> list[str]:
     """The focused pane's own keys first."""
-    groups: list[Group] = ["Session", "Panes", "Plot", "Console", "Barista"]
-    first: dict[str, Group] = {"plot": "Plot", "console": "Console", "sessions": "Session"}
-    groups.remove(first[context.pane])
-    return [first[context.pane], *groups]
+    first = SPECS[context.pane].title
+    first = first if first in GROUPS else "Session"
+    return [first, *(group for group in GROUPS if group != first)]
 
 
 class HelpScreen(ModalScreen[None]):
@@ -49,9 +43,9 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide"):
-            yield Static(Content(f"Keys · {self._now.pane}"), classes="title")
+            yield Static(Content(f"Keys · {SPECS[self._now.pane].title}"), classes="title")
             with VerticalScroll(id="help-body"):
-                yield Static(Content(ABOUT[self._now.pane]), classes="line dim")
+                yield Static(Content(SPECS[self._now.pane].about), classes="line dim")
                 yield Static(self._keys(), classes="line")
 
     def _keys(self) -> Content:
@@ -62,7 +56,7 @@ class HelpScreen(ModalScreen[None]):
                 if action.group != group:
                     continue
                 refused = action.refused(self._now)
-                keys = " ".join(key_word(key) for key in action.keys)
+                keys = " ".join(key_word(key) for key in keys_of(action, self._now))
                 words = f"{action.help} ({refused})" if refused else action.help
                 lines += self._entry(keys, words, bool(refused))
         lines += [Content(""), Content.styled("Moving", "bold $accent")]

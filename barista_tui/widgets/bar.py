@@ -109,6 +109,10 @@ class Bar(Widget):
             x += length
         return Strip(segments, x).adjust_cell_length(width).apply_style(self.rich_style)
 
+    def place_of(self, action: str) -> int:
+        """The column where the piece with that action begins; 0 where it is not shown."""
+        return next((start for start, _, piece in self._places if piece.action == action), 0)
+
     def _piece_at(self, x: int) -> Piece | None:
         return next((piece for start, end, piece in self._places if start <= x < end), None)
 

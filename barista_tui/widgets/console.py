@@ -9,7 +9,6 @@ from typing import Literal
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual.binding import Binding
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -17,6 +16,7 @@ from textual.strip import Strip
 
 from barista_server.api.messages import LogLine, Notice
 from barista_tui import format as fmt
+from barista_tui.keymap import move
 from barista_tui.lines import LineCache, Source, Window
 from barista_tui.theme import Palette, ink, palette_of
 from barista_tui.widgets.bar import color_of
@@ -78,13 +78,13 @@ class Console(ScrollView, can_focus=True):
     """
 
     BINDINGS = [
-        Binding("up,k", "scroll_up", show=False),
-        Binding("down,j", "scroll_down", show=False),
-        Binding("pageup,ctrl+b", "page_up", show=False),
-        Binding("pagedown,ctrl+f", "page_down", show=False),
-        Binding("left", "scroll_left", show=False),
-        Binding("right", "scroll_right", show=False),
-        Binding("home,g", "scroll_home", show=False),
+        move("move-up", "scroll_up"),
+        move("move-down", "scroll_down"),
+        move("page-up", "page_up"),
+        move("page-down", "page_down"),
+        move("move-left", "scroll_left"),
+        move("move-right", "scroll_right"),
+        move("first", "scroll_home"),
     ]
 
     class Wanted(Message):

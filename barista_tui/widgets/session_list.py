@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
-from textual.binding import Binding
 from textual.content import Content
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from barista_server.api.messages import SessionInfo
 from barista_tui import format as fmt
+from barista_tui.keymap import move
 from barista_tui.listing import HostRow, Row, SessionRow
 from barista_tui.rows import Cell, Columns, columns, heading, row
 from barista_tui.store import Key
@@ -66,12 +66,12 @@ class SessionList(ScrollView, can_focus=True):
     """
 
     BINDINGS = [
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", show=False),
-        Binding("pagedown,ctrl+f", "page(1)", show=False),
-        Binding("home,g", "jump(0)", show=False),
-        Binding("end,G", "jump(-1)", show=False),
+        move("move-up", "move(-1)"),
+        move("move-down", "move(1)"),
+        move("page-up", "page(-1)"),
+        move("page-down", "page(1)"),
+        move("first", "jump(0)"),
+        move("last", "jump(-1)"),
     ]
 
     class Selected(Message):
@@ -86,6 +86,9 @@ class SessionList(ScrollView, can_focus=True):
 
     class Opened(Message):
         """The selected row was double-clicked."""
+
+    class MenuWanted(Message):
+        """A row was clicked with the right button; it is the selected one now."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -196,6 +199,10 @@ class SessionList(ScrollView, can_focus=True):
             self._reveal()
         self._select(self.model.rows[index].key)
 
+    def place_of_cursor(self) -> Offset:
+        """Where on the screen the selected row begins its name."""
+        return self.region.offset + Offset(6, self._index - self.scroll_offset.y + 1)
+
     def _reveal(self) -> None:
         self.scroll_to_region(Region(0, self._index, 1, 1), animate=False, force=True)
 
@@ -212,7 +219,9 @@ class SessionList(ScrollView, can_focus=True):
         index = event.get_content_offset_capture(self).y + self.scroll_offset.y
         if index < len(self.model.rows):
             self._go(index)
-            if event.chain == 2:
+            if event.button == 3:
+                self.post_message(self.MenuWanted())
+            elif event.chain == 2:
                 self.post_message(self.Opened())
 
     def on_mouse_move(self, event: events.MouseMove) -> None:

@@ -196,8 +196,10 @@ async def furnish(app: BaristaApp, pilot: Pilot[None]) -> None:
     )
     app.store.linked("local", LinkState(state="alive", since=NOW - 60))
     main = app.main
-    await until(pilot, lambda: main.plot.session == Key("local", "7") and main.console.source is not None)
-    main.sparks[Key("local", "7")] = tuple(2.3 * math.exp(-number / 4) for number in range(12))
+    await until(pilot, lambda: main.key == Key("local", "7"))
+    for name in ("plot", "console"):
+        main.pane(name).show(main.look)
+    main.sessions.sparks[Key("local", "7")] = tuple(2.3 * math.exp(-number / 4) for number in range(12))
     main.show_known()
     main.plot.take(Key("local", "7"), training_curves(), main.plot.view)
     assert main.console.source is not None

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import fields, replace
 
 import msgspec
 import pytest
+from textual.screen import Screen
 
 from barista_server.api.messages import Queued, RunInfo, SessionInfo, Snapshot, State
-from barista_tui.actions import ACTIONS, BY_ID, label
+from barista_tui.actions import ACTIONS, BY_ID, MENUS, OnPane, Opens, label
 from barista_tui.allowed import Context
 from barista_tui.deeds import Deeds
+from barista_tui.panes.base import Pane
+from barista_tui.panes.table import PANES, SPECS
+from barista_tui.screens.menu import entries
 from barista_tui.store import LinkState
 from barista_tui.ui import Ui
 
@@ -37,6 +42,31 @@ def test_every_deed_is_in_the_table_and_works_for_the_screen() -> None:
     assert len(BY_ID) == len(ACTIONS)
     assert all(action.help and action.label for action in ACTIONS)
     assert {field.name for field in fields(Context)} >= {"session", "link", "pane"}
+
+
+def test_every_pane_and_screen_that_the_table_names_is_there() -> None:
+    kinds = {}
+    for spec in PANES:
+        module, _, name = spec.where.partition(":")
+        kinds[spec.name] = getattr(importlib.import_module(module), name)
+        assert issubclass(kinds[spec.name], Pane) and spec.about
+        assert all(BY_ID[each] for each in spec.footer)
+    assert len({spec.key for spec in PANES}) == len(PANES)
+    for action in ACTIONS:
+        if isinstance(action.handler, OnPane):
+            assert callable(getattr(kinds[action.handler.pane], action.handler.method))
+        if isinstance(action.handler, Opens):
+            module, _, name = action.handler.screen.partition(":")
+            assert issubclass(getattr(importlib.import_module(module), name), Screen)
+        assert action.pane is None or action.pane in kinds
+
+
+def test_every_action_is_in_a_menu() -> None:
+    now = Context()
+    found = {
+        action.id for name in MENUS for pane in SPECS for action in entries(name, replace(now, pane=pane))
+    }
+    assert found == set(BY_ID)
 
 
 @pytest.mark.parametrize("state", list(State))

@@ -211,7 +211,7 @@ async def test_a_long_log_is_scrolled_in_windows(root: Path) -> None:
     async with opened(root) as (app, pilot):
         console = app.main.console
         await until(pilot, lambda: console.total > 50_000)
-        await pilot.press("3")
+        await pilot.press("2")
         await until(pilot, lambda: "loss = " in shown(app))
         assert console.follow
         await pilot.press("g")
@@ -250,12 +250,12 @@ async def test_plot_keys_change_the_view(root: Path) -> None:
     async with opened(root) as (app, pilot):
         plot = app.main.plot
         await until(pilot, lambda: state_of(app, "curve") is State.FINISHED and len(plot.curves) >= 2)
-        await pilot.press("l", "m")
+        await pilot.press("1", "l", "m")
         assert (plot.view.log, plot.view.smooth) == (True, 1)
         await pilot.press("plus")
         await until(pilot, lambda: plot.curves and min(plot.curves[0].x) > 50)
         before = plot.view.x0
-        await pilot.press("2", "left")
+        await pilot.press("1", "left")
         assert before is not None and plot.view.x0 is not None
         assert plot.view.x0 < before
         await pilot.press("escape")
@@ -276,7 +276,9 @@ async def test_the_narrow_screen_shows_one_pane_at_a_time(root: Path) -> None:
         await pilot.press("tab")
         await until(pilot, lambda: "following" in shown(app) and "loss = " in shown(app))
         await pilot.press("tab")
-        assert app.main.list.is_on_screen
+        await until(pilot, lambda: "No snapshots yet" in shown(app))
+        await pilot.press("tab")
+        await until(pilot, lambda: app.main.list.is_on_screen)
         await pilot.resize_terminal(150, 40)
         await until(pilot, lambda: app.main.list.is_on_screen and app.main.console.is_on_screen)
 
@@ -349,7 +351,7 @@ async def test_a_frozen_agent_is_told_and_the_screen_stays_awake(root: Path) -> 
         os.kill(agent, signal.SIGSTOP)
         try:
             await until(pilot, lambda: "does not answer" in shown(app))
-            await pilot.press("1", "end")
+            await pilot.press("0", "end")
             await until(pilot, lambda: app.main.session is not None and app.main.session.name == "moving")
             await pilot.press("s")
             await until(pilot, lambda: "Snapshot: the agent does not answer" in shown(app))
@@ -365,9 +367,9 @@ async def test_keys_typed_ahead_go_to_the_pane_chosen_before(root: Path) -> None
     await made(root, "second", start=False)
     async with opened(root) as (app, pilot):
         await until(pilot, lambda: len(app.main.list.model.sessions) == 2)
-        await pilot.press("1", "end")
+        await pilot.press("0", "end")
         await until(pilot, lambda: app.main.console.total > 40)
-        app.simulate_key("3")
+        app.simulate_key("2")
         app.simulate_key("g")
         await until(pilot, lambda: not app.main.console.follow)
         assert app.main.session is not None and app.main.session.name == "first"
@@ -376,7 +378,7 @@ async def test_keys_typed_ahead_go_to_the_pane_chosen_before(root: Path) -> None
 async def test_long_lines_end_in_an_ellipsis_and_scroll_sideways(root: Path) -> None:
     await made(root, "wordy", text=solver(speed=50))
     async with opened(root, (60, 20)) as (app, pilot):
-        await pilot.press("3", "w")
+        await pilot.press("2", "w")
         await until(pilot, lambda: "… " in shown(app))
         assert "lr = 0.01" not in shown(app)
         await pilot.press(*["right"] * 5)
@@ -394,7 +396,7 @@ async def test_a_legend_without_room_counts_the_rest(tmp_path: Path) -> None:
             )
             for n in range(5)
         ]
-        await pilot.press("2")
+        await pilot.press("1")
         app.main.plot.take(Key("local", "7"), [*first, *more], app.main.plot.view)
         await until(pilot, lambda: "+5 more" in shown(app) or "+4 more" in shown(app))
         assert "train 0.0" in shown(app)
@@ -408,13 +410,13 @@ async def test_a_legend_without_room_counts_the_rest(tmp_path: Path) -> None:
 async def test_the_next_start_looks_as_the_last_one(root: Path) -> None:
     await made(root, "looked-at", start=False)
     async with opened(root) as (app, pilot):
-        await pilot.press("l", "x", "m", "f", "o", "t")
+        await pilot.press("1", "l", "x", "m", "f", "o", "t")
         before = app.settings
     async with opened(root, (80, 24)) as (app, pilot):
         assert app.settings == before and not app.current_theme.dark
         view = app.main.plot.view
         assert (view.log, view.axis, view.smooth) == (True, "time", 1)
-        assert (app.main.kinds, app.main.wish.sort) == ("errors", "name")
+        assert (app.main.console_pane.kinds, app.main.sessions.wish.sort) == ("errors", "name")
 
 
 async def test_few_sessions_leave_room_for_the_plot(root: Path) -> None:

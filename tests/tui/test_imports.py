@@ -14,6 +14,7 @@ from barista_server.api.messages import ImportLog, SessionReply, State
 from barista_tui.screens.details import DetailsScreen
 from barista_tui.screens.import_log import ImportScreen
 from barista_tui.screens.main import MainScreen
+from barista_tui.store import Key
 
 from ..log.log_results import FIXTURES
 from .support import opened, shown, state_of, until
@@ -85,7 +86,9 @@ async def test_what_grows_is_seen_to_grow_and_delete_leaves_it(root: Path, tmp_p
             with path.open("a") as log:
                 log.write(line(f"Iteration {iteration}, loss = 1.5"))
             await until(pilot, lambda at=iteration: f"Iteration {at}, loss" in shown(app))
-        await until(pilot, lambda: app.main.plot.session == "1" and "train loss 1.5" in shown(app))
+        await until(
+            pilot, lambda: app.main.plot.session == Key("local", "1") and "train loss 1.5" in shown(app)
+        )
         before = path.read_bytes()
         await pilot.press("d")
         await until(pilot, lambda: "is off the list; the log stays" in shown(app))

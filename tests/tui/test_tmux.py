@@ -71,22 +71,22 @@ async def test_a_day_in_tmux(root: Path, terminal: Terminal) -> None:
     assert session.state is State.RUNNING
     screen = terminal.wait_for("in-tmux", "▶ Running")
     assert all(len(line) <= 80 for line in screen.splitlines())
-    terminal.press("3")
-    terminal.wait_for("loss = ", "following")
     terminal.press("2")
-    terminal.wait_for("train")
+    terminal.wait_for("loss = ", "following")
     terminal.press("1")
+    terminal.wait_for("train")
+    terminal.press("0")
     terminal.press("Space")
     terminal.wait_for("‖ Paused")
     terminal.press("Space")
     terminal.wait_for("▶ Running")
     terminal.resize(200, 60)
-    terminal.wait_for("1 Sessions", "2 Plot", "3 Console", "▶ Running", "loss = ")
+    terminal.wait_for("1 Plot", "2 Console", "6 Snapshots", "▶ Running", "loss = ")
     terminal.press("d")
     terminal.wait_for("Delete: running: pause first")
     pid = terminal.pane_pid()
     terminal.press("q")
     left = terminal.wait_for("1 training goes on: in-tmux", "left with 0")
-    assert "1 Sessions" not in left, "the picture stays behind in the shell's window"
+    assert "1 Plot" not in left, "the picture stays behind in the shell's window"
     assert alive(pid), "the shell that started it is still there"
     assert not children_of(pid), "barista left a process behind"

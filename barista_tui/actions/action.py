@@ -1,0 +1,114 @@
+"""A row of the action table, and how keys are read and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from barista_tui.allowed import Context
+from barista_tui.ui import Ui
+
+Check = Callable[[Context], str | None]
+Menu = Literal["Session", "View", "Tools", "Help"]
+MENUS: tuple[Menu, ...] = ("Session", "View", "Tools", "Help")
+
+
+@dataclass(frozen=True)
+class OnPane:
+    """A handler: calls a method of a pane, ``go``: after going there."""
+
+    pane: str
+    method: str
+    args: tuple[Any, ...] = ()
+    go: bool = False
+
+    def __call__(self, ui: Ui) -> None:
+        if self.go:
+            ui.show_pane(self.pane)
+        ui.tell(self.pane, self.method, *self.args)
+
+
+@dataclass(frozen=True)
+class Opens:
+    """A handler: opens a screen, named by module and class, made without arguments."""
+
+    screen: str
+
+    def __call__(self, ui: Ui) -> None:
+        ui.open(self.screen)
+
+
+def possible(context: Context) -> str | None:
+    """It can always be done."""
+    return None
+
+
+@dataclass(frozen=True)
+class Action:
+    """One row of the table. ``keys``: Textual's names, first the one to show; ``pane``: bound only there."""
+
+    id: str
+    keys: tuple[str, ...]
+    label: str
+    group: str
+    """Session, Panes, Barista, or the title of the pane it is about."""
+    help: str
+    handler: Callable[[Ui], None]
+    refused: Check = possible
+    """The reason why it cannot be done now, or None."""
+    label_now: Callable[[Context], str] | None = None
+    pane: str | None = None
+    footer: int = 0
+    """Place in the footer, 1 first; 0: not there."""
+    menu: Menu | None = None
+    """None: the menu of its group."""
+
+
+_KEY_WORDS = {
+    "space": "space",
+    "slash": "/",
+    "question_mark": "?",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
+    "semicolon": ";",
+    "comma": ",",
+    "full_stop": ".",
+    "left": "←",
+    "right": "→",
+    "up": "↑",
+    "down": "↓",
+    "escape": "esc",
+    "delete": "del",
+    "f22": "⇧F10",
+    "menu": "menu",
+}
+
+
+def key_word(key: str) -> str:
+    """A key as people read it: ``^p`` for ctrl+p, ``⇧↑``, ``F1``."""
+    *modifiers, last = key.split("+") if key != "+" else ["+"]
+    word = _KEY_WORDS.get(last, last.upper() if last[0] == "f" and last[1:].isdigit() else last)
+    signs = {"ctrl": "^", "shift": "⇧", "alt": "alt+"}
+    return "".join(signs.get(each, f"{each}+") for each in modifiers) + word
+
+
+def keys_of(action: Action, context: Context) -> tuple[str, ...]:
+    """Its keys, as the person may have chosen them."""
+    return context.keys.get(action.id, action.keys)
+
+
+def first_key(action: Action, context: Context) -> str:
+    """The key to show, as people read it; empty where it has none."""
+    keys = keys_of(action, context)
+    return key_word(keys[0]) if keys else ""
+
+
+def label(action: Action, context: Context) -> str:
+    """The action's name as it reads now: *Pause* while running."""
+    return action.label_now(context) if action.label_now else action.label

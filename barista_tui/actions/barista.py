@@ -1,0 +1,95 @@
+"""Actions on the program and its hosts."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from barista_tui.actions.action import MENUS, Action, Menu
+from barista_tui.allowed import only_disconnected
+from barista_tui.ui import Ui
+
+
+def _menu(name: Menu, ui: Ui) -> None:
+    ui.open_menu(name)
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        "menu",
+        ("f10",),
+        "Menu",
+        "Barista",
+        "The menus: arrows move, enter chooses",
+        lambda ui: ui.open_menu("Session"),
+        menu="Help",
+    ),
+    *(
+        Action(
+            f"menu-{name.lower()}",
+            (f"alt+{name[0].lower()}",),
+            f"Menu {name}",
+            "Barista",
+            f"The menu {name}",
+            partial(_menu, name),
+            menu="Help",
+        )
+        for name in MENUS
+    ),
+    Action(
+        "context",
+        ("m", "f22", "menu"),
+        "Row's menu",
+        "Session",
+        "All that can be done to the selected session; so does the right mouse button",
+        lambda ui: ui.open_context(),
+        pane="sessions",
+    ),
+    Action(
+        "palette",
+        ("ctrl+p",),
+        "Palette",
+        "Barista",
+        "Everything by name",
+        lambda ui: ui.show_palette(),
+        footer=8,
+        menu="Help",
+    ),
+    Action(
+        "help",
+        ("question_mark", "f1"),
+        "Help",
+        "Barista",
+        "The keys, those of the focused pane first",
+        lambda ui: ui.show_help(),
+        footer=9,
+        menu="Help",
+    ),
+    Action("theme", ("t",), "Theme", "Barista", "The next theme", lambda ui: ui.next_theme(), menu="View"),
+    Action(
+        "reconnect",
+        ("C",),
+        "Connect now",
+        "Barista",
+        "Do not wait for the next attempt",
+        lambda ui: ui.reconnect(),
+        only_disconnected,
+    ),
+    Action(
+        "link",
+        ("U",),
+        "Unlink",
+        "Barista",
+        "Close the link to the host, or open it again; trainings there do not notice",
+        lambda ui: ui.toggle_link(),
+        label_now=lambda context: f"{'Link' if context.link.state == 'offline' else 'Unlink'} {context.host}",
+    ),
+    Action(
+        "back",
+        ("escape",),
+        "Back",
+        "Barista",
+        "Leave filter, zoom or pane, in this order",
+        lambda ui: ui.back(),
+    ),
+    Action("quit", ("q",), "Quit", "Barista", "Leave; trainings go on", lambda ui: ui.leave(), footer=10),
+)

@@ -1,0 +1,61 @@
+"""Which panes there are: a new one is a class in a module of its own, and one entry here.
+
+No widget is imported before its pane is shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PaneSpec:
+    """A pane. ``where``: module and class, imported when it is first shown."""
+
+    name: str
+    key: str
+    """Goes there; the digits 1 to 6 in the order of the strip."""
+    title: str
+    """On the strip; also the group of its actions."""
+    where: str
+    about: str
+    """One or two sentences for its help."""
+    footer: tuple[str, ...] = ()
+    """Actions that the footer offers while it has the focus."""
+
+
+PANES: tuple[PaneSpec, ...] = (
+    PaneSpec(
+        "sessions",
+        "0",
+        "Sessions",
+        "barista_tui.panes.sessions:SessionsPane",
+        "Each row is a session: a folder with net, solver, snapshots, logs. Quitting stops nothing.",
+    ),
+    PaneSpec(
+        "plot",
+        "1",
+        "Plot",
+        "barista_tui.panes.plot:PlotPane",
+        "Curves of the selected session over all its runs. Red marks on the axis: NaN or infinite.",
+        ("scale", "axis", "smooth", "zoom-in"),
+    ),
+    PaneSpec(
+        "console",
+        "2",
+        "Console",
+        "barista_tui.panes.console:ConsolePane",
+        "The last run's log, or the notices of agents and hosts. Scrolling up stops following.",
+        ("follow", "kinds", "source", "raw"),
+    ),
+    PaneSpec(
+        "snapshots",
+        "6",
+        "Snapshots",
+        "barista_tui.panes.snapshots:SnapshotsPane",
+        "Snapshots of the selected session. Each was read back and is good: both files, right iteration.",
+        ("resume-from",),
+    ),
+)
+
+SPECS: dict[str, PaneSpec] = {spec.name: spec for spec in PANES}

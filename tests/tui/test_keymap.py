@@ -1,0 +1,83 @@
+"""Keys that a person chooses; the page about keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from barista_tui import keydoc, keymap
+from barista_tui.actions import BY_ID, key_word
+from barista_tui.keymap import Keymap, arranged
+
+from .support import made, opened, shown, until
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_page_about_keys_is_the_table() -> None:
+    assert (DOCS / "keys.md").read_text() == keydoc.markdown(), (
+        "python -m barista_tui.keydoc > docs/keys.md makes it anew"
+    )
+
+
+def test_a_chosen_key_is_taken_from_who_had_it_and_that_is_told() -> None:
+    found = arranged({"snapshot": "r, f7"})
+    assert found.keys == {"snapshot": ("r", "f7"), "rename": ()}
+    assert found.problems == ("keys: r now does snapshot, no longer rename (its keys: none)",)
+
+
+def test_two_wishes_for_one_key_are_told() -> None:
+    found = arranged({"snapshot": "f7", "rename": "f7, f8"})
+    assert found.keys["snapshot"] == ("f7",) and found.keys["rename"] == ("f8",)
+    assert "F7 is given to both snapshot and rename" in found.problems[0]
+
+
+def test_signs_are_written_as_they_look_and_none_is_no_key() -> None:
+    found = arranged({"filter": "<", "theme": "", "move-down": "n, ctrl+n"})
+    assert found.keys["filter"] == ("less_than_sign",) and found.keys["theme"] == ()
+    assert found.keys["narrower"] == () and found.moves == {"move-down": "n,ctrl+n"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[keys\n", "the usual keys are used"),
+        ("keys = 3\n", "keys must be a table"),
+        ('[keys]\nsnapshoot = "f7"\n', "there is no action 'snapshoot'"),
+        ("[keys]\nsnapshot = 7\n", "snapshot must be a text"),
+    ],
+)
+def test_what_is_wrong_with_the_file_is_told(
+    text: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert keymap.load() == Keymap()
+    keymap.path().parent.mkdir()
+    keymap.path().write_text(text)
+    found = keymap.load()
+    assert words in found.problems[0] and not found.keys
+
+
+def test_keys_read_as_people_write_them() -> None:
+    words = [key_word(key) for key in ("ctrl+p", "shift+up", "f10", "alt+s", "less_than_sign", "G")]
+    assert words == ["^p", "⇧↑", "F10", "alt+s", "<", "G"]
+
+
+async def test_a_remapped_key_works_and_is_what_the_screen_shows(root: Path) -> None:
+    await made(root, "one", start=False)
+    keymap.path().parent.mkdir(parents=True, exist_ok=True)
+    keymap.path().write_text('[keys]\nrename = "f7"\nmove-down = "ctrl+n"\nquit = "ctrl+x"\n')
+    async with opened(root) as (app, pilot):
+        await until(pilot, lambda: app.main.session is not None and "^x Quit" in shown(app))
+        await pilot.press("r")
+        assert app.screen is app.main
+        await pilot.press("f7")
+        await until(pilot, lambda: "Rename one" in shown(app))
+        await pilot.press("escape", "q")
+        assert app.is_running and app.screen is app.main
+        await pilot.press("f10")
+        await until(pilot, lambda: any("Rename" in line and "F7" in line for line in shown(app).splitlines()))
+        await pilot.press("escape", "ctrl+x")
+        await until(pilot, lambda: not app.is_running)
+    assert BY_ID["rename"].keys == ("r",)
