@@ -1,8 +1,9 @@
-"""Starts one caffe and waits for it, whatever becomes of the agent: ``python -I -S runner.py RUNDIR``.
+"""Starts one caffe and waits for it, whatever becomes of the agent: ``python -I -S runner.py RUNDIR [LOCK]``.
 
 Standard library only, and little of it (no pathlib): this process stays for as long as the training does. It
 adds to the ``command.json`` in RUNDIR: ``caffe.log``, ``process.json`` (before caffe executes) and at the end
 ``exit.json``. The command itself returns as soon as ``process.json`` is on disk, or prints why it is not.
+LOCK is the number of an inherited descriptor, held until then: while its file is locked, a run may begin.
 """
 # ruff: noqa: PTH104, PTH118, PTH123
 
@@ -23,9 +24,12 @@ MOST_DESCRIPTORS = 4096
 """Whatever was inherited lies below: caffe shall not hold on to somebody's pipes and sockets."""
 
 
-def main(folder: str) -> int:
+def main(folder: str, lock: int = -1) -> int:
     """Detach a runner for the run in ``folder``; return once caffe is known to ``process.json``."""
-    os.closerange(3, MOST_DESCRIPTORS)
+    os.closerange(3, lock)
+    os.closerange(max(3, lock + 1), MOST_DESCRIPTORS)
+    if lock >= 0:
+        os.set_inheritable(lock, False)
     told, tell = os.pipe()
     if os.fork() != 0:
         os.close(tell)
@@ -40,14 +44,14 @@ def main(folder: str) -> int:
     if os.fork() != 0:
         os._exit(0)
     try:
-        run(folder, tell)
+        run(folder, tell, lock)
     except Exception as error:
         _try_write(tell, f"{type(error).__name__}: {error}".encode())
         os._exit(1)
     os._exit(0)
 
 
-def run(folder: str, tell: int) -> None:
+def run(folder: str, tell: int, lock: int) -> None:
     """Start caffe, write down who it is, wait, write down how it ended."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -65,7 +69,7 @@ def run(folder: str, tell: int) -> None:
     _write(verdict, b" " * EXIT_RESERVE)
     wait_go, go = os.pipe()
     wait_failed, failed = os.pipe()
-    begun, wall = time.monotonic(), time.time()
+    begun, wall, killed = time.monotonic(), time.time(), out_of_memory_kills()
     child = os.fork()
     if child == 0:
         os.close(go)
@@ -82,6 +86,8 @@ def run(folder: str, tell: int) -> None:
         "started": wall,
     }
     _write_json(folder, "process.json", process)
+    if lock >= 0:
+        os.close(lock)
     os.write(go, b"go")
     os.close(go)
     _try_write(tell, b"started")
@@ -99,6 +105,7 @@ def run(folder: str, tell: int) -> None:
         "user_seconds": usage.ru_utime,
         "system_seconds": usage.ru_stime,
         "max_rss_kib": usage.ru_maxrss if sys.platform != "darwin" else usage.ru_maxrss // 1024,
+        "oom_kills": max(0, out_of_memory_kills() - killed),
         "blocks_in": usage.ru_inblock,
         "blocks_out": usage.ru_oublock,
     }
@@ -169,6 +176,31 @@ def start_ticks(pid: int) -> int:
         return 0
 
 
+def out_of_memory_kills() -> int:
+    """Processes killed so far as memory ran out, in our control group if it tells, else on the machine."""
+    places = [("/proc/vmstat", "oom_kill")]
+    for line in _lines("/proc/self/cgroup"):
+        _, kind, path = line.split(":", 2)
+        if kind == "":
+            places.insert(0, (f"/sys/fs/cgroup{path}/memory.events", "oom_kill"))
+        elif "memory" in kind.split(","):
+            places.insert(0, (f"/sys/fs/cgroup/memory{path}/memory.oom_control", "oom_kill"))
+    for file, name in places:
+        for line in _lines(file):
+            key, _, count = line.partition(" ")
+            if key == name and count.isdecimal():
+                return int(count)
+    return 0
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().splitlines()
+    except OSError:
+        return []
+
+
 def _write_json(folder: str, name: str, value: dict[str, Any]) -> None:
     part = os.path.join(folder, f"{name}.part")
     _write(part, json.dumps(value, indent=1).encode() + b"\n")
@@ -204,4 +236,4 @@ def _try_write(descriptor: int, data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], *map(int, sys.argv[2:])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from barista_server.agent.parts import Facts
@@ -48,7 +49,7 @@ FATAL = Facts(began=True, iteration=40, max_iter=100, error="Check failed: fd !=
         (ended(code=127, exec_error="caffe: No such file"), Facts(), None, H.BROKE, 0, "No such file"),
         # without exit.json
         (None, GOING, 20, H.LOST, 40, "gone"),
-        (None, DONE, 100, H.COMPLETED, 100, ""),
+        (None, DONE, 100, H.LOST, 100, "not known"),
         (None, STOPPED, 43, H.STOPPED, 43, ""),
         (None, Facts(), None, H.LOST, 0, "gone"),
     ],
@@ -90,3 +91,23 @@ def test_a_pulse_measures_silence_by_its_own_past() -> None:
     for now in range(1, 50):
         quick.beat(now / 10)
     assert not quick.stalled(5 + 50) and quick.stalled(5 + 61)
+
+
+def test_the_log_counts_where_the_runner_told_and_that_cannot_be_read() -> None:
+    assert judge(None, DONE, 100, 100, told=True).happening is H.COMPLETED
+
+
+@pytest.mark.parametrize(("number", "forced"), [(15, False), (9, False), (15, True), (11, False)])
+def test_a_shutdown_is_no_failure_of_caffe(number: int, forced: bool) -> None:
+    left = ended(code=None, signal=number)
+    verdict = judge(left, GOING, 20, 100, forced=forced, shut_down=True)
+    lost = number != 11 and not forced
+    assert verdict.happening is (H.LOST if lost else H.BROKE)
+    assert ("shut down" in verdict.problems[0].text) is lost
+
+
+def test_memory_that_ran_out_is_named() -> None:
+    left = msgspec.structs.replace(ended(code=None, signal=9), oom_kills=1)
+    assert "memory ran out" in judge(left, GOING, 20, 100).problems[0].text
+    left = msgspec.structs.replace(ended(code=None, signal=11), oom_kills=1)
+    assert "SIGSEGV" in judge(left, GOING, 20, 100).problems[0].text

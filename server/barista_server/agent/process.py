@@ -91,6 +91,11 @@ def trainer(caffe: Identity) -> Identity:
     return next((one for one in marked(caffe.nonce) if _catches(one.pid)), caffe)
 
 
+def trains(identity: Identity) -> bool:
+    """Whether it catches the signals that caffe does. Linux only."""
+    return _catches(identity.pid)
+
+
 @dataclass(frozen=True)
 class _Member:
     identity: Identity

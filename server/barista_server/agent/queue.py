@@ -20,7 +20,6 @@ from barista_server.agent.devices import Cards, held_by_others, processor
 from barista_server.agent.errors import CallError
 from barista_server.agent.graphics import devices_of
 from barista_server.agent.lineup import Entry, Room, Standing
-from barista_server.agent.runs import Run
 from barista_server.agent.session import LIVE, Host, Session
 from barista_server.agent.states import Happening, Refused
 from barista_server.api import messages as m
@@ -82,7 +81,7 @@ class Queue:
                 await self._host.disk(self._path.replace, aside)
         for entry in self._saved.entries:
             last = session.last if (session := self._sessions().get(entry.session)) else None
-            if last is not None and last.number > entry.runs and _never_began(last):
+            if last is not None and last.number > entry.runs and last.never_began:
                 entry.runs = last.number
         await self._advance_if_possible()
         self._task = asyncio.create_task(self._work())
@@ -185,7 +184,8 @@ class Queue:
     def _room(self) -> Room:
         held: dict[str, list[str]] = {}
         for session in self._sessions().values():
-            if session.state in LIVE or session.id in self._starting:
+            # One that starts again in a moment keeps its place.
+            if session.state in LIVE or session.id in self._starting or session.resumes is not None:
                 for device in self._devices_of(session):
                     held.setdefault(device, []).append(session.meta.name)
         others = {card.id: why for card in self._seen[1] if (why := held_by_others(card))}
@@ -390,8 +390,3 @@ def _queued(entry: Entry, place: int, reason: str) -> m.Queued:
         after_any=entry.after_any,
         reason=reason,
     )
-
-
-def _never_began(run: Run) -> bool:
-    """The agent was killed between making the run's folder and starting the runner."""
-    return run.process is None and run.exit is None and not run.damage and run.facts().size == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import secrets
 import shutil
@@ -25,6 +26,8 @@ from barista_server.api.messages import RunInfo
 T = TypeVar("T")
 
 LAUNCH_TIMEOUT = 30.0
+STARTING = "starting.lock"
+"""In a run's folder: locked by the agent and the runner while the run may yet begin."""
 
 ENVIRONMENT = {"GLOG_logtostderr": "1", "GLOG_minloglevel": "0", "GLOG_log_prefix": "1"}
 """Every line to the one log, none of them filtered, no copies in /tmp."""
@@ -98,6 +101,25 @@ class Run:
         """The mark of its processes; None when neither of the files that tell it can be read."""
         known = self.process or self.command
         return known.nonce if known else None
+
+    def may_begin(self) -> bool:
+        """Somebody is about to write process.json. Blocks briefly. Raises OSError."""
+        try:
+            lock = os.open(self.path / STARTING, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+        return False
+
+    @property
+    def never_began(self) -> bool:
+        """Nothing of caffe was seen yet; that is final once it may not begin any more."""
+        return self.process is None and self.exit is None and not self.damage and self.facts().size == 0
 
     def find_process(self) -> bool:
         """Without process.json: find caffe by its mark and write the file anew. False when it does not live.
@@ -209,20 +231,26 @@ def launch(path: Path, command: Command) -> Run:
 
     Raises LaunchError, OSError.
     """
-    files.write_json(path / "command.json", command)
     environment = {**os.environ, process.NONCE: command.nonce}
+    lock = os.open(path / STARTING, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
+        # Ours, then the runner's too, who inherits it: freed when neither can write process.json any more.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        files.write_json(path / "command.json", command)
         done = subprocess.run(
-            [sys.executable, "-I", "-S", str(runner.__file__), str(path)],
+            [sys.executable, "-I", "-S", str(runner.__file__), str(path), str(lock)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             env=environment,
             timeout=LAUNCH_TIMEOUT,
             check=False,
+            pass_fds=(lock,),
         )
     except subprocess.TimeoutExpired:
         # It may still come to it: whoever watches the run waits for process.json.
         return Run(path)
+    finally:
+        os.close(lock)
     if done.returncode != 0:
         raise LaunchError(done.stderr.decode(errors="replace").strip() or "the runner failed")
     return Run(path)

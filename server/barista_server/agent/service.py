@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from barista_server.agent import nets, queueing, settings, signalling, watch, weights
+from barista_server.agent import nets, offers, queueing, settings, signalling, watch, weights
 from barista_server.agent.caffes import Caffes
 from barista_server.agent.client import Client, shorten
 from barista_server.agent.datasets.service import Datasets
@@ -25,6 +25,7 @@ from barista_server.agent.imports import Imports
 from barista_server.agent.names import SOME, find_named, valid_name
 from barista_server.agent.queue import Queue
 from barista_server.agent.reading import Reading
+from barista_server.agent.resuming import Resuming
 from barista_server.agent.session import LIVE, Host, Session
 from barista_server.agent.states import Happening, Refused, next_state
 from barista_server.agent.store import Folder, Meta, Store
@@ -52,6 +53,7 @@ class Service:
         self._imports = Imports(self.hub, self._store, self._disk)
         self._datasets = Datasets(root, self.hub, self._disk)
         self._queue = Queue(self._host, self._all)
+        self._resuming = Resuming(self._all, self._queue.start)
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: dict[type, Callable[[Any, Client], Awaitable[m.Result]]] = {
             m.ListSessions: self._list_sessions,
@@ -67,8 +69,7 @@ class Service:
             m.DeleteSession: self._delete,
             m.Restore: self._restore,
             m.RenameSession: self._rename,
-            m.ListTemplates: self._list_templates,
-            m.ListCaffes: self._list_caffes,
+            **offers.calls(self._host.caffes),
             **self._reading.calls(self._find),
             m.GetFiles: self._get_files,
             **weights.calls(self._find_session),
@@ -94,6 +95,7 @@ class Service:
         await self._imports.load()
         await self._datasets.load()
         await self._queue.load()
+        self._resuming.load()
         self._tasks.add(asyncio.create_task(self._watch_edits()))
 
     async def close(self) -> None:
@@ -101,6 +103,7 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await self._queue.close()
+        await self._resuming.close()
         for session in self._sessions.values():
             await session.unload()
         self._reading.close()
@@ -112,7 +115,7 @@ class Service:
     def busy(self) -> bool:
         """Something trains, waits for it, is on its way to or from it, or is hashed."""
         trains = any(one.state in LIVE or one.busy for one in self._sessions.values())
-        return trains or self._queue.waiting or self._datasets.busy
+        return trains or self._queue.waiting or self._resuming.waiting or self._datasets.busy
 
     def forget(self, client: Client) -> None:
         """A client is gone."""
@@ -332,12 +335,6 @@ class Service:
         session.changed()
         return m.SessionReply(session=session.info())
 
-    async def _list_templates(self, call: m.ListTemplates, client: Client) -> m.Result:
-        return m.TemplateList(templates=await asyncio.to_thread(_templates))
-
-    async def _list_caffes(self, call: m.ListCaffes, client: Client) -> m.Result:
-        return m.CaffeList(caffes=await self._host.caffes.with_versions())
-
     async def _get_files(self, call: m.GetFiles, client: Client) -> m.Result:
         folder = self._find_session(call).folder
 
@@ -378,9 +375,3 @@ def _draft(call: m.NewSession, root: Path) -> Draft:
     from barista_server.agent.creation import draft
 
     return draft(call, root)
-
-
-def _templates() -> list[m.TemplateInfo]:
-    from barista_server.agent.creation import templates
-
-    return templates()

@@ -21,7 +21,7 @@ from barista_server.agent.snapshots import Pair, Shelf, Stamp
 from barista_server.agent.states import Happening, next_state
 from barista_server.agent.store import Command, Folder, Meta
 from barista_server.agent.verdict import Verdict
-from barista_server.api.messages import Problem, Queued, SessionInfo, Snapshot, State
+from barista_server.api.messages import Problem, Queued, Resumes, SessionInfo, Snapshot, State
 
 T = TypeVar("T")
 
@@ -55,6 +55,8 @@ class Session:
         self.stalled = False
         self.queued: Queued | None = None
         """Told by the queue, which alone sets it."""
+        self.resumes: Resumes | None = None
+        """When it is started again; told by :mod:`.resuming`, which alone sets it."""
         self.uses = meta.device
         """The device that caffe takes, which may be the solver's choice."""
         self.tasks: set[asyncio.Task[None]] = set()
@@ -123,6 +125,8 @@ class Session:
             snapshots=self.shelf.good,
             busy=self.busy,
             queued=self.queued,
+            auto_resume=self.meta.auto_resume,
+            resumes=self.resumes,
         )
 
     def changed(self) -> None:

@@ -68,7 +68,7 @@ def calls(find: Callable[[Any], Session], settled: Callable[[], Awaitable[None]]
 
 async def _configure(session: Session, call: m.ConfigureSession) -> None:
     """Write the new choice down, then believe it. Raises CallError, OSError."""
-    if session.state in LIVE:
+    if session.state in LIVE and (call.caffe is not None or call.device is not None):
         raise CallError("refused", "is running: pause it first")
     changed: dict[str, Any] = {}
     if call.caffe is not None:
@@ -76,6 +76,8 @@ async def _configure(session: Session, call: m.ConfigureSession) -> None:
         changed["caffe"] = found.name
     if call.device is not None:
         changed["device"] = valid_device(call.device)
+    if call.auto_resume is not None:
+        changed["auto_resume"] = call.auto_resume
     meta = msgspec.structs.replace(session.meta, **changed)
     changed = {name: value for name, value in changed.items() if getattr(session.meta, name) != value}
     if not changed:
@@ -85,7 +87,7 @@ async def _configure(session: Session, call: m.ConfigureSession) -> None:
     await session.host.disk(session.folder.save, meta)
     session.meta = meta
     await session.note("configured", **changed)
-    session.tell(", ".join(f"{name}: {value}" for name, value in changed.items()))
+    session.tell(", ".join(f"{name.replace('_', '-')}: {value}" for name, value in changed.items()))
     await session.check(again=True)
     session.changed()
 

@@ -19,6 +19,10 @@ LEAST_PATIENCE = 60.0
 SLOW_DISK = 10e6
 """Bytes a second: what a snapshot is granted at least."""
 POLL = 0.1
+GRACE_LEFT = 0.5
+"""Seconds for what caffe started to notice that it has ended."""
+GRACE_TERM = 5.0
+"""Seconds between asking what is left to end, and ending it."""
 
 
 async def pause(session: Session) -> None:
@@ -136,3 +140,31 @@ async def _end_all(run: Run, number: signal.Signals) -> None:
     sent = [process.send(one, number) for one in dict.fromkeys([run.caffe, *others]) if one is not None]
     if not any(sent):
         raise CallError("refused", "has no process of its own any more; it is about to be seen as ended")
+
+
+async def end_left(session: Session, run: Run) -> None:
+    """Whoever stopped a run stopped all of it: end what is left of it when its first process has ended.
+
+    A training that outlived its wrapper has its time to write the snapshot it was asked for.
+    """
+    if run.nonce is None or not (run.forced or run.interrupted):
+        return
+    nonce, begun = run.nonce, time.monotonic()
+    patient = GRACE_LEFT if run.forced else patience(session, run)
+    told = False
+    while left := await asyncio.to_thread(process.marked, nonce):
+        passed = time.monotonic() - begun
+        trains = any(process.trains(one) for one in left)
+        grace = patient if trains else min(patient, GRACE_LEFT)
+        if passed >= grace:
+            number = signal.SIGTERM if passed < grace + GRACE_TERM else signal.SIGKILL
+            if not told:
+                told = True
+                pids = ", ".join(str(one.pid) for one in left)
+                session.tell(f"ends what run {run.number} left behind: process {pids}")
+            for one in left:
+                process.send(one, number)
+            if passed >= grace + 2 * GRACE_TERM:
+                # Not even SIGKILL ends it: it hangs in the kernel.
+                return
+        await asyncio.sleep(POLL)

@@ -13,6 +13,7 @@ import msgspec
 
 from barista_server.agent import files, journal
 from barista_server.agent.journal import Record
+from barista_server.api.messages import AutoResume
 
 _RUN = re.compile(r"\d{4,}")
 _TRASH = re.compile(r"[0-9T]+-(\d+)-(delete|reset)(\.\d+)?")
@@ -27,6 +28,7 @@ class Meta(msgspec.Struct, omit_defaults=True):
     caffe: str = ""
     device: str = "cpu"
     parent: str | None = None
+    auto_resume: AutoResume = "off"
 
 
 class LogMeta(msgspec.Struct, omit_defaults=True):
@@ -71,6 +73,8 @@ class Exit(msgspec.Struct):
     code: int | None = None
     signal: int | None = None
     exec_error: str | None = None
+    oom_kills: int = 0
+    """Processes killed as memory ran out while it ran, by its control group or by the machine."""
 
 
 class Folder:

@@ -13,6 +13,8 @@ from barista_server.api.messages import Problem
 from barista_server.caffe.log import Kind, decode
 from barista_server.caffe.log.reason_table import SEE_LOG
 
+_GO_ON = "Start goes on from the newest good snapshot."
+
 
 class Verdict(msgspec.Struct, frozen=True):
     """How it ended; ``iteration`` is where the training stands now."""
@@ -30,18 +32,28 @@ def judge(
     *,
     forced: bool = False,
     interrupted: bool = False,
+    told: bool = False,
+    shut_down: bool = False,
 ) -> Verdict:
     """``snapshot``: iteration of the newest verified snapshot this run wrote. ``ended`` None: caffe vanished.
 
-    ``forced``: a person had it killed. ``interrupted``: SIGINT was sent.
+    ``forced``: a person had it killed. ``interrupted``: SIGINT was sent. ``told``: its runner lived to tell
+    the end, though that cannot be read. ``shut_down``: the machine was started anew since.
     """
     goal = facts.max_iter if facts.max_iter is not None else max_iter
     at = max(facts.iteration, snapshot or 0)
+    if ended is not None and shut_down and not forced and ended.signal in (signal.SIGTERM, signal.SIGKILL):
+        text = f"the machine was shut down while it trained ({_signal_name(ended.signal)})"
+        return Verdict(Happening.LOST, facts.iteration, [Problem(text=text, hint=_GO_ON)])
     problem = _violence(ended, facts, forced) if ended is not None else None
     if problem is not None:
         return Verdict(Happening.BROKE, facts.iteration, [problem])
     if facts.done or (snapshot is not None and snapshot >= goal):
-        return Verdict(Happening.COMPLETED, max(at, goal))
+        if ended is not None or told:
+            return Verdict(Happening.COMPLETED, max(at, goal))
+        text = f"how caffe ended is not known: its runner is gone. It seems to have reached iteration {goal}"
+        hint = "Start goes on from the newest good snapshot, and completes it if that is the last."
+        return Verdict(Happening.LOST, max(at, goal), [Problem(text=text, hint=hint)])
     # On a full disk the log lacks caffe's last words.
     stopped = facts.stopped_early or (interrupted and ended is not None)
     # The snapshot of a stop holds at least the iteration that was shown last.
@@ -74,6 +86,10 @@ def _violence(ended: Exit, facts: Facts, forced: bool) -> Problem | None:
         how = f"exit code {ended.code}" if ended.signal is None else _signal_name(ended.signal)
         hint = "What was trained since the last snapshot is lost; start goes on from there."
         return Problem(text=f"caffe was stopped by force ({how})", hint=hint)
+    if ended.signal == signal.SIGKILL and ended.oom_kills:
+        text = "caffe was killed by SIGKILL: memory ran out"
+        hint = "Give it a smaller batch_size, or free memory; start goes on from the newest good snapshot."
+        return Problem(text=text, hint=hint)
     if ended.signal is not None:
         name = _signal_name(ended.signal)
         return Problem(text=f"caffe was killed by {name}", hint=decode(name).hint)

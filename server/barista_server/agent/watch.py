@@ -9,9 +9,9 @@ import time
 import msgspec
 
 from barista_server.agent import process
-from barista_server.agent.runs import Run
+from barista_server.agent.runs import Run, discard
 from barista_server.agent.session import Session
-from barista_server.agent.signalling import carry_pause
+from barista_server.agent.signalling import carry_pause, end_left
 from barista_server.agent.states import Happening
 from barista_server.agent.verdict import Verdict, judge
 from barista_server.api.messages import Problem, Snapshot, State
@@ -25,6 +25,9 @@ GRACE_ORPHAN = 0.5
 """
 GRACE_RUNNER = 10.0
 """The same while the runner lives and is about to write process.json or exit.json."""
+
+GRACE_BEGIN = 1.0
+"""Seconds for which others are not loaded while a runner is about to write process.json."""
 
 CLOCK_STEP = 0.05
 """Seconds by which a file's time may lag behind the clock."""
@@ -45,18 +48,45 @@ async def load(session: Session) -> None:
 
 
 async def _recover(session: Session, run: Run) -> None:
-    deadline = min(time.time(), run.started) + GRACE_RUNNER
-    while run.process is None and not run.damage and time.time() < deadline:
-        await asyncio.sleep(TICK)
-        run.refresh()
+    coming = await _settled(run)
     if run.process is None and await asyncio.to_thread(run.find_process):
         session.tell(f"process.json of run {run.number} was lost; caffe was found by its mark", error=True)
-    if run.caffe is not None and run.exit is None and process.is_alive(run.caffe):
+    if coming or (run.caffe is not None and run.exit is None and process.is_alive(run.caffe)):
         adopt(session, run)
         session.tell(f"went on while no agent was there; its run {run.number} is adopted")
+    elif run.never_began:
+        await _forget(session, run)
     else:
         session.happen(Happening.ADOPTED)
         await _finish(session, run)
+
+
+async def _settled(run: Run) -> bool:
+    """Wait, for a moment, for a runner that is about to begin. True if it still is."""
+    deadline = time.monotonic() + GRACE_BEGIN
+    while run.process is None and not run.damage:
+        # Asked before the folder is read: what the runner wrote last is then seen.
+        coming = await asyncio.to_thread(run.may_begin)
+        run.refresh()
+        if not coming or run.process is not None:
+            break
+        if time.monotonic() > deadline:
+            return True
+        await asyncio.sleep(GRACE_BEGIN / 20)
+    return False
+
+
+async def _forget(session: Session, run: Run) -> None:
+    """The agent was killed between making the run's folder and starting caffe: all is as before."""
+    await session.note("run failed to start", run=run.number, reason="the agent ended")
+    await session.host.disk(discard, run.path)
+    del session.runs[run.number]
+    session.tell(f"run {run.number} was never started: the agent ended while starting it", error=True)
+    last = session.last
+    if last is not None and last.verdict is not None:
+        session.happen(last.verdict.happening)
+    elif last is not None:
+        await _recover(session, last)
 
 
 def adopt(session: Session, run: Run) -> None:
@@ -136,7 +166,7 @@ class _Watcher:
     def _vanished(self) -> bool:
         """caffe is gone, and so long that no exit.json will come any more."""
         run = self._run
-        if run.caffe is not None and process.exists(run.caffe):
+        if (run.caffe is not None and process.exists(run.caffe)) or (run.process is None and run.may_begin()):
             self._gone_since = None
             return False
         now = time.monotonic()
@@ -147,6 +177,7 @@ class _Watcher:
 
 async def _finish(session: Session, run: Run) -> None:
     """Read the rest, verify what was written, judge, tell."""
+    await end_left(session, run)
     try:
         verdict = await _judge(session, run)
     except (OSError, ValueError) as error:
@@ -189,7 +220,7 @@ async def _judge(session: Session, run: Run) -> Verdict:
     run.refresh()
     await run.read_log()
     run.log.parser.finish()
-    if run.process is None and run.exit is None and not run.damage and not run.log.read:
+    if run.never_began:
         text = "the run was never started: the agent ended while starting it"
         return Verdict(Happening.BROKE, session.iteration, [Problem(text=text, hint="Start it again.")])
     await session.look(settled=True)
@@ -202,6 +233,8 @@ async def _judge(session: Session, run: Run) -> Verdict:
         session.max_iter,
         forced=run.forced,
         interrupted=run.interrupted,
+        told="exit.json" in run.damage,
+        shut_down=run.caffe is not None and process.rebooted(run.caffe),
     )
     if run.damage and verdict.happening is Happening.LOST:
         text = f"how it ended is not known, a file of the run is damaged: {'; '.join(run.damage.values())}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from barista_server.api.things import Message
+from barista_server.api.things import AutoResume, Message
 
 
 class ConfigureSession(Message, frozen=True, tag="configure"):
-    """Choose anew what a session trains with. Answered by :class:`SessionReply`; refused while it runs.
+    """Choose anew what a session trains with. Answered by :class:`SessionReply`; refused while it runs, but
+    for ``auto_resume``.
 
     A field that is None stays as it is.
     """
@@ -16,6 +17,7 @@ class ConfigureSession(Message, frozen=True, tag="configure"):
     """Name of an executable, see :class:`ListCaffes`."""
     device: str | None = None
     """``cpu``, or what caffe's ``--gpu`` takes: ``0``, ``0,1``, ``all``."""
+    auto_resume: AutoResume | None = None
 
 
 class GetDefaults(Message, frozen=True, tag="get-defaults"):

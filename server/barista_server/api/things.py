@@ -97,6 +97,22 @@ class Queued(Message, frozen=True):
     """Why it is not started yet: ``GPU 0: lenet-base`` where that one trains."""
 
 
+AutoResume = Literal["off", "on", "crash"]
+"""Whether the agent starts a session again by itself: never; after a reboot of its host, or when its caffe
+vanished; also after its caffe was killed by a signal or for want of memory.
+"""
+
+
+class Resumes(Message, frozen=True):
+    """The agent is about to start a session again by itself."""
+
+    due: float
+    attempt: int
+    """1 is the first since the training came further."""
+    most: int
+    """Tries after which it is left as it is."""
+
+
 class Holder(Message, frozen=True):
     """A process that has memory of a graphics card."""
 
@@ -171,6 +187,8 @@ class SessionInfo(Message, frozen=True):
     """What the agent is doing to it just now: ``stopping at iteration 4200``."""
     queued: Queued | None = None
     """While it is in the queue; of an Invalid session too, which then waits to be corrected."""
+    auto_resume: AutoResume = "off"
+    resumes: Resumes | None = None
     kind: Literal["session", "log"] = "session"
     log: LogFile | None = None
     """Of kind ``log``. Its runs are those found in the file; nothing can be done to them. ``folder`` is where

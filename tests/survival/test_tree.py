@@ -21,8 +21,7 @@ from barista_server.api.messages import (
     StartSession,
     State,
 )
-
-from .agents import SCRIPTED, Root, Watcher, exists, get, new, solver, until
+from tests.agent.agents import SCRIPTED, Root, Watcher, exists, get, new, solver, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
@@ -48,7 +47,7 @@ async def training(root: Root, watcher: Watcher) -> process.Identity:
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash", "python"])
-async def test_signals_reach_the_caffe_of_a_wrapper_that_waits(
+async def test_g10_signals_reach_the_caffe_of_a_wrapper_that_waits(
     root: Root, watcher: Watcher, shell: str
 ) -> None:
     path = wrapped(root, '$CAFFE "$@"', "exit $?")
@@ -66,7 +65,7 @@ async def test_signals_reach_the_caffe_of_a_wrapper_that_waits(
     assert not exists(trains.pid)
 
 
-async def test_a_wrapper_that_executes_caffe_is_caffe(root: Root, watcher: Watcher) -> None:
+async def test_g10_a_wrapper_that_executes_caffe_is_caffe(root: Root, watcher: Watcher) -> None:
     wrapped(root, 'exec $CAFFE "$@"')
     trains = await training(root, watcher)
     assert trains.pid == root.process()["caffe_pid"]
@@ -75,7 +74,7 @@ async def test_a_wrapper_that_executes_caffe_is_caffe(root: Root, watcher: Watch
 
 
 @pytest.mark.parametrize("force", ["term", "kill"])
-async def test_force_leaves_nothing_of_a_wrapped_caffe(root: Root, watcher: Watcher, force: str) -> None:
+async def test_g10_force_leaves_nothing_of_a_wrapped_caffe(root: Root, watcher: Watcher, force: str) -> None:
     wrapped(root, '$CAFFE "$@"', "exit $?")
     trains = await training(root, watcher)
     await watcher.link.call(PauseSession(session="1", force=force), SessionReply)  # type: ignore[arg-type]
@@ -84,7 +83,7 @@ async def test_force_leaves_nothing_of_a_wrapped_caffe(root: Root, watcher: Watc
     await until(lambda: not exists(trains.pid), "the training itself ends")
 
 
-async def test_a_caffe_that_outlives_its_wrapper_is_told_of_and_no_second_starts(
+async def test_g10_a_caffe_that_outlives_its_wrapper_is_told_of_and_no_second_starts(
     root: Root, watcher: Watcher
 ) -> None:
     wrapped(root, '$CAFFE "$@"', "exit $?")

@@ -25,8 +25,7 @@ from barista_server.api.messages import (
     State,
     TrashReply,
 )
-
-from .agents import DEADLINE, NET, Root, Watcher, exists, get, new, solver
+from tests.agent.agents import DEADLINE, NET, Root, Watcher, exists, get, new, solver
 
 SIZE = "6m"
 MODEL = 150_000
@@ -80,7 +79,7 @@ async def subscribed(root: Root) -> Watcher:
     return watcher
 
 
-async def test_snapshots_that_fill_the_disk_cost_only_what_came_after(small: Root) -> None:
+async def test_g07_snapshots_that_fill_the_disk_cost_only_what_came_after(small: Root) -> None:
     watcher = await subscribed(small)
     await new(watcher.link, solver(speed=100, extra="snapshot: 10\n", model_size=MODEL))
     info = await watcher.state(State.FAILED)
@@ -95,7 +94,7 @@ async def test_snapshots_that_fill_the_disk_cost_only_what_came_after(small: Roo
     assert started.runs[-1].resumed_from == 50
 
 
-async def test_nothing_is_lost_or_begun_by_halves_on_a_full_disk(small: Root) -> None:
+async def test_g07_nothing_is_lost_or_begun_by_halves_on_a_full_disk(small: Root) -> None:
     watcher = await subscribed(small)
     await new(watcher.link, solver(max_iter=60, speed=0, extra="snapshot: 20\n"), name="done")
     await watcher.state(State.FINISHED)
@@ -121,7 +120,7 @@ async def test_nothing_is_lost_or_begun_by_halves_on_a_full_disk(small: Root) ->
     assert (restored.state, len(restored.snapshots)) == (State.FINISHED, 3)
 
 
-async def test_a_training_on_a_disk_that_fills_is_judged_and_goes_on_later(small: Root) -> None:
+async def test_g07_a_training_on_a_disk_that_fills_is_judged_and_goes_on_later(small: Root) -> None:
     watcher = await subscribed(small)
     await new(watcher.link, solver(speed=100, extra="snapshot: 20\n"))
     await watcher.iteration(30)
@@ -142,7 +141,7 @@ async def test_a_training_on_a_disk_that_fills_is_judged_and_goes_on_later(small
     assert (await watcher.state(State.PAUSED)).snapshots[-1].iteration > info.snapshots[-1].iteration
 
 
-async def test_a_pause_that_found_no_room_says_so(small: Root) -> None:
+async def test_g07_a_pause_that_found_no_room_says_so(small: Root) -> None:
     watcher = await subscribed(small)
     await new(watcher.link, solver(speed=100, extra="snapshot: 20\n", model_size=MODEL))
     info = await watcher.iteration(30)
