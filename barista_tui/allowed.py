@@ -42,6 +42,8 @@ class Context:
     filtered: bool = False
     grouped: bool = False
     queue_length: int = 0
+    working: bool = False
+    """There is long work in the tray."""
 
 
 STARTABLE = {State.WAITING, State.PAUSED, State.PRETRAINED, State.INTERRUPTED, State.FAILED, State.FINISHED}
@@ -237,3 +239,8 @@ def only_disconnected(context: Context) -> str | None:
 def needs_groups(context: Context) -> str | None:
     """Hosts stand above their sessions."""
     return None if context.grouped else "the list is flat: press H to group it by host"
+
+
+def needs_work(context: Context) -> str | None:
+    """Something takes long."""
+    return None if context.working else "nothing that takes long is going on"

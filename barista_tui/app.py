@@ -23,6 +23,7 @@ from barista_tui.hosts import Hosts, HostsError
 from barista_tui.screens.main import MainScreen
 from barista_tui.store import Store
 from barista_tui.target import Target
+from barista_tui.works import Works
 
 SIZE_CHECK = 2.0
 """Seconds between two looks at the size of the terminal."""
@@ -56,6 +57,7 @@ class BaristaApp(App[None]):
         self.now = now
         self._update_due = False
         self.store = Store(self._store_changed)
+        self.works = Works(self._store_changed, lambda text: self.main.say(text, "error"))
         self.fleet = Fleet([target, *(others or ())], self.store)
         self._all_hosts = others is not None
         self._connect = connect

@@ -167,10 +167,15 @@ class Deeds:
         from barista_tui.screens.jump import JumpScreen
 
         def chosen(pane: str | None) -> None:
-            if pane is not None:
+            if pane == "tray":
+                self._screen.go_to_work()
+            elif pane is not None:
                 self._screen.show_pane(pane)
 
         self._screen.app.push_screen(JumpScreen(self._screen.places()), chosen)
+
+    def go_to_work(self) -> None:
+        self._screen.go_to_work()
 
     def tell(self, pane: str, method: str, *args: Any) -> None:
         getattr(self._screen.pane(pane), method)(*args)

@@ -7,7 +7,18 @@ import time
 from typing import Literal, TypeVar
 
 from barista_server.api.link import CallFailed, Link, LinkError
-from barista_server.api.messages import Call, Done, Event, Message, Notice, Ping, Subscribe, Subscribed
+from barista_server.api.messages import (
+    Call,
+    DatasetList,
+    Done,
+    Event,
+    FollowDatasets,
+    Message,
+    Notice,
+    Ping,
+    Subscribe,
+    Subscribed,
+)
 from barista_tui.hosts import CAUSE_WORDS, Cause, HostsError, cause_of
 from barista_tui.store import LinkState, Store
 from barista_tui.target import Target
@@ -107,11 +118,19 @@ class Host:
 
     async def _watch(self, link: Link) -> None:
         """Return when the connection has ended; a frozen agent keeps it open, but does not answer."""
-        pulse = asyncio.create_task(self._feel_pulse(link))
+        beside = [asyncio.create_task(each) for each in (self._feel_pulse(link), self._follow_datasets(link))]
         try:
             await link.wait_closed()
         finally:
-            pulse.cancel()
+            for task in beside:
+                task.cancel()
+
+    async def _follow_datasets(self, link: Link) -> None:
+        try:
+            reply = await link.call(FollowDatasets(), DatasetList)
+        except (LinkError, CallFailed):
+            return
+        self._store.listed_datasets(self.name, reply.datasets)
 
     async def _feel_pulse(self, link: Link) -> None:
         heard = time.time()

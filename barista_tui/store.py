@@ -13,6 +13,9 @@ from typing import Literal, NamedTuple
 from msgspec import structs
 
 from barista_server.api.messages import (
+    DatasetChanged,
+    DatasetInfo,
+    DatasetRemoved,
     Event,
     Notice,
     Noticed,
@@ -58,6 +61,8 @@ class HostKnown:
     name: str = LOCAL
     link: LinkState = field(default_factory=LinkState)
     sessions: Mapping[str, SessionInfo] = field(default_factory=dict)
+    datasets: Mapping[str, DatasetInfo] = field(default_factory=dict)
+    """Those on its list, by id."""
     epoch: str = ""
     sequence: int = 0
     heard: float | None = None
@@ -159,9 +164,22 @@ class Store:
             )
         )
 
+    def listed_datasets(self, host: str, datasets: Iterable[DatasetInfo]) -> None:
+        """The datasets on a host's list; changes come as events."""
+        self._set_host(replace(self.known.host(host), datasets={each.id: each for each in datasets}))
+
     def happened(self, host: str, event: Event) -> None:
         """One event of a subscription. One seen before (repeated after a reconnect) changes nothing."""
         known = self.known.host(host)
+        match event.what:
+            # These are not repeated: after a reconnect the whole list comes.
+            case DatasetChanged(dataset=dataset):
+                self._set_host(replace(known, datasets={**known.datasets, dataset.id: dataset}))
+                return
+            case DatasetRemoved(dataset=lost):
+                left = {key: dataset for key, dataset in known.datasets.items() if key != lost}
+                self._set_host(replace(known, datasets=left))
+                return
         if event.sequence <= known.sequence:
             return
         known = replace(known, sequence=event.sequence)

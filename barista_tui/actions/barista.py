@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from barista_tui.actions.action import MENUS, Action, Menu
-from barista_tui.allowed import only_disconnected
+from barista_tui.allowed import needs_work, only_disconnected
 from barista_tui.ui import Ui
 
 
@@ -73,6 +73,15 @@ ACTIONS: tuple[Action, ...] = (
         "Do not wait for the next attempt",
         lambda ui: ui.reconnect(),
         only_disconnected,
+    ),
+    Action(
+        "work",
+        ("X",),
+        "Work going on",
+        "Barista",
+        "Go to what is hashed, copied or read: there x cancels",
+        lambda ui: ui.go_to_work(),
+        needs_work,
     ),
     Action(
         "link",

@@ -14,7 +14,7 @@ from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from barista_server.api.messages import Notice, SessionInfo
+from barista_server.api.messages import CancelHash, DatasetReply, Notice, SessionInfo
 from barista_tui import looks, titles
 from barista_tui.actions import ACTIONS, BY_ID, MENUS, label
 from barista_tui.allowed import Context
@@ -33,6 +33,7 @@ from barista_tui.widgets.console import Console
 from barista_tui.widgets.frame import Divider, PaneFrame
 from barista_tui.widgets.plot import Plot
 from barista_tui.widgets.session_list import SessionList
+from barista_tui.widgets.tray import Tray
 
 if TYPE_CHECKING:
     from barista_tui.app import BaristaApp
@@ -60,6 +61,7 @@ class MainScreen(Screen[None]):
         """Panes that were seen when something was told last."""
         self._bars = {name: Bar(id=name) for name in ("header", "strip", "dock-title", "footer")}
         self._frame = PaneFrame(id="panes")
+        self._tray = Tray(id="tray")
         self._newest_notice: float | None = None
         self._said: dict[str, float] = {}
         """Messages that stand at the screen's edge, and until when."""
@@ -77,6 +79,7 @@ class MainScreen(Screen[None]):
             yield self._bars["strip"]
             yield self._bars["dock-title"]
             yield from self._panes.values()
+        yield self._tray
         yield self._bars["footer"]
 
     def on_mount(self) -> None:
@@ -115,8 +118,8 @@ class MainScreen(Screen[None]):
     @property
     def shape(self) -> Shape:
         """How the panes are laid out now."""
-        # Header and footer have a line each.
-        size = Size(self.size.width, max(0, self.size.height - 2))
+        # Header and footer have a line each, and long work has its own.
+        size = Size(self.size.width, max(0, self.size.height - 2 - self._tray.rows))
         rows = self.sessions.rows_wanted
         return Shape(size, self.tab, self.active, rows, self.shares)
 
@@ -183,6 +186,7 @@ class MainScreen(Screen[None]):
             can_undo=bool(self.commands.trash),
             filtered=bool(self.sessions.wish.words),
             grouped=self.sessions.wish.grouped,
+            working=self._tray.rows > 0,
             queue_length=sum(one.queued is not None for one in host.sessions.values()),
         )
 
@@ -192,6 +196,7 @@ class MainScreen(Screen[None]):
             return
         known = self.app.store.known
         self.sessions.show_known(known)
+        self._tray.show(self.app.works.lines(known, self._stop_hashing))
         self._tell_errors(known)
         self.show_session()
 
@@ -233,7 +238,7 @@ class MainScreen(Screen[None]):
         self.app.remember(looks.present(self))
 
     def _tick(self) -> None:
-        if self.app.store.known.stale:
+        if self.app.store.known.stale or self.app.works.any:
             self.show_known()
         else:
             self.show_titles()
@@ -263,11 +268,11 @@ class MainScreen(Screen[None]):
             return pane is None or pane == self.active
         return super().check_action(action, parameters)
 
-    def ask_agent(self, deed: Coroutine[Any, Any, None], what: str) -> None:
+    def ask_agent(self, deed: Coroutine[Any, Any, object], what: str) -> None:
         """Run a command; when it fails, say what did not happen and why."""
         self.run_worker(self._guarded(deed, what), group="commands", exit_on_error=False)
 
-    async def _guarded(self, deed: Coroutine[Any, Any, None], what: str) -> None:
+    async def _guarded(self, deed: Coroutine[Any, Any, object], what: str) -> None:
         try:
             await deed
         except CallFailed as error:
@@ -287,6 +292,14 @@ class MainScreen(Screen[None]):
             start = self.commands.start(self.host_name, self.session, iteration)
             self.ask_agent(start, f"{self.session.name} was not started")
 
+    def _stop_hashing(self, dataset: Key) -> None:
+        cancel = self.app.fleet.of(dataset).call(CancelHash(dataset=dataset.session), DatasetReply)
+        self.ask_agent(cancel, "It is still being hashed")
+
+    def go_to_work(self) -> None:
+        """The tray gets the focus."""
+        self.set_focus(self._tray)
+
     def say(self, text: str, severity: Literal["information", "warning", "error"]) -> None:
         """A message at the screen's edge; one that still stands there is not said again."""
         now = time.monotonic()
@@ -302,6 +315,8 @@ class MainScreen(Screen[None]):
         match what:
             case "sort":
                 self.sessions.sort_by(name)
+            case "lamp" if self.app.store.known.host(name).link.state == "offline":
+                self.app.toggle_link(name)
             case "lamp":
                 self.app.fleet.relink(name)
             case "menu":
@@ -348,7 +363,7 @@ class MainScreen(Screen[None]):
             if spec.name not in seen:
                 x = strip.place_of(spec.name)
                 seen[spec.name] = Region(row.x + x + 1, row.y, 1, 1)
-        return seen
+        return {**seen, "tray": self._tray.region} if self._tray.rows else seen
 
     def menu_columns(self) -> dict[str, int]:
         """Where the menus stand in the header."""
@@ -368,6 +383,12 @@ class MainScreen(Screen[None]):
         if name is not None and name != self.active:
             self.active = name
             self.show_session()
+
+    @on(Tray.HeightChanged)
+    def _tray_changed(self) -> None:
+        self.show_session()
+        if not self._tray.rows and self.focused in (None, self._tray):
+            self.show_pane(self.active)
 
     @on(Divider.Dragged)
     def _dragged(self, message: Divider.Dragged) -> None:
