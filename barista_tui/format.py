@@ -224,6 +224,17 @@ def reason(session: SessionInfo) -> str:
     return f"{where} {text}".strip().replace("\n", " ") + more
 
 
+def resume_words(session: SessionInfo) -> str:
+    """Whether and when the agent starts it again by itself; empty where it does not."""
+    if session.auto_resume == "off":
+        return ""
+    words = "after a reboot or a crash" if session.auto_resume == "crash" else "after a reboot"
+    if session.resumes is None:
+        return words
+    left = duration(max(0.0, session.resumes.due - time.time()))
+    return f"{words}; starts again in {left} (try {session.resumes.attempt} of {session.resumes.most})"
+
+
 def queue_words(session: SessionInfo) -> str:
     """Where it stands in the queue and why it waits: ``2, priority 5, after lenet-base``."""
     queued = session.queued

@@ -111,6 +111,7 @@ class DetailsScreen(ModalScreen[int | None]):
         facts = [
             ("state", f"{look.glyph} {look.word}" + (f": {now}" if now else "")),
             ("queue", fmt.queue_words(session)),
+            ("auto-resume", fmt.resume_words(session)),
             ("progress", f"{session.iteration} of {session.max_iter} iterations" if session.max_iter else ""),
             ("speed", f"{session.speed:.1f} iterations/s" if session.speed else ""),
             ("last values", "  ".join(_values(session))),

@@ -104,6 +104,7 @@ def details(session: SessionInfo) -> list[str]:
         ("session", f"{session.id}  {output.one_line(session.name)}"),
         ("state", " ".join(filter(None, [output.state_word(session), session.busy and f"({session.busy})"]))),
         ("queue", output.one_line(format.queue_words(session))),
+        ("auto-resume", format.resume_words(session)),
         ("progress", f"iteration {session.iteration}{of}"),
         ("loss", format.value(session.loss)),
         *((f"test {output.one_line(name)}", format.value(value)) for name, value in session.tests.items()),

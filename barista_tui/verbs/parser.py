@@ -147,6 +147,11 @@ def _making(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     change.add_argument("--defaults", action="store_true", help="of new sessions on the host, instead of one")
     change.add_argument("--caffe", metavar="C", help="executable, see: barista caffes")
     change.add_argument("--device", metavar="D", help="cpu, or as caffe's --gpu: 0, 0,1, all")
+    change.add_argument(
+        "--auto-resume",
+        choices=["off", "on", "crash"],
+        help="start it again by itself: on after a reboot, crash also after a signal or for want of memory",
+    )
     _json(change)
 
 

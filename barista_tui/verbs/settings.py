@@ -12,6 +12,7 @@ from barista_server.api.messages import (
     SessionReply,
     SetDefaults,
 )
+from barista_tui import format
 from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import ask, target_of
 from barista_tui.verbs.errors import Exit, VerbError
@@ -21,9 +22,11 @@ async def settings(args: argparse.Namespace) -> Exit:
     """Change what is given, then say what holds; without options only the latter."""
     if args.defaults == bool(args.session):
         raise VerbError("give either a session or --defaults", code=Exit.USAGE)
+    if args.defaults and args.auto_resume is not None:
+        raise VerbError("--auto-resume is chosen for each session", code=Exit.USAGE)
     if args.defaults:
         return await _defaults(args)
-    changes = {name: getattr(args, name) for name in ("caffe", "device")}
+    changes = {name: getattr(args, name) for name in ("caffe", "device", "auto_resume")}
     if any(value is not None for value in changes.values()):
         call: ConfigureSession | GetSession = ConfigureSession(session=args.session, **changes)
     else:
@@ -32,6 +35,8 @@ async def settings(args: argparse.Namespace) -> Exit:
     output.print_session(session, args.json)
     if not args.json:
         output.say(f"    {output.one_line(session.caffe)} on {session.device}")
+        if words := format.resume_words(session):
+            output.say(f"    auto-resume: {words}")
     return Exit.OK
 
 

@@ -43,6 +43,15 @@ def test_while_it_runs_nothing_is_changed(shell: Shell) -> None:
     assert "is running: pause it first" in shell.barista("set", "busy", "--device", "0", code=4).stderr
 
 
+def test_it_is_chosen_whether_a_session_goes_on_by_itself(shell: Shell) -> None:
+    shell.new("--name", "one", "--start")
+    told = shell.barista("set", "one", "--auto-resume", "crash").stdout
+    assert told.endswith("    auto-resume: after a reboot or a crash\n")
+    assert "auto-resume  after a reboot or a crash" in shell.barista("show", "one").stdout
+    assert shell.json("set", "one", "--auto-resume", "off")["auto_resume"] == "off"
+    assert "each session" in shell.barista("set", "--defaults", "--auto-resume", "on", code=2).stderr
+
+
 def test_a_solver_that_says_gpu_says_cpu_once_the_device_is_cpu(shell: Shell) -> None:
     shell.new("--name", "one", max_iter=10)
     shell.barista("set", "one", "--device", "0")

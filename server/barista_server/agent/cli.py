@@ -1,4 +1,4 @@
-"""``barista-server``: serve, stop, status."""
+"""``barista-server``: serve, stop, status, and what goes with them."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         "serve": "serve sessions to the local user, in the background",
         "stop": "end the agent; trainings go on",
         "status": "say whether an agent runs, and what it runs",
+        "unit": "print a systemd unit that starts the agent with the machine",
         "stdio": "speak to the agent through standard input and output, as a program behind ssh does",
     }
     for verb, about in verbs.items():
@@ -45,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
         command.set_defaults(root=default_root())
         if verb == "serve":
             _serve_options(command)
+        elif verb == "unit":
+            command.add_argument("--install", action="store_true", help="write it, and have systemd use it")
         elif verb == "stdio":
             command.add_argument(
                 "--viewer", action="store_true", help="whoever comes this way may look, but not act"
@@ -62,6 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
         listen = (options.ip, options.port) if options.port is not None else None
         serve = _serve_here if options.foreground else _serve_detached
         return serve(root, options.linger, listen)
+    if options.command == "unit":
+        from barista_server.agent import unit
+
+        return unit.install(root) if options.install else unit.show_unit(root)
     if options.command == "stdio":
         from barista_server.agent.gateway import stdio
 
