@@ -41,6 +41,10 @@ class Context:
     can_undo: bool = False
     filtered: bool = False
     grouped: bool = False
+    hidden: bool = False
+    """Some sessions are not shown."""
+    project: str = ""
+    """The name of the project that is open."""
     queue_length: int = 0
     working: bool = False
     """There is long work in the tray."""
@@ -78,6 +82,11 @@ def needs_session(context: Context) -> str | None:
     return needs_agent(context) or (
         None if context.session else "no session is selected: press n to make one"
     )
+
+
+def needs_selection(context: Context) -> str | None:
+    """Anything that looks at the selected session, connected or not."""
+    return None if context.session else "no session is selected"
 
 
 def _only_watched(session: SessionInfo) -> str | None:

@@ -8,18 +8,23 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from msgspec import structs
+from rich.color import ColorSystem
 from textual import events
 from textual.app import App
 from textual.driver import Driver
 from textual.geometry import Size
 
-from barista_server.api.messages import Notice, State
-from barista_tui import cache, keymap, settings, theme
+from barista_server.api.local import default_root
+from barista_server.api.messages import ImportLog, Notice, SessionReply, State
+from barista_tui import cache, keymap, looks, projects, settings, theme
 from barista_tui.calling import command
 from barista_tui.fleet import Fleet
-from barista_tui.hosts import Hosts, HostsError
+from barista_tui.hosts import LOCAL, Hosts, HostsError
+from barista_tui.opening import Opening
+from barista_tui.projects import Project, ProjectError
 from barista_tui.screens.main import MainScreen
 from barista_tui.store import Store
 from barista_tui.target import Target
@@ -51,6 +56,8 @@ class BaristaApp(App[None]):
         connect: bool = True,
         now: Callable[[], float] = time.time,
         others: Sequence[Target] | None = None,
+        project: Path | None = None,
+        log: Path | None = None,
     ) -> None:
         super().__init__()
         self.target = target
@@ -62,21 +69,24 @@ class BaristaApp(App[None]):
         self._all_hosts = others is not None
         self._connect = connect
         self._select = select
-        self.settings = settings.load() if connect else settings.Settings()
+        self.project = project
+        """The file that is kept up to date with what is shown, and how."""
+        self._log_wanted = log
+        self.settings = self._settings() if connect else settings.Settings(hinted=True)
         self.keymap = keymap.load() if connect else keymap.Keymap()
-        self.main = MainScreen(title or target.title)
+        self.main = MainScreen(title or (project.stem if project else target.title))
         for each in theme.THEMES:
             self.register_theme(each)
+        self._color_system = self.console._color_system
         self.color_range: theme.Colors = (
             "none" if self.no_color else "sixteen" if self.console.color_system == "standard" else "many"
         )
-        self.theme = theme.theme_name(self.settings.dark, self.color_range)
+        self.look = ""
+        self.wear(self.settings.theme if self.settings.theme in theme.LOOKS else "dark")
 
     def on_mount(self) -> None:
         if self._connect:
-            for host in self.fleet:
-                if known := cache.load(str(host.target)):
-                    self.store.remembered(host.name, known.sessions, known.time)
+            self._show_remembered()
         self.set_keymap(dict(self.keymap.moves))
         self.push_screen(self.main)
         for problem in self.keymap.problems:
@@ -89,6 +99,11 @@ class BaristaApp(App[None]):
             self.call_after_refresh(self._start_links)
         if not self.is_headless:
             self.set_interval(SIZE_CHECK, self._check_size)
+
+    def _show_remembered(self) -> None:
+        for host in self.fleet:
+            if known := cache.load(str(host.target)):
+                self.store.remembered(host.name, known.sessions, known.time)
 
     def _check_size(self) -> None:
         """Follow a resize whose signal was lost, as happens to programs behind several terminals."""
@@ -141,13 +156,91 @@ class BaristaApp(App[None]):
         self._update_due = False
         if self.main.is_mounted:
             self.main.show_known()
+            if self._log_wanted is not None and self.store.known.host(LOCAL).alive:
+                log, self._log_wanted = self._log_wanted, None
+                self._import_log(log)
 
     def remember(self, now: settings.Settings) -> None:
         """Keep how the person looks at things for the next start, when that has changed."""
-        if now != self.settings:
-            self.settings = now
-            if self._connect:
-                settings.save(now)
+        if now == self.settings:
+            return
+        self.settings = now
+        if not self._connect:
+            return
+        if self.project is None:
+            settings.save(now)
+        else:
+            self._save_project()
+
+    # ---------------------------------------------------------------------------------- projects
+
+    def _settings(self) -> settings.Settings:
+        """The project's; of those that belong to the person, such as the theme, the person's."""
+        own = settings.load()
+        if self.project is None:
+            return own
+        try:
+            view = projects.load(self.project).view
+        except ProjectError:
+            return own
+        return structs.replace(view, theme=own.theme, hinted=own.hinted)
+
+    def _save_project(self) -> None:
+        assert self.project is not None
+        entries = [host.target.host for host in self.fleet if host.target.host is not None]
+        root = None if self.target.root == default_root() else str(self.target.root)
+        try:
+            projects.save(self.project, Project(root=root, hosts=entries, view=self.settings))
+        except OSError as error:
+            self.main.say(f"The project was not saved: {error}", "error")
+
+    def save_project(self, text: str) -> None:
+        """Save what is shown as a project, which is open from then on."""
+        path = projects.named(text)
+        if path.exists() and path != self.project:
+            self.main.say(f"{path} is there already: open it, or choose another name", "warning")
+            return
+        self.project = path
+        self._save_project()
+        if path.exists():
+            projects.remember(path)
+            self.main.heading = path.stem
+            self.main.say(f"Saved as {path}; what you change from now on is kept there", "information")
+        self.main.show_known()
+
+    def open(self, opening: Opening) -> None:
+        """Show something else: other hosts, another project, another session."""
+        for name in self.fleet.names:
+            self._remember_list(name)
+        self.target, self.project, self._log_wanted = opening.target, opening.project, opening.log
+        self._all_hosts = opening.others is not None and opening.project is None
+        self.fleet.become([opening.target, *(opening.others or ())])
+        self._show_remembered()
+        self.settings = self._settings()
+        self.main.heading = opening.project.stem if opening.project else opening.target.title
+        looks.restore(self.main, self.settings)
+        if opening.log is None and opening.select is None:
+            projects.remember(opening.project)
+        if opening.select:
+            self.main.want(opening.select)
+        self.main.show_known()
+
+    def _import_log(self, log: Path) -> None:
+        """Show the log that was named at the start, imported if it is not on the list."""
+        local = self.fleet[LOCAL]
+        for session in self.store.known.host(LOCAL).sessions.values():
+            if session.log is not None and session.log.path == str(log):
+                self.main.want(session.id, LOCAL)
+                return
+
+        async def imported() -> None:
+            reply = await local.call(ImportLog(path=str(log)), SessionReply)
+            self.store.changed_session(LOCAL, reply.session)
+            self.main.want(reply.session.id, LOCAL)
+
+        self.main.ask_agent(imported(), f"{log} was not imported")
+
+    # ---------------------------------------------------------------------------------- leaving
 
     def leave(self) -> None:
         """Quit, and say what goes on."""
@@ -163,9 +256,20 @@ class BaristaApp(App[None]):
             words = f"{goes}: {names}. `{again}` shows {'it' if len(active) == 1 else 'them'} again."
         self.exit(message=words)
 
+    def wear(self, look: str) -> None:
+        """One of the looks, as well as this terminal can show it."""
+        self.look = look
+        if self._color_system is not None:
+            ansi = look.startswith("ansi")
+            self.console._color_system = ColorSystem.STANDARD if ansi else self._color_system
+        self.theme = theme.theme_name(look, self.color_range)
+
     def next_theme(self) -> None:
-        """Dark, light."""
-        self.theme = theme.theme_name(not self.current_theme.dark, self.color_range)
+        """The next look, and what it is called."""
+        looks = list(theme.LOOKS)
+        look = looks[(looks.index(self.look) + 1) % len(looks)]
+        self.wear(look)
+        self.main.say(f"Theme: {theme.LOOKS[look]}", "information")
 
     def action_command_palette(self) -> None:
         """The palette of actions."""
@@ -190,13 +294,18 @@ class BaristaApp(App[None]):
         self.leave()
 
 
-def run(
-    target: Target, title: str = "", select: str | None = None, others: Sequence[Target] | None = None
-) -> int:
+def run(opening: Opening) -> int:
     """Show the screen until the person leaves. Returns the exit code."""
     for name in ("COLUMNS", "LINES"):
         # Exported by somebody, they would be believed instead of the terminal, also after a resize.
         os.environ.pop(name, None)
-    app = BaristaApp(target, title, select, others=others)
+    app = BaristaApp(
+        opening.target,
+        opening.title,
+        opening.select,
+        others=opening.others,
+        project=opening.project,
+        log=opening.log,
+    )
     app.run()
     return app.return_code or 0

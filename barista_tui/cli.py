@@ -6,7 +6,7 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import cast
 
 from barista_tui.verbs.errors import CODES, Exit, VerbError
@@ -67,8 +67,8 @@ def _run(words: list[str]) -> int:
         return print_candidates(words[1:])
     from barista_tui.verbs.parser import build_parser
 
-    args = build_parser().parse_args(words)
-    if args.verb is None:
+    args = build_parser().parse_args(with_open(words, HANDLERS))
+    if args.verb in (None, "open"):
         return _screen(args)
     if args.verb == "demo":
         from barista_tui.demo import demo
@@ -88,31 +88,51 @@ def _run(words: list[str]) -> int:
     return _guarded(run)
 
 
+def with_open(words: list[str], verbs: Container[str]) -> list[str]:
+    """`barista PATH` means `barista open PATH`: a first word that is no verb and looks like a path."""
+    at = 0
+    while at < len(words) and words[at] in ("--root", "--host"):
+        at += 2
+    if at >= len(words) or words[at].startswith("-") or words[at] in verbs or words[at] in ("demo", "open"):
+        return words
+    word = words[at]
+    looks = "/" in word or word.endswith((".barista", ".log")) or os.path.exists(word)  # noqa: PTH110
+    return [*words[:at], "open", *words[at:]] if looks else words
+
+
 def _screen(args: argparse.Namespace) -> int:
     if args.server:
         return _guarded(lambda: _server(args))
+    hint = "See the verbs that need none: barista --help (barista ls, barista logs -f ...)"
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return _complain(
-            "the screen needs a terminal", "See the verbs that need none: barista --help", Exit.USAGE
-        )
+        return _complain("the screen needs a terminal", hint, Exit.USAGE)
+    if os.environ.get("TERM", "dumb") in ("dumb", "unknown", ""):
+        why = "the screen needs a terminal that can move its cursor, and TERM says it cannot"
+        return _complain(f"{why} (TERM={os.environ.get('TERM', '')})", hint, Exit.USAGE)
     return _guarded(lambda: _open(args))
 
 
 def _open(args: argparse.Namespace) -> int:
-    """The screen: on all hosts, or on the one host or root that is named."""
+    """The screen: on a path, on the one host or root that is named, else where it was left."""
+    from barista_tui import opening, projects
     from barista_tui.app import run
-    from barista_tui.hosts import Hosts, HostsError
-    from barista_tui.target import Target
+    from barista_tui.opening import Opening, OpeningError
     from barista_tui.verbs.agentlink import target_of
 
-    target = target_of(args)
-    if args.host is not None or args.root is not None:
-        return run(target)
     try:
-        others = [Target(target.root, entry) for entry in Hosts().all()]
-    except HostsError as error:
-        raise VerbError(str(error)) from None
-    return run(target, others=others)
+        if args.path is not None:
+            opened = opening.of_path(args.path, args.root)
+        elif args.host is not None or args.root is not None:
+            opened = Opening(target_of(args))
+        elif args.all:
+            opened = opening.everything()
+        else:
+            opened = opening.last()
+    except OpeningError as error:
+        raise VerbError(str(error), "To start without it: barista --all", Exit.NOT_FOUND) from None
+    if opened.others is not None and opened.log is None:
+        projects.remember(opened.project)
+    return run(opened)
 
 
 def _server(args: argparse.Namespace) -> int:
@@ -127,8 +147,9 @@ def _server(args: argparse.Namespace) -> int:
         print(f"An agent serves {root} at {host.address}; it is the host '{host.name}'.")
         return Exit.OK
     from barista_tui.app import run
+    from barista_tui.opening import Opening
 
-    return run(Target(root, host))
+    return run(Opening(Target(root, host)))
 
 
 def _guarded(verb: Callable[[], int]) -> int:

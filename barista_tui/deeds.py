@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from barista_server.api.messages import SessionInfo, State
 from barista_tui.commands import Commands, loss_of_force
+from barista_tui.opening import Opening
 from barista_tui.store import Key
 from barista_tui.ui import Where
 
@@ -202,6 +203,26 @@ class Deeds:
     def _chosen(self, action: str | None) -> None:
         if action is not None:
             self._screen.action_do(action)
+
+    def open_project(self) -> None:
+        from barista_tui.screens.projects import ProjectsScreen
+
+        def chosen(opening: Opening | None) -> None:
+            if opening is not None:
+                self._screen.app.open(opening)
+
+        self._screen.app.push_screen(ProjectsScreen(), chosen)
+
+    def save_project(self) -> None:
+        from barista_tui.screens.prompt import PromptScreen
+
+        app = self._screen.app
+
+        def answered(text: str | None) -> None:
+            if text:
+                app.save_project(text)
+
+        app.push_screen(PromptScreen("Save as project", str(app.project or "")), answered)
 
     def next_theme(self) -> None:
         self._screen.app.next_theme()

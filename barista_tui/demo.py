@@ -27,6 +27,7 @@ from barista_server.api.messages import (
 )
 from barista_tui import format
 from barista_tui.calling import command
+from barista_tui.opening import Opening
 from barista_tui.target import Target
 from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import Watch, linked
@@ -51,7 +52,7 @@ def demo(args: argparse.Namespace) -> int:
         session = asyncio.run(_shown(root))
         from barista_tui.app import run
 
-        return run(Target(root), "demo", select=session.id)
+        return run(Opening(Target(root), select=session.id, title="demo"))
     return asyncio.run(_line_mode(root, args.ascii))
 
 

@@ -10,6 +10,7 @@ from barista_tui.listing import Wish
 from barista_tui.panes.table import SPECS
 from barista_tui.rows import SORTS
 from barista_tui.settings import Settings
+from barista_tui.store import Key
 from barista_tui.widgets.console import KINDS
 
 if TYPE_CHECKING:
@@ -24,16 +25,18 @@ def restore(screen: MainScreen, settings: Settings) -> None:
         screen.console_pane.kinds = settings.kinds
     sort = settings.sort if settings.sort in SORTS else "id"
     folded = frozenset(settings.folded)
+    screen.hinted = settings.hinted
     screen.shares = Shares(settings.list_share, settings.dock_share)
     screen.tab = settings.tab if settings.tab in SPECS and settings.tab != "sessions" else "plot"
-    screen.sessions.wish = Wish(sort=sort, grouped=settings.grouped, folded=folded)
+    hidden = frozenset(Key(*each.partition("/")[::2]) for each in settings.hidden)
+    screen.sessions.wish = Wish(sort=sort, grouped=settings.grouped, folded=folded, hidden=hidden)
 
 
 def present(screen: MainScreen) -> Settings:
     """How things are looked at now."""
     view = screen.plot.view
     return Settings(
-        dark=screen.app.current_theme.dark,
+        theme=screen.app.look,
         log=view.log,
         axis=view.axis,
         smooth=view.smooth,
@@ -43,5 +46,7 @@ def present(screen: MainScreen) -> Settings:
         list_share=screen.shares.list,
         dock_share=screen.shares.dock,
         tab=screen.tab,
+        hidden=sorted("/".join(key) for key in screen.sessions.wish.hidden),
+        hinted=screen.hinted,
         folded=sorted(screen.sessions.wish.folded),
     )

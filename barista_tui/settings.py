@@ -12,7 +12,7 @@ import msgspec
 from barista_tui.frame import Shares
 from barista_tui.hosts import folder
 
-MAX_SIZE = 4096
+MAX_SIZE = 65536
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
@@ -20,7 +20,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     ``sort``, ``grouped``, ``folded`` (hosts): the list's;
     ``list_share``, ``dock_share``, ``tab``: the panes'."""
 
-    dark: bool = True
+    theme: str = "dark"
     log: bool = False
     axis: Literal["iteration", "time"] = "iteration"
     smooth: int = 0
@@ -31,6 +31,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     list_share: float = Shares().list
     dock_share: float = Shares().dock
     tab: str = "plot"
+    hidden: list[str] = []
+    """Sessions not to be shown, as ``host/id``."""
+    hinted: bool = False
+    """The line for those who are here for the first time has been seen."""
 
 
 def path() -> Path:

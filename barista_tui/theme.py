@@ -16,6 +16,16 @@ from textual.theme import Theme
 
 Colors = Literal["many", "sixteen", "none"]
 
+LOOKS: dict[str, str] = {
+    "dark": "dark",
+    "light": "light",
+    "colour-blind-dark": "dark, colours that all eyes tell apart",
+    "colour-blind-light": "light, colours that all eyes tell apart",
+    "ansi-dark": "the terminal's own 16 colours, on dark",
+    "ansi-light": "the terminal's own 16 colours, on light",
+}
+"""The looks a person can choose, with words for them, in the order that the key goes through them."""
+
 
 @dataclass(frozen=True)
 class Palette:
@@ -72,6 +82,39 @@ LIGHT_PALETTE = Palette(
         "warning": "#a34a00",
     },
     curves=("#b25f00", "#12658a", "#2f7d32", "#7d3c98", "#a93246", "#6b6500", "#0b7a6a", "#796b5c"),
+)
+
+
+# After Okabe and Ito, "Color universal design": apart for all common kinds of colour vision; lighter or
+# darker where the ground asks for it.
+_DARK_BLIND = replace(
+    DARK_PALETTE,
+    accent="#e69f00",
+    tones={
+        "idle": "#9a8f84",
+        "queued": "#cc79a7",
+        "running": "#56b4e9",
+        "paused": "#f0e442",
+        "finished": "#2fc79a",
+        "failed": "#ff7a33",
+        "warning": "#e69f00",
+    },
+    curves=("#e69f00", "#56b4e9", "#2fc79a", "#cc79a7", "#f0e442", "#ff7a33", "#3a8fd0", "#9a8f84"),
+)
+
+_LIGHT_BLIND = replace(
+    LIGHT_PALETTE,
+    accent="#0072b2",
+    tones={
+        "idle": "#796b5c",
+        "queued": "#9a3f74",
+        "running": "#0072b2",
+        "paused": "#7a6000",
+        "finished": "#00704f",
+        "failed": "#b34700",
+        "warning": "#8f5f00",
+    },
+    curves=("#b36b00", "#0072b2", "#00704f", "#9a3f74", "#7a6000", "#b34700", "#2f6fbf", "#796b5c"),
 )
 
 
@@ -154,34 +197,44 @@ def _theme(name: str, palette: Palette, surface: str, panel: str, dark: bool) ->
     )
 
 
-_PALETTES: dict[tuple[bool, Colors], Palette] = {
-    (True, "many"): DARK_PALETTE,
-    (False, "many"): LIGHT_PALETTE,
-    (True, "sixteen"): _DARK_16,
-    (False, "sixteen"): _LIGHT_16,
-    (True, "none"): replace(DARK_PALETTE, curves=_DARK_GREYS),
-    (False, "none"): replace(LIGHT_PALETTE, curves=_LIGHT_GREYS),
+_LOOKS: dict[str, tuple[Palette, Palette]] = {
+    "dark": (DARK_PALETTE, _DARK_16),
+    "light": (LIGHT_PALETTE, _LIGHT_16),
+    "colour-blind-dark": (_DARK_BLIND, _DARK_16),
+    "colour-blind-light": (_LIGHT_BLIND, _LIGHT_16),
+    "ansi-dark": (_DARK_16, _DARK_16),
+    "ansi-light": (_LIGHT_16, _LIGHT_16),
 }
+"""Of each look the colours for terminals of many, and for those of sixteen."""
 
 
-def theme_name(dark: bool, colors: Colors = "many") -> str:
-    """The theme for a terminal that can show so many colours."""
-    return f"barista-{'dark' if dark else 'light'}" + ("" if colors == "many" else f"-{colors}")
+def theme_name(look: str, colors: Colors = "many") -> str:
+    """The theme of a look for a terminal that can show so many colours."""
+    return f"barista-{look}" + ("" if colors == "many" else f"-{colors}")
 
 
-_BY_NAME = {theme_name(*key): palette for key, palette in _PALETTES.items()}
+def _palettes() -> dict[str, tuple[Palette, bool]]:
+    made = {}
+    for look, (many, sixteen) in _LOOKS.items():
+        dark = not look.endswith("light")
+        greys = replace(many, curves=_DARK_GREYS if dark else _LIGHT_GREYS)
+        made[theme_name(look)] = (many, dark)
+        made[theme_name(look, "sixteen")] = (sixteen, dark)
+        made[theme_name(look, "none")] = (greys, dark)
+    return made
+
+
+_BY_NAME = _palettes()
 
 THEMES = tuple(
-    _theme(
-        theme_name(dark, colors), palette, *(("#1f1b18", "#2a2420") if dark else ("#f4ecdf", "#eadfce")), dark
-    )
-    for (dark, colors), palette in _PALETTES.items()
+    _theme(name, palette, *(("#1f1b18", "#2a2420") if dark else ("#f4ecdf", "#eadfce")), dark)
+    for name, (palette, dark) in _BY_NAME.items()
 )
 
 
 def palette_of(theme: str) -> Palette:
     """The colours that go with a theme, by its name."""
-    return _BY_NAME.get(theme, DARK_PALETTE)
+    return _BY_NAME.get(theme, (DARK_PALETTE, True))[0]
 
 
 @lru_cache(maxsize=512)

@@ -42,6 +42,27 @@ _CAUSES: dict[Cause, str] = {
 """What keeps a link from being made, in the few cells of a lamp."""
 
 
+_HINT_WORDS = {
+    "new": "makes a session",
+    "toggle": "starts and pauses",
+    "menu": "menus",
+    "palette": "all by name",
+    "help": "the keys here",
+    "back": "hides this line",
+}
+
+
+def hint(context: Context) -> list[Piece]:
+    """For whoever is here for the first time; the keys are the person's own."""
+    pieces = [Piece(" New here? ", "accent", bold=True)]
+    for name, words in _HINT_WORDS.items():
+        pieces += [
+            Piece(f" {first_key(BY_ID[name], context)} ", "accent", name),
+            Piece(f"{words} ", "text", name),
+        ]
+    return pieces
+
+
 def empty_list(known: Known, words: str, now: float) -> tuple[str, ...]:
     """What stands where no session is to be shown."""
     if words and known.sessions:

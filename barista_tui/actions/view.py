@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from barista_tui.actions.action import Action, OnPane
-from barista_tui.allowed import Context, needs_groups
+from barista_tui.allowed import Context, needs_groups, needs_selection
 from barista_tui.panes.table import PANES, PaneSpec
 
 
@@ -57,6 +57,24 @@ ACTIONS: tuple[Action, ...] = (
         "Hide or show the sessions of the host, where the list is grouped",
         OnPane("sessions", "fold"),
         needs_groups,
+    ),
+    Action(
+        "hide",
+        ("ctrl+k",),
+        "Hide",
+        "Panes",
+        "Do not show the session here any more; nothing happens to it",
+        OnPane("sessions", "hide"),
+        needs_selection,
+    ),
+    Action(
+        "reveal",
+        ("ctrl+r",),
+        "Show hidden",
+        "Panes",
+        "Show all sessions that were hidden here",
+        OnPane("sessions", "reveal"),
+        lambda context: None if context.hidden else "nothing is hidden",
     ),
     *(_to(spec) for spec in PANES),
     Action("next-pane", ("tab",), "Pane", "Panes", "Next pane", lambda ui: ui.next_pane(1), footer=5),

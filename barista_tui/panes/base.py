@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.containers import Vertical
 from textual.message import Message as TextualMessage
@@ -89,8 +89,8 @@ class Pane(Vertical):
 
     @property
     def main(self) -> MainScreen:
-        """The screen it is on."""
-        return cast("MainScreen", self.screen)
+        """The screen it is on, or was when the program ends."""
+        return self.app.main
 
     @property
     def shown(self) -> bool:

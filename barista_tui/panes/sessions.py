@@ -115,6 +115,17 @@ class SessionsPane(Pane):
         if host in self.wish.folded:
             self.list.select(Key(host))
 
+    def hide(self) -> None:
+        """Not to be shown here any more; nothing happens to it."""
+        if (key := self.main.key) is not None and key.session:
+            self.wish_for(replace(self.wish, hidden=self.wish.hidden | {key}))
+            self.main.say("Hidden here; nothing happens to it. Show hidden brings it back.", "information")
+
+    def reveal(self, keys: frozenset[Key] | None = None) -> None:
+        """Show hidden sessions again: these, or all."""
+        gone = self.wish.hidden if keys is None else keys
+        self.wish_for(replace(self.wish, hidden=self.wish.hidden - gone))
+
     # ---------------------------------------------------------------------------------- filter
 
     def find(self) -> bool:

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import importlib
-import time
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingsMap
 from textual.geometry import Region, Size
-from textual.screen import Screen
-from textual.worker import Worker, WorkerState
 
-from barista_server.api.messages import CancelHash, DatasetReply, Notice, SessionInfo
+from barista_server.api.messages import CancelHash, DatasetReply, SessionInfo
 from barista_tui import looks, titles
 from barista_tui.actions import ACTIONS, BY_ID, MENUS, label
 from barista_tui.allowed import Context
-from barista_tui.commands import Commands, failure_text
+from barista_tui.commands import Commands
 from barista_tui.deeds import Deeds
 from barista_tui.frame import Shape, Shares
-from barista_tui.host import CallFailed, LinkError
 from barista_tui.panes.base import Look, Pane
 from barista_tui.panes.console import ConsolePane
 from barista_tui.panes.plot import PlotPane
 from barista_tui.panes.sessions import SessionsPane
 from barista_tui.panes.table import PANES, SPECS
+from barista_tui.screens.acting import OWN, ActingScreen
 from barista_tui.store import Key, Known
 from barista_tui.widgets.bar import Bar
 from barista_tui.widgets.console import Console
@@ -38,11 +34,12 @@ from barista_tui.widgets.tray import Tray
 if TYPE_CHECKING:
     from barista_tui.app import BaristaApp
 
-OWN = "Barista"
-"""Caller of this program's own notices."""
+
+FOUND = ("help", "menu", "palette", "back")
+"""Who has found one of these needs no hint any more."""
 
 
-class MainScreen(Screen[None]):
+class MainScreen(ActingScreen):
     """Composes the panes, gives them what is known, and carries out actions of the table."""
 
     app: BaristaApp
@@ -56,15 +53,14 @@ class MainScreen(Screen[None]):
         """The pane with the focus."""
         self.tab = "plot"
         self.shares = Shares()
+        self.hinted = False
         self._panes: dict[str, Pane] = {}
         self._fresh: set[str] = set()
         """Panes that were seen when something was told last."""
-        self._bars = {name: Bar(id=name) for name in ("header", "strip", "dock-title", "footer")}
+        self._bars = {name: Bar(id=name) for name in ("header", "strip", "dock-title", "hint", "footer")}
         self._frame = PaneFrame(id="panes")
         self._tray = Tray(id="tray")
         self._newest_notice: float | None = None
-        self._said: dict[str, float] = {}
-        """Messages that stand at the screen's edge, and until when."""
         self.sessions = cast(SessionsPane, self.pane("sessions"))
         self.plot_pane = cast(PlotPane, self.pane("plot"))
         self.console_pane = cast(ConsolePane, self.pane("console"))
@@ -79,6 +75,7 @@ class MainScreen(Screen[None]):
             yield self._bars["strip"]
             yield self._bars["dock-title"]
             yield from self._panes.values()
+        yield self._bars["hint"]
         yield self._tray
         yield self._bars["footer"]
 
@@ -118,8 +115,8 @@ class MainScreen(Screen[None]):
     @property
     def shape(self) -> Shape:
         """How the panes are laid out now."""
-        # Header and footer have a line each, and long work has its own.
-        size = Size(self.size.width, max(0, self.size.height - 2 - self._tray.rows))
+        taken = 2 + self._tray.rows + (not self.hinted)
+        size = Size(self.size.width, max(0, self.size.height - taken))
         rows = self.sessions.rows_wanted
         return Shape(size, self.tab, self.active, rows, self.shares)
 
@@ -186,13 +183,15 @@ class MainScreen(Screen[None]):
             can_undo=bool(self.commands.trash),
             filtered=bool(self.sessions.wish.words),
             grouped=self.sessions.wish.grouped,
+            hidden=bool(self.sessions.wish.hidden),
+            project=self.app.project.stem if self.app.project else "",
             working=self._tray.rows > 0,
             queue_length=sum(one.queued is not None for one in host.sessions.values()),
         )
 
     def show_known(self) -> None:
         """Bring every pane that can be seen up to what the store knows."""
-        if not self.is_mounted or not hasattr(self, "commands"):
+        if not self.is_attached or not hasattr(self, "commands"):
             return
         known = self.app.store.known
         self.sessions.show_known(known)
@@ -223,7 +222,7 @@ class MainScreen(Screen[None]):
     @on(Pane.HeadChanged)
     def show_titles(self) -> None:
         """Header, strip of tabs, footer."""
-        if not hasattr(self, "commands"):
+        if not self.is_attached or not hasattr(self, "commands"):
             return
         known, shape, bars = self.app.store.known, self.shape, self._bars
         now = self.app.now()
@@ -234,7 +233,11 @@ class MainScreen(Screen[None]):
         bars["strip"].show(titles.strip(shape, right, width), right)
         if shape.docked:
             bars["dock-title"].show(titles.dock(shape), self.console_pane.head())
-        bars["footer"].show(*titles.footer(self.context(), shape.wide))
+        context = self.context()
+        bars["hint"].display = not self.hinted
+        if not self.hinted:
+            bars["hint"].show(titles.hint(context))
+        bars["footer"].show(*titles.footer(context, shape.wide))
         self.app.remember(looks.present(self))
 
     def _tick(self) -> None:
@@ -244,16 +247,13 @@ class MainScreen(Screen[None]):
             self.show_titles()
         self.sessions.fetch_sparks()
 
-    @on(Worker.StateChanged)
-    def _worker_ended(self, event: Worker.StateChanged) -> None:
-        if event.state is WorkerState.ERROR:
-            self.say(f"A mistake of this program, in {event.worker.group}: {event.worker.error!r}", "error")
-
     # ---------------------------------------------------------------------------------- deeds
 
     def action_do(self, name: str) -> None:
         """Carry out an action of the table, or say why not."""
         action = BY_ID[name]
+        if name in FOUND:
+            self.hinted = True
         refused = action.refused(self.context())
         if refused:
             self.say(f"{label(action, self.context())}: {refused}", "warning")
@@ -268,23 +268,8 @@ class MainScreen(Screen[None]):
             return pane is None or pane == self.active
         return super().check_action(action, parameters)
 
-    def ask_agent(self, deed: Coroutine[Any, Any, object], what: str) -> None:
-        """Run a command; when it fails, say what did not happen and why."""
-        self.run_worker(self._guarded(deed, what), group="commands", exit_on_error=False)
-
-    async def _guarded(self, deed: Coroutine[Any, Any, object], what: str) -> None:
-        try:
-            await deed
-        except CallFailed as error:
-            self._fail(f"{what}.\n{failure_text(error.failure)}")
-        except LinkError as error:
-            self._fail(f"{what}.\n{error}")
+    def acted(self) -> None:
         self.show_known()
-
-    def _fail(self, text: str) -> None:
-        """Say it, and keep it among the notices: it can be read again."""
-        self.say(text, "error")
-        self.app.store.noticed(Notice(time=self.app.now(), caller=OWN, kind="error", text=text))
 
     def start_from(self, iteration: int) -> None:
         """Start the selected session from a snapshot."""
@@ -299,15 +284,6 @@ class MainScreen(Screen[None]):
     def go_to_work(self) -> None:
         """The tray gets the focus."""
         self.set_focus(self._tray)
-
-    def say(self, text: str, severity: Literal["information", "warning", "error"]) -> None:
-        """A message at the screen's edge; one that still stands there is not said again."""
-        now = time.monotonic()
-        self._said = {each: end for each, end in self._said.items() if end > now}
-        if text not in self._said:
-            timeout = 8 if severity != "information" else 5
-            self._said[text] = now + timeout
-            self.notify(text, severity=severity, markup=False, timeout=timeout)
 
     @on(Bar.Pressed)
     def _bar_pressed(self, message: Bar.Pressed) -> None:

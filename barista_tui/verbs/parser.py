@@ -51,6 +51,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--dir", type=Path, metavar="DIR", help="with --server: its folder, which must exist")
     parser.add_argument("--port", type=int, default=4200, metavar="N", help="with --server: another port")
+    parser.add_argument(
+        "--all", action="store_true", help="the screen on all hosts, whatever project was open"
+    )
+    parser.set_defaults(path=None)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     _looking(verbs)
     _making(verbs)
@@ -66,6 +70,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _looking(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    open_ = _verb(verbs, "open", "the screen on a project, a session's folder, a root, or a log")
+    open_.add_argument("path", type=Path, metavar="PATH", help="also without the word: barista PATH")
     ls = _verb(verbs, "ls", "list the sessions")
     _json(ls)
     show = _verb(verbs, "show", "show all about one session: problems, runs, snapshots")

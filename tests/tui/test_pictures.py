@@ -25,10 +25,10 @@ def app_of(tmp_path: Path) -> BaristaApp:
     ("name", "size", "keys"),
     [
         ("wide-dark", (200, 60), ()),
-        ("wide-light", (200, 60), ("t", "l")),
+        ("wide-light", (200, 60), ("l",)),
         ("narrow-list", (80, 24), ()),
         ("narrow-plot", (80, 24), ("1", "l")),
-        ("narrow-console-light", (80, 24), ("2", "t")),
+        ("narrow-console-light", (80, 24), ("2",)),
         ("notices", (120, 36), ("v",)),
         ("help", (120, 40), ("1", "f1")),
         ("help-narrow", (80, 24), ("f1",)),
@@ -44,6 +44,8 @@ def test_picture(
 
     async def before(pilot: Pilot[None]) -> None:
         await furnish(app, pilot)
+        if "light" in name:
+            app.wear("light")
         for key in keys:
             await pilot.press(key)
         await pilot.pause()

@@ -84,18 +84,18 @@ async def test_a_host_that_is_not_connected_says_so(tmp_path: Path) -> None:
 def test_settings_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert settings.load() == Settings()
-    other = Settings(dark=False, log=True, axis="time", smooth=2, kinds="errors", sort="loss")
+    other = Settings(theme="light", log=True, axis="time", smooth=2, kinds="errors", sort="loss")
     settings.save(other)
     assert settings.load() == other
     assert [file.name for file in settings.path().parent.iterdir()] == ["view.json"]
 
 
-@pytest.mark.parametrize("garbage", [b"", b"{", b"[]", b'{"dark": 3}', b'{"axis": "sideways"}', b" " * 5000])
+@pytest.mark.parametrize("garbage", [b"", b"{", b"[]", b'{"theme": 3}', b'{"axis": "sideways"}', b" " * 5000])
 def test_damaged_settings_are_the_defaults(
     garbage: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    settings.save(Settings(dark=False))
+    settings.save(Settings(theme="light"))
     settings.path().write_bytes(garbage)
     assert settings.load() == Settings()
 
@@ -103,5 +103,5 @@ def test_damaged_settings_are_the_defaults(
 def test_settings_that_cannot_be_written_are_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
-    settings.save(Settings(dark=False))
+    settings.save(Settings(theme="light"))
     assert settings.load() == Settings()

@@ -9,7 +9,7 @@ from rich.color import Color, ColorSystem
 
 from barista_tui.app import BaristaApp
 from barista_tui.target import Target
-from barista_tui.theme import DARK_PALETTE, LIGHT_PALETTE, Palette, palette_of, theme_name
+from barista_tui.theme import DARK_PALETTE, LIGHT_PALETTE, LOOKS, Palette, palette_of, theme_name
 
 
 def mapped(color: str, system: ColorSystem) -> tuple[int, int, int]:
@@ -29,9 +29,34 @@ def test_text_and_grounds_do_not_turn_red_in_256_colours(palette: Palette) -> No
     assert len(grounds) == 3, "the selected row differs from the others, and with focus from without"
 
 
-@pytest.mark.parametrize("dark", [True, False])
-def test_sixteen_colours_keep_states_and_curves_apart(dark: bool) -> None:
-    palette = palette_of(theme_name(dark, "sixteen"))
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_look_can_be_read(look: str) -> None:
+    for colors in ("many", "sixteen"):
+        palette = palette_of(theme_name(look, colors))
+        ground = Color.parse(palette.background).get_truecolor()
+        for color in (palette.foreground, palette.accent, *palette.tones.values(), *palette.curves):
+            # 3: what WCAG asks of large text and of signs.
+            assert contrast(Color.parse(color).get_truecolor(), ground) >= 2.2, (color, colors)
+        assert contrast(Color.parse(palette.foreground).get_truecolor(), ground) >= 7
+
+
+def contrast(one: tuple[int, int, int], other: tuple[int, int, int]) -> float:
+    """Ratio of luminances, as WCAG counts it."""
+
+    def luminance(color: tuple[int, int, int]) -> float:
+        parts = [
+            part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
+            for part in (each / 255 for each in color)
+        ]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("look", ["dark", "light", "ansi-dark", "ansi-light"])
+def test_sixteen_colours_keep_states_and_curves_apart(look: str) -> None:
+    palette = palette_of(theme_name(look, "sixteen"))
     curves = [mapped(color, ColorSystem.STANDARD) for color in palette.curves]
     assert len(set(curves)) == len(curves)
     states = [mapped(palette.tones[tone], ColorSystem.STANDARD) for tone in ("running", "failed", "finished")]

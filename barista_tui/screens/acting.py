@@ -1,0 +1,67 @@
+"""What screens that command agents have in common: commands run beside, and what came of them is said."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Literal
+
+from textual import on
+from textual.screen import Screen
+from textual.worker import Worker, WorkerState
+
+from barista_server.api.link import CallFailed, LinkError
+from barista_server.api.messages import Notice
+from barista_tui.commands import failure_text
+
+if TYPE_CHECKING:
+    from barista_tui.app import BaristaApp
+
+OWN = "Barista"
+"""Caller of this program's own notices."""
+
+
+class ActingScreen(Screen[None]):
+    """A screen from which agents are commanded."""
+
+    app: BaristaApp
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+        """Messages that stand at the screen's edge, and until when."""
+
+    def acted(self) -> None:
+        """A command has come to its end, good or bad."""
+
+    def ask_agent(self, deed: Coroutine[Any, Any, object], what: str) -> None:
+        """Run a command; when it fails, say what did not happen and why."""
+        self.run_worker(self._guarded(deed, what), group="commands", exit_on_error=False)
+
+    async def _guarded(self, deed: Coroutine[Any, Any, object], what: str) -> None:
+        try:
+            await deed
+        except CallFailed as error:
+            self._fail(f"{what}.\n{failure_text(error.failure)}")
+        except LinkError as error:
+            self._fail(f"{what}.\n{error}")
+        self.acted()
+
+    def _fail(self, text: str) -> None:
+        """Say it, and keep it among the notices: it can be read again."""
+        self.say(text, "error")
+        self.app.store.noticed(Notice(time=self.app.now(), caller=OWN, kind="error", text=text))
+
+    def say(self, text: str, severity: Literal["information", "warning", "error"]) -> None:
+        """A message at the screen's edge; one that still stands there is not said again."""
+        now = time.monotonic()
+        self._said = {each: end for each, end in self._said.items() if end > now}
+        if text not in self._said:
+            timeout = 8 if severity != "information" else 5
+            self._said[text] = now + timeout
+            self.notify(text, severity=severity, markup=False, timeout=timeout)
+
+    @on(Worker.StateChanged)
+    def _worker_ended(self, event: Worker.StateChanged) -> None:
+        if event.state is WorkerState.ERROR:
+            self.say(f"A mistake of this program, in {event.worker.group}: {event.worker.error!r}", "error")
