@@ -175,6 +175,9 @@ class Store:
         """Make what is missing; the sessions' folders in order of their numbers."""
         self.sessions.mkdir(parents=True, exist_ok=True)
         self.trash.mkdir(exist_ok=True)
+        for draft in [*self.sessions.glob(".*"), *self.logs.glob(".*"), *self.root.glob(".template-*")]:
+            # An agent was killed before it was whole.
+            shutil.rmtree(draft, ignore_errors=True)
         found = [path for path in self.sessions.iterdir() if path.name.isdecimal() and path.is_dir()]
         return [Folder(path) for path in sorted(found, key=lambda path: int(path.name))]
 
@@ -227,12 +230,13 @@ class Store:
     def import_log(self, meta: LogMeta) -> Path:
         """Keep where a log is; ``meta.id`` is set to its number. The folder of what is known of it."""
         meta.id = self._next_id()
-        folder = self.logs / meta.id
-        folder.mkdir(parents=True)
+        folder, draft = self.logs / meta.id, self.logs / f".{meta.id}"
+        draft.mkdir(parents=True)
         try:
-            files.write_json(folder / "log.json", meta)
+            files.write_json(draft / "log.json", meta)
+            draft.rename(folder)
         except OSError:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(draft, ignore_errors=True)
             raise
         files.sync_folder(self.logs)
         return folder
