@@ -133,4 +133,4 @@ async def test_blocks_join_whatever_their_size(
         more = msgspec.structs.replace(call, start=got.next)
         rest = [line.number for line in (await find(access, more, child)).lines]
         assert [*numbers, *rest] == (expected if direction == "down" else expected[::-1])
-    child.end()
+    await child.close()

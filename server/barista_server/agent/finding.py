@@ -176,6 +176,13 @@ class Child:
             raise CallError("timeout", text, "Repetitions within repetitions, as in (a+)+, are what is slow.")
         return msgspec.json.decode(line, type=Answer)
 
+    async def close(self) -> None:
+        """End the process, and wait for it."""
+        process = self._process
+        self.end()
+        if process is not None:
+            await process.wait()
+
     def end(self) -> None:
         """End the process; the next search starts another one."""
         process, self._process = self._process, None

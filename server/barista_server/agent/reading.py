@@ -51,9 +51,9 @@ class Reading:
             m.FollowLog: lambda call, client: self.follow(find(call), call, client),
         }
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End what was started for searching."""
-        self._searcher.end()
+        await self._searcher.close()
 
     async def lines(self, one: Session | Imported, call: m.GetLines) -> m.Result:
         """Lines of a run's log. Raises CallError, OSError."""

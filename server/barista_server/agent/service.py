@@ -106,7 +106,7 @@ class Service:
         await self._resuming.close()
         for session in self._sessions.values():
             await session.unload()
-        self._reading.close()
+        await self._reading.close()
         await self._imports.close()
         await self._datasets.close()
         self._writer.shutdown()
