@@ -21,11 +21,14 @@ _NODE = struct.Struct(
 )  # for a branch the page in three parts, for a leaf size and flags; size of the key
 _BRANCH, _LEAF = 1, 2
 _BIG, _ELSEWISE = 1, 6
+_SEVERAL = 0x04
+"""Of a database: a key may have several values, which are kept otherwise."""
 _MOST_LEVELS = 32
 
 
 class _Meta(NamedTuple):
     page: int
+    flags: int
     entries: int
     root: int
     last: int
@@ -86,6 +89,26 @@ def first_value(path: str | Path) -> bytes:
     raise ValueError("its pages go round in circles")
 
 
+@dataclass(frozen=True, slots=True)
+class LmdbRoot:
+    """page: bytes of one; number: that of the root, None without records."""
+
+    page: int
+    number: int | None
+
+
+def lmdb_root(path: str | Path, transaction: int) -> LmdbRoot | None:
+    """Where the records begin that a transaction sees; None where they are in no plain tree of pages. Raises
+    OSError.
+    """
+    with Path(path, "data.mdb").open("rb") as stream:
+        metas = _metas(stream)
+    for meta in metas:
+        if meta.transaction == transaction and not meta.flags & _SEVERAL:
+            return LmdbRoot(meta.page, None if meta.root == _NO_PAGE else meta.root)
+    return None
+
+
 def _part(page: bytes, start: int, size: int) -> bytes:
     if start + size > len(page):
         raise ValueError("a record goes beyond its page")
@@ -101,18 +124,23 @@ def _read(stream: BinaryIO, start: int, size: int) -> bytes:
 
 def _newest(stream: BinaryIO) -> _Meta | None:
     """The newer one of the two heads."""
+    return max(_metas(stream), key=lambda meta: meta.transaction, default=None)
+
+
+def _metas(stream: BinaryIO) -> list[_Meta]:
+    """The two heads, as far as they are there."""
     first = _meta(stream.read(_META.size))
     if first is None:
-        return None
+        return []
     stream.seek(first.page)
     second = _meta(stream.read(_META.size))
-    return max((meta for meta in (first, second) if meta), key=lambda meta: meta.transaction)
+    return [meta for meta in (first, second) if meta]
 
 
 def _meta(data: bytes) -> _Meta | None:
     if len(data) < _META.size:
         return None
-    magic, _, _, _, page, *_, entries, root, last, transaction = _META.unpack(data)
+    magic, _, _, _, page, *_, flags, _, _, _, _, entries, root, last, transaction = _META.unpack(data)
     if magic != _MAGIC or page < _META.size:
         return None
-    return _Meta(page, entries, root, last, transaction)
+    return _Meta(page, flags, entries, root, last, transaction)

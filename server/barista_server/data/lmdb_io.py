@@ -1,6 +1,7 @@
 """LMDB databases of Datum records, as Caffe's Data layer reads them."""
 
 import errno
+import mmap
 import os
 import shutil
 import subprocess
@@ -15,9 +16,13 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import lmdb
+import numpy as np
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 
 from barista_server.caffe.schema import Datum
+from barista_server.data.lmdb_head import LmdbRoot, lmdb_root
+from barista_server.data.lmdb_spans import DamagedPages, Spans, spans
 
 _FIRST_MAP_SIZE = 16 << 20
 _BATCH = 1000
@@ -116,6 +121,26 @@ class DatumReader:
         except lmdb.Error as error:
             raise DataError(f"{self.path}: cannot be read on: {error}") from None
 
+    def spans(self) -> tuple[NDArray[np.uint8], Iterator[Spans]] | None:
+        """The mapped file, and where in it the records of :meth:`pairs` lie, many at a time; valid until the
+        reader is closed. None for a database that is kept otherwise. Raises OSError, DataError.
+        """
+        self._open()
+        file = Path(self.path, "data.mdb")
+        # The open transaction keeps writers from using its pages again.
+        root = lmdb_root(self.path, self._transaction.id())
+        if root is None:
+            return None
+        data = np.frombuffer(_mapped(file), np.uint8)
+        return data, self._spans(data, root) if root.number is not None else iter(())
+
+    def _spans(self, data: NDArray[np.uint8], root: LmdbRoot) -> Iterator[Spans]:
+        assert root.number is not None
+        try:
+            yield from spans(data, root.page, root.number)
+        except DamagedPages as error:
+            raise DataError(f"{self.path}: cannot be read on: {error}") from None
+
     def last_key(self) -> bytes:
         """Of the last record; empty if there is none. Raises OSError, DataError."""
         self._open()
@@ -176,6 +201,11 @@ def _forget_parent() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_parent)
+
+
+def _mapped(file: Path) -> mmap.mmap:
+    with file.open("rb") as stream:
+        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _environment(path: str) -> Any:

@@ -27,7 +27,7 @@ from barista_server.agent.datasets.tasks import (
     Task,
 )  # fmt: skip
 from barista_server.api import datasets as d
-from barista_server.data.datasets.content import VERSION, Segment, content_id, segments
+from barista_server.data.datasets.content import VERSION, Segment, content_id
 from barista_server.data.datasets.kinds import open_source, settle, within
 from barista_server.data.datasets.labels import LabelCount
 from barista_server.data.datasets.pictures import thumbnail
@@ -177,7 +177,7 @@ def _hash(source: Source, task: Task) -> None:
         _keep(part, "wb", head)
     digests = [line.digest for line in known]
     told = 0.0
-    for done in segments(source.records(last), last, source.batch):
+    for done in source.segments(last):
         last = done
         digests.append(done.digest)
         _keep(part, "ab", _Line(done.digest, done.records, done.last, done.size))

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from blake3 import blake3
@@ -29,7 +29,7 @@ LONG = 16 << 10
 so they need not be copied, and are where BLAKE3 is fastest.
 """
 VERSION = 1
-_FRAME = 16
+FRAME = 16
 """Bytes of two lengths."""
 
 
@@ -45,12 +45,18 @@ class Segment:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    pieces: list[Any]
-    size: int
-    records: int
-    last: bytes
+class Part(Protocol):
+    """Records that make a segment: their bytes, frames included, how many they are, the last one's key."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def records(self) -> int: ...
+    @property
+    def last(self) -> bytes: ...
+
+    def digest(self) -> bytes:
+        """Called in a thread."""
 
 
 def segments(
@@ -59,8 +65,13 @@ def segments(
     """The segments of records in order. `after`: the last one known, `records` go on behind it. So many
     records at a time are taken from them: the more the faster, but they are held.
     """
+    return hashed(_parts(iter(records), batch), after, threads)
+
+
+def hashed(parts: Iterable[Part], after: Segment | None = None, threads: int = 2) -> Iterator[Segment]:
+    """The segments that parts make, in order; some are hashed while others are taken."""
     count, size = (after.records, after.size) if after else (0, 0)
-    waiting: deque[tuple[_Part, Future[bytes]]] = deque()
+    waiting: deque[tuple[Part, Future[bytes]]] = deque()
     with ThreadPoolExecutor(threads, "hash") as pool:
 
         def oldest() -> Segment:
@@ -69,12 +80,24 @@ def segments(
             count, size = count + part.records, size + part.size
             return Segment(digest.result(), count, part.last, size)
 
-        for part in _parts(iter(records), batch):
-            waiting.append((part, pool.submit(_digest, part)))
+        for part in parts:
+            waiting.append((part, pool.submit(part.digest)))
             if len(waiting) > threads + 1:
                 yield oldest()
         while waiting:
             yield oldest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    pieces: list[Any]
+    """Frame, key and value of each record."""
+    size: int
+    records: int
+    last: bytes
+
+    def digest(self) -> bytes:
+        return digest_of(self.pieces)
 
 
 def _parts(records: Iterator[Record], batch: int) -> Iterator[_Part]:
@@ -104,14 +127,14 @@ def _framed(records: list[Record]) -> tuple[list[Any], NDArray[np.int64]]:
     lengths = np.array([list(map(len, keys)), list(map(len, values))], "<u8").T
     frames = lengths.tobytes()
     pieces: list[Any] = [None] * (3 * len(records))
-    pieces[0::3] = [frames[at : at + _FRAME] for at in range(0, len(frames), _FRAME)]
+    pieces[0::3] = [frames[at : at + FRAME] for at in range(0, len(frames), FRAME)]
     pieces[1::3] = keys
     pieces[2::3] = values
-    return pieces, np.cumsum(lengths.sum(1).astype(np.int64) + _FRAME)
+    return pieces, np.cumsum(lengths.sum(1).astype(np.int64) + FRAME)
 
 
-def _digest(part: _Part) -> bytes:
-    pieces = part.pieces
+def digest_of(pieces: list[Any]) -> bytes:
+    """Of a segment with this frame, key and value of each of its records."""
     if max(map(len, pieces[2::3])) >= LONG:
         pieces = [_hashed(piece) if len(piece) >= LONG else piece for piece in pieces]
     return _hashed(b"".join(pieces))

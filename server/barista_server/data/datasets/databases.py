@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -19,12 +19,15 @@ from google.protobuf.message import DecodeError
 from barista_server.api.datasets import DatasetFacts, Top
 from barista_server.caffe.image_size import image_size
 from barista_server.caffe.schema import Datum
-from barista_server.data.datasets.content import Record, Segment
+from barista_server.data.datasets.content import Record, Segment, hashed
 from barista_server.data.datasets.labels import LabelCount
 from barista_server.data.datasets.pictures import decode
 from barista_server.data.datasets.source import DatasetError, Item, Source
+from barista_server.data.datasets.spanned import parts
 from barista_server.data.datasets.stamps import own_files
 from barista_server.data.lmdb_io import DataError, DatumReader
+
+T = TypeVar("T")
 
 SPREAD = 2000
 """Records whose labels are looked at, unless all are asked for."""
@@ -155,6 +158,14 @@ class LmdbSource(Database):
     def pairs(self, start: bytes | None = None) -> Iterator[Record]:
         return _told(self._reader.pairs(start))
 
+    def segments(self, after: Segment | None, threads: int = 2) -> Iterator[Segment]:
+        found = self._reader.spans()
+        if found is None:
+            return super().segments(after, threads)
+        data, spans = found
+        done = after.records if after else 0
+        return _told(hashed(parts(data, spans, done), after, threads))
+
     def count(self) -> int:
         return self._count
 
@@ -222,9 +233,9 @@ class LevelDbSource(Database):
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _told(pairs: Iterator[Record], error_of_library: Any = DataError) -> Iterator[Record]:
+def _told(found: Iterator[T], error_of_library: Any = DataError) -> Iterator[T]:
     try:
-        yield from pairs
+        yield from found
     except (DataError, error_of_library) as error:
         raise DatasetError(str(error), "Copy it again from where it was made.") from None
 

@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from barista_server.api.datasets import DatasetFacts, DatasetKind
-from barista_server.data.datasets.content import Record, Segment
+from barista_server.data.datasets.content import Record, Segment, segments
 
 Allowed = Callable[[Path], None]
 """Raises DatasetError for a file that may not be read."""
@@ -67,6 +67,10 @@ class Source(ABC):
     @abstractmethod
     def records(self, after: Segment | None) -> Iterator[Record]:
         """The content, as the content id is made of it; behind `after` if that is given."""
+
+    def segments(self, after: Segment | None, threads: int = 2) -> Iterator[Segment]:
+        """Those of the content behind `after`, in order."""
+        return segments(self.records(after), after, self.batch, threads)
 
     @abstractmethod
     def share(self, done: Segment) -> float:
