@@ -64,7 +64,7 @@ def run(folder: str, tell: int, lock: int) -> None:
         os.dup2(null, descriptor)
     with open(os.path.join(folder, "command.json"), encoding="utf-8") as file:
         command = json.load(file)
-    log = os.open(os.path.join(folder, "caffe.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    log = os.open(os.path.join(folder, "caffe.log"), os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     verdict = os.path.join(folder, "exit.json.part")
     _write(verdict, b" " * EXIT_RESERVE)
     wait_go, go = os.pipe()
@@ -74,7 +74,7 @@ def run(folder: str, tell: int, lock: int) -> None:
     if child == 0:
         os.close(go)
         _become_caffe(command, log, wait_go, failed)
-    for descriptor in (wait_go, failed, log, null):
+    for descriptor in (wait_go, failed, null):
         os.close(descriptor)
     process = {
         "boot_id": boot_id(),
@@ -84,6 +84,7 @@ def run(folder: str, tell: int, lock: int) -> None:
         "caffe_start": start_ticks(child),
         "nonce": command["nonce"],
         "started": wall,
+        "log": [os.fstat(log).st_dev, os.fstat(log).st_ino],
     }
     _write_json(folder, "process.json", process)
     if lock >= 0:
@@ -95,6 +96,11 @@ def run(folder: str, tell: int, lock: int) -> None:
     with open(wait_failed, "rb") as pipe:
         exec_error = pipe.read().decode(errors="replace")
     status, usage = _wait(child)
+    try:
+        _rescue(log, os.path.join(folder, "caffe.log"))
+    except OSError:
+        # The verdict matters more.
+        pass
     ended = {
         "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
         "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
@@ -145,6 +151,15 @@ def _wait(child: int) -> tuple[int, Any]:
             continue
         if pid == child:
             return status, usage
+
+
+def _rescue(log: int, path: str) -> None:
+    """A log that somebody deleted under caffe is there again at the end. Raises OSError."""
+    if os.fstat(log).st_nlink == 0:
+        with open(path, "wb") as file:
+            at = 0
+            while piece := os.pread(log, 1 << 20, at):
+                at += file.write(piece)
 
 
 def _become_subreaper() -> None:

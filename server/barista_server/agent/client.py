@@ -134,6 +134,11 @@ class Client:
             self._ready[session, run] = None
             self._wake.set()
 
+    def stands(self, session: str, run: int) -> int:
+        """Bytes of a log that it was sent, as offset; 0 if it does not follow it."""
+        follow = self._follows.get((session, run))
+        return follow.offset if follow else 0
+
     # ---------------------------------------------------------------------------------------- from the calls
 
     def follow(self, follow: Follow) -> None:

@@ -32,6 +32,8 @@ class Listener(Protocol):
 
     def log_grew(self, session: str, run: int) -> None: ...
 
+    def stands(self, session: str, run: int) -> int: ...
+
 
 class Hub:
     """Counts events within one epoch, merges those of one session, keeps what a returning client needs.
@@ -74,6 +76,10 @@ class Hub:
         """Wake those who follow this log."""
         for listener in self.listeners:
             listener.log_grew(session, run)
+
+    def stands(self, session: str, run: int) -> int:
+        """Bytes of a log that some follower has had, at most."""
+        return max((listener.stands(session, run) for listener in self.listeners), default=0)
 
     def since(self, epoch: str, after: int) -> list[Event] | None:
         """What a client that stood at ``after`` has missed, merged; None when that is not known any more."""

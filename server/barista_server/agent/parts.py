@@ -86,7 +86,8 @@ class Part:
         return Facts(
             size=size,
             lines=lines,
-            began=run.started_line is not None,
+            # The beginning may have been cut off.
+            began=run.started_line is not None or run.last_iteration is not None,
             iteration=run.last_iteration or run.resume_iteration or 0,
             max_iter=run.max_iter,
             loss=float(losses[-1]) if len(losses) else None,

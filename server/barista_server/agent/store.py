@@ -62,6 +62,8 @@ class Process(msgspec.Struct):
     caffe_start: int
     nonce: str
     started: float
+    log: tuple[int, int] | None = None
+    """Device and number of the file it writes to."""
 
 
 class Exit(msgspec.Struct):

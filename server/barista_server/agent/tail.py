@@ -17,6 +17,8 @@ from barista_server.caffe.log import LineKind, LogParser, clean
 
 CHUNK = 256 * 1024
 """Bytes parsed in one go on the event loop: a few milliseconds."""
+MARK = 32
+"""Bytes read last by which a log is known again."""
 MAX_LINE = 1 << 16
 """Bytes of a line that are shown."""
 MOST_TEXT = 4 * 1024 * 1024
@@ -43,6 +45,9 @@ class Log:
         self.parser = LogParser(self._year)
         self.read = 0
         """Bytes given to the parser."""
+        self.cut = False
+        """What was read is not what stands there any more: somebody cut it off, and it has grown since."""
+        self._mark = b""
         self._facts = None
 
     def grow(self) -> bool:
@@ -51,13 +56,19 @@ class Log:
             if self.path.stat().st_size <= self.read:
                 return False
             with self.path.open("rb") as file:
-                file.seek(self.read)
-                data = file.read(CHUNK)
+                file.seek(self.read - len(self._mark))
+                self.cut = file.read(len(self._mark)) != self._mark
+                data = b"" if self.cut else file.read(CHUNK)
         except FileNotFoundError:
             return False
         self.parser.feed(data)
         self.read += len(data)
+        self._mark = data[-MARK:] or self._mark
         return bool(data)
+
+    def mended(self) -> None:
+        """What stands before ``read`` is another thing now, and what follows goes on from there."""
+        self.cut, self._mark = False, b""
 
     @property
     def part(self) -> Part:

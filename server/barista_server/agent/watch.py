@@ -9,6 +9,7 @@ import time
 import msgspec
 
 from barista_server.agent import process
+from barista_server.agent.logcare import LogCare
 from barista_server.agent.runs import Run, discard
 from barista_server.agent.session import Session
 from barista_server.agent.signalling import carry_pause, end_left
@@ -113,6 +114,7 @@ async def follow(session: Session, run: Run) -> None:
             await asyncio.sleep(TICK if awaited else max(TICK, session.host.watched / LOOKS))
     finally:
         session.host.watched -= 1
+        watcher.close()
     await _finish(session, run)
 
 
@@ -123,6 +125,7 @@ class _Watcher:
         self._folder_time = -1
         self._gone_since: float | None = None
         self._complaint = ""
+        self._care: LogCare | None = None
 
     async def look(self) -> bool:
         """One look; True when caffe has ended. Raises OSError, ValueError."""
@@ -131,6 +134,7 @@ class _Watcher:
         run.refresh()
         over = run.exit is not None or self._vanished()
         read = run.log.read
+        self._care_for_log()
         await run.read_log()
         now = time.monotonic()
         if run.log.read > read:
@@ -149,6 +153,29 @@ class _Watcher:
             # Somebody moved the folder: that must not hide the end of the run.
             self.complain(f"its folder cannot be read: {error}")
         return over
+
+    def _care_for_log(self) -> None:
+        """Somebody may rotate, cut off or delete it while caffe writes to it."""
+        session, run = self._session, self._run
+        if self._care is None and run.process is not None and run.process.log and run.caffe is not None:
+            self._care = LogCare(run.log.path, run.process.log, run.caffe)
+        if self._care is None:
+            return
+        read = max(run.log.read, session.host.hub.stands(session.id, run.number))
+        try:
+            said = self._care.look(read, run.log.cut)
+        except OSError as error:
+            # That must not hide the end of the run either.
+            self.complain(f"its log is not at its place: {error}")
+            return
+        if said:
+            run.log.mended()
+            session.tell(said, error=True)
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        if self._care is not None:
+            self._care.close()
 
     async def _look_for_snapshots(self) -> None:
         session = self._session
