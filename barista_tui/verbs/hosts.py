@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -14,6 +14,9 @@ from barista_tui.hosts import CAUSE_WORDS, HostEntry, Hosts, HostsError, cause_o
 from barista_tui.target import Target
 from barista_tui.verbs import output
 from barista_tui.verbs.errors import Exit, VerbError
+
+if TYPE_CHECKING:
+    from barista_server.remote.hostkeys import Offered
 
 _TONES = {"alive": output.GREEN, "offline": output.GREY}
 
@@ -98,27 +101,45 @@ async def _add(hosts: Hosts, args: argparse.Namespace) -> Exit:
 
 
 async def _accept(entry: HostEntry, args: argparse.Namespace) -> Exit:
-    """Show the key that the host offers, and trust it if the person says so. Raises VerbError."""
+    """Show the key that the host offers, those of its jump hosts first, and trust it if the person says so.
+
+    Raises VerbError.
+    """
     from barista_server.remote.hostkeys import HostKeyUnknown
     from barista_server.remote.ssh import connect, own_way
 
     way = own_way(folder(), entry.via)
-    try:
-        connection = await connect(entry.where(), way)
-    except HostKeyUnknown as error:
-        offered = error.offered
-    else:
-        connection.close()
+    accepted = 0
+    while not (args.fingerprint and accepted):
+        try:
+            (await connect(entry.where(), way)).close()
+        except HostKeyUnknown as error:
+            offered = error.offered
+        except LinkError:
+            # Whoever is not let in has accepted the key all the same.
+            if accepted:
+                break
+            raise
+        else:
+            break
+        _agree(entry, offered, args)
+        way.known_hosts.accept(offered)
+        accepted += 1
+        output.say(
+            f"{offered.host}: {offered.kind} {offered.fingerprint} is accepted ({way.known_hosts.own})"
+        )
+    if not accepted:
         output.say(f"the key of {entry.name} is known already")
-        return Exit.OK
+    return Exit.OK
+
+
+def _agree(entry: HostEntry, offered: Offered, args: argparse.Namespace) -> None:
+    """Returns if the key is to be trusted. Raises VerbError."""
     if args.fingerprint and args.fingerprint != offered.fingerprint:
         text = f"{entry.name} shows {offered.fingerprint}, not {args.fingerprint}"
         raise VerbError(text, "Nothing was accepted: ask the host's owner.", Exit.REFUSED)
     if not (args.fingerprint or args.yes or _agreed(f"{offered.host}: {offered.kind} {offered.fingerprint}")):
         raise VerbError("nothing was accepted", "Give --fingerprint SHA256:... or --yes", Exit.REFUSED)
-    way.known_hosts.accept(offered)
-    output.say(f"{offered.host}: {offered.kind} {offered.fingerprint} is accepted ({way.known_hosts.own})")
-    return Exit.OK
 
 
 def _agreed(shown: str) -> bool:

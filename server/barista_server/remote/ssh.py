@@ -13,7 +13,7 @@ import asyncssh
 
 from barista_server.api.link import Link
 from barista_server.api.local import LinkError
-from barista_server.remote.address import Address
+from barista_server.remote.address import Address, parse
 from barista_server.remote.hostkeys import HostKeyChanged, HostKeyUnknown, KnownHosts, Offered, offered_key
 
 CONNECT_TIMEOUT = 10.0
@@ -21,6 +21,8 @@ LOGIN_TIMEOUT = 20.0
 KEEPALIVE = 5.0
 """Seconds of silence after which the host is asked for a sign of life; after three the link is lost."""
 MISSED = 3
+MOST_JUMPS = 8
+"""Hosts on the way to another."""
 
 PRIVATE_FOLDER = ".local/share/barista/server"
 """Where an agent that was put on a host lives, below the user's home."""
@@ -76,8 +78,51 @@ async def open_link(address: Address, way: Way) -> Link:
         raise
 
 
-async def connect(address: Address, way: Way) -> asyncssh.SSHClientConnection:
-    """An SSH connection, the host's key checked. LinkError: HostKeyUnknown, HostKeyChanged, AuthFailed."""
+async def connect(
+    address: Address, way: Way, behind: tuple[Address, ...] = ()
+) -> asyncssh.SSHClientConnection:
+    """An SSH connection, each host's key checked. LinkError: HostKeyUnknown, HostKeyChanged, AuthFailed.
+
+    Jump hosts that ~/.ssh/config names are connected one through the other, by the same rules; they close
+    with the connection. ``behind``: whose jump hosts are being sought, so that a circle ends.
+    """
+    tunnel: asyncssh.SSHClientConnection | None = None
+    if address in behind or len(behind) > MOST_JUMPS:
+        raise LinkError(f"ProxyJump of {behind[0].host} in ~/.ssh/config goes round in circles")
+    try:
+        for number, hop in enumerate(await _jumps(address, way)):
+            # As ssh does: only the first may have jump hosts of its own.
+            tunnel = await (_direct(hop, way, tunnel) if number else connect(hop, way, (*behind, address)))
+        return await _direct(address, way, tunnel)
+    except BaseException:
+        if tunnel is not None:
+            tunnel.close()
+        raise
+
+
+async def _jumps(address: Address, way: Way) -> list[Address]:
+    """The hosts that ~/.ssh/config puts before this one, the nearest first. Raises LinkError."""
+    if address.kind != "ssh" or not way.config:
+        return []
+    try:
+        read = await asyncssh.SSHClientConnectionOptions.construct(
+            host=address.host,
+            config=[str(path) for path in way.config],
+            client_keys=None,
+            agent_path=None,
+            known_hosts=None,
+            **({"username": address.user} if address.user else {}),
+        )
+        named = read.tunnel if isinstance(read.tunnel, str) else ""
+        return [parse(hop) for hop in named.split(",") if hop]
+    except (asyncssh.Error, OSError, ValueError) as error:
+        raise LinkError(f"~/.ssh/config for {address.host}: {error}") from error
+
+
+async def _direct(
+    address: Address, way: Way, tunnel: asyncssh.SSHClientConnection | None
+) -> asyncssh.SSHClientConnection:
+    """One connection, through ``tunnel`` where there is one, which it then owns. Raises LinkError."""
     seen = _Seen(way.known_hosts)
     options: dict[str, object] = {"username": address.user} if address.user else {}
     if address.kind == "port":
@@ -90,6 +135,7 @@ async def connect(address: Address, way: Way) -> asyncssh.SSHClientConnection:
             lambda: seen,
             address.host,
             address.port or (),
+            tunnel=tunnel or (),
             config=[str(path) for path in way.config] if address.kind == "ssh" else [],
             known_hosts=way.known_hosts.match,
             keepalive_interval=KEEPALIVE,
@@ -104,6 +150,8 @@ async def connect(address: Address, way: Way) -> asyncssh.SSHClientConnection:
         raise LinkError(f"the key of {address.host} cannot be checked: {error.reason}") from error
     except (asyncssh.Error, OSError, ValueError) as error:
         raise _explained(error, address) from error
+    if tunnel is not None:
+        connection.set_tunnel(tunnel)
     return connection
 
 
