@@ -45,10 +45,23 @@ class Columns:
         return sum(parts) + len(parts) - 1
 
 
-def columns(width: int, longest_name: int = 12, longest_id: int = 3, longest_host: int | None = 6) -> Columns:
-    """Lay the row out in ``width`` cells (at least about 30); without a column of hosts for None."""
+def columns(
+    width: int,
+    longest_name: int = 12,
+    longest_id: int = 3,
+    longest_host: int | None = 6,
+    several: bool = False,
+) -> Columns:
+    """Lay the row out in ``width`` cells (at least about 30); without a column of hosts for None.
+
+    ``several``: there is more than one host, so its column goes only where there is no room at all.
+    """
     ids = max(2, min(6, longest_id))
-    host = max(6, min(longest_host, 12 if width >= 90 else 8)) if width >= 72 and longest_host else 0
+    host = (
+        max(6, min(longest_host, 12 if width >= 90 else 8))
+        if width >= (48 if several else 72) and longest_host
+        else 0
+    )
     word = width >= 58
     state = 13 if word else 1
     eta, loss = 7, 7

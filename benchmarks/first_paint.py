@@ -21,8 +21,8 @@ ROUNDS = 10
 LIMIT = 0.6
 """Seconds that the first frame may take."""
 TIMEOUT = 20.0
-FRAME = b"Sessions"
-"""In the list's title, which every frame has and nothing before it."""
+FRAME = b"Snapshots"
+"""A tab of the main screen, which every frame has and nothing before it."""
 
 
 def run() -> list[str]:

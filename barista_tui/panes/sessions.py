@@ -61,6 +61,7 @@ class SessionsPane(Pane):
                 longest_name=max(map(rows.name_length, sessions.values()), default=12),
                 longest_id=max((len(key.session) for key in sessions), default=2),
                 longest_host=None if self.wish.grouped else max(map(len, known.hosts), default=6),
+                several=len(known.hosts) > 1,
                 sort=self.wish.sort,
                 empty=titles.empty_list(known, self.wish.words, now),
             )

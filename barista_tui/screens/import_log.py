@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 from barista_server.api.messages import ImportLog, SessionInfo, SessionReply
 from barista_tui.commands import failure_text
 from barista_tui.host import CallFailed, Host, LinkError
-from barista_tui.screens.new_session import PathSuggester
+from barista_tui.screens.new_session import PathSuggester, on_host
 
 
 class ImportScreen(ModalScreen[SessionInfo | None]):
@@ -29,7 +29,7 @@ class ImportScreen(ModalScreen[SessionInfo | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide", id="import-log"):
-            yield Static(Content("Import a log"), classes="title")
+            yield Static(Content(f"Import a log{on_host(self._host)}"), classes="title")
             yield Static(
                 Content("It is only read, also while it grows; several runs in it are told apart."),
                 classes="line dim",

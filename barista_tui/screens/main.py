@@ -208,10 +208,14 @@ class MainScreen(ActingScreen):
         self.show_titles()
 
     def _tell_errors(self, known: Known) -> None:
-        """Errors of agents and hosts that came while this screen was there are said at once."""
+        """Errors of agents and hosts that came while this screen was there are said at once.
+
+        Of a host that was not connected yet the lamp tells, and the notices.
+        """
         if known.notices and self._newest_notice is not None:
+            quiet = {OWN, *(f"Host {host.name}" for host in known.hosts.values() if not host.epoch)}
             for notice in known.notices:
-                new = notice.time > self._newest_notice and notice.caller != OWN
+                new = notice.time > self._newest_notice and notice.caller not in quiet
                 if notice.kind == "error" and new:
                     self.say(f"{notice.caller}: {notice.text}", "error")
         if any(host.epoch for host in known.hosts.values()):

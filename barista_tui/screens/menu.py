@@ -34,7 +34,7 @@ class MenuScreen(ModalScreen[str | None]):
 
     DEFAULT_CSS = """
     MenuScreen { align: left top; background: transparent; }
-    MenuScreen OptionList {
+    MenuScreen OptionList, MenuScreen OptionList:focus {
         position: absolute; width: auto; height: auto; border: round $accent; padding: 0 1;
         background: $surface; text-wrap: nowrap; text-overflow: ellipsis; scrollbar-size-vertical: 1;
     }

@@ -35,6 +35,7 @@ from barista_server.api.messages import (
     TrashReply,
 )
 from barista_tui.host import CallFailed, Host, LinkError
+from barista_tui.hosts import LOCAL
 from barista_tui.screens.details import problem_lines
 
 FILES = "files"
@@ -71,6 +72,11 @@ def complete_path(value: str, suffix: str = ".prototxt") -> str | None:
     return value + names[0][len(start) :] if names else None
 
 
+def on_host(host: Host) -> str:
+    """`` on gpu01``, where it is not this machine."""
+    return "" if host.name == LOCAL else f" on {host.name}"
+
+
 class NewSessionScreen(ModalScreen[SessionInfo | None]):
     """Answers the new session, or None when backed out."""
 
@@ -90,7 +96,7 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide", id="new-session"):
-            yield Static(Content("New session"), classes="title")
+            yield Static(Content(f"New session{on_host(self._host)}"), classes="title")
             yield OptionList(id="origin", compact=True)
             yield Static(id="about", classes="line dim")
             with Grid(id="fields"):

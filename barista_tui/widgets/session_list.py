@@ -44,6 +44,8 @@ class ListModel:
     """Characters of the longest ones, hidden sessions included: columns must not move with the filter."""
     longest_host: int | None = 6
     """None: no column of hosts."""
+    several: bool = False
+    """There is more than one host."""
     empty: tuple[str, ...] = ()
     """Lines to show where there is no row."""
 
@@ -55,7 +57,7 @@ class ListModel:
     @property
     def looks(self) -> tuple[object, ...]:
         """What all rows depend on."""
-        return self.sort, self.longest_name, self.longest_id, self.longest_host, self.empty
+        return self.sort, self.longest_name, self.longest_id, self.longest_host, self.several, self.empty
 
 
 class SessionList(ScrollView, can_focus=True):
@@ -139,7 +141,9 @@ class SessionList(ScrollView, can_focus=True):
     def _layout(self) -> None:
         width = self.size.width or 80
         model = self.model
-        self._columns = columns(width - 2, model.longest_name, model.longest_id, model.longest_host)
+        self._columns = columns(
+            width - 2, model.longest_name, model.longest_id, model.longest_host, model.several
+        )
 
     @property
     def columns(self) -> Columns:
