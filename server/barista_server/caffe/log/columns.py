@@ -52,15 +52,22 @@ class Table:
 
     def extend(self, **columns: NDArray[np.generic]) -> None:
         """Append rows given as columns of equal length; a column of the type must not be left out."""
-        count = len(next(iter(columns.values())))
-        size = self._size + count
-        if size > len(self._rows):
-            grown = _room(size, self._rows.dtype)
-            grown[: self._size] = self._rows[: self._size]
-            self._rows = grown
+        rows = self._more(len(next(iter(columns.values()))))
         for name, values in columns.items():
-            self._rows[name][self._size : size] = values
-        self._size = size
+            rows[name] = values
+
+    def append(self, rows: NDArray[np.void]) -> None:
+        """Append rows of the type."""
+        self._more(len(rows))[:] = rows
+
+    def _more(self, count: int) -> NDArray[np.void]:
+        """So many rows behind the last one, to be filled."""
+        begin, self._size = self._size, self._size + count
+        if self._size > len(self._rows):
+            grown = _room(self._size, self._rows.dtype)
+            grown[:begin] = self._rows[:begin]
+            self._rows = grown
+        return self._rows[begin : self._size]
 
 
 def _room(rows: int, dtype: np.dtype[np.void]) -> NDArray[np.void]:
@@ -71,7 +78,7 @@ def _room(rows: int, dtype: np.dtype[np.void]) -> NDArray[np.void]:
     """
     if rows * dtype.itemsize < _LARGE:
         return np.empty(rows * 3 // 2, dtype)
-    size = 8 * rows * dtype.itemsize
+    size = 16 * rows * dtype.itemsize
     return np.frombuffer(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), dtype)
 
 
@@ -108,8 +115,18 @@ class Series:
         """0-based line number in the log."""
         return self._table.column("line")  # type: ignore[return-value]
 
-    def extend(self, iteration: Int64Array, seconds: FloatArray, value: FloatArray, line: Int64Array) -> None:
-        self._table.extend(iteration=iteration, seconds=seconds, value=value, line=line)
+    def append(self, rows: NDArray[np.void]) -> None:
+        """Append points made by :func:`points`."""
+        self._table.append(rows)
+
+
+def points(
+    iteration: Int64Array, seconds: FloatArray, value: FloatArray, line: Int64Array
+) -> NDArray[np.void]:
+    """Rows of a series, of columns of equal length."""
+    rows = np.empty(len(iteration), _POINT)
+    rows["iteration"], rows["seconds"], rows["value"], rows["line"] = iteration, seconds, value, line
+    return rows
 
 
 class Tests:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .batch import Action, Batch, Labels, NoteKind
 from .clocks import Clocks
-from .columns import LEARNING_RATE, LOSS, PASS_TIME, Phase, Series, SeriesKey, Tests
+from .columns import LEARNING_RATE, LOSS, PASS_TIME, Phase, Series, SeriesKey, Tests, points
 from .dumps import Dump, DumpTracker
 from .exact import ExactReader
 from .fast import scan
@@ -231,7 +231,8 @@ class LogParser:
             self._last_iteration = int(batch.iteration[named[-1]])
         known = len(self.series)
         for action, key in ((Action.LOSS, LOSS), (Action.RATE, LEARNING_RATE), (Action.PASS, PASS_TIME)):
-            self._append(key, batch, rows[action], batch.iteration[rows[action]], seconds)
+            if len(rows[action]):
+                self._append(key, _points(batch, rows[action], seconds))
         self._train_outputs(batch, rows, seconds)
         self._test_outputs(batch, rows, ordinals, seconds)
         if len(self.series) > known:
@@ -244,18 +245,13 @@ class LogParser:
                 Action.TEST_BEGIN in last if max(last.values()) == last.get(Action.TEST_BEGIN) else False
             )
 
-    def _append(
-        self, key: SeriesKey, batch: Batch, rows: NDArray[np.intp], iteration: NDArray[np.int64],
-        seconds: NDArray[np.float64],
-    ) -> None:  # fmt: skip
-        if not len(rows):
-            return
+    def _append(self, key: SeriesKey, rows: NDArray[np.void]) -> None:
         series = self.series.get(key)
         if series is None:
             if len(self.series) >= MAX_SERIES:
                 return
             series = self.series[key] = Series()
-        series.extend(iteration, seconds[rows], batch.value[rows], batch.number[rows])
+        series.append(rows)
 
     def _train_outputs(
         self, batch: Batch, rows: dict[Action, NDArray[np.intp]], seconds: NDArray[np.float64]
@@ -314,13 +310,19 @@ class LogParser:
         rows, net = rows[placed], net[placed]
         if not len(rows):
             return
-        wanted = net * len(self._labels.outputs) + batch.label[rows]
+        known = len(self._labels.outputs)
+        wanted = net * known + batch.label[rows]
         order = np.argsort(wanted, kind="stable")
-        edges = np.flatnonzero(np.diff(wanted[order])) + 1
-        for group in np.split(order, edges):
-            output, name = self._labels.outputs[int(batch.label[rows[group[0]]])]
-            key = SeriesKey(phase, int(net[group[0]]), output, name)
-            self._append(key, batch, rows[group], batch.iteration[rows[group]], seconds)
+        wanted, found = wanted[order], _points(batch, rows[order], seconds)
+        begins = np.flatnonzero(np.diff(wanted, prepend=-1))
+        stops = [*begins[1:].tolist(), len(wanted)]
+        for begin, stop, which in zip(begins.tolist(), stops, wanted[begins].tolist(), strict=True):
+            test_net, label = divmod(which, known)
+            self._append(SeriesKey(phase, test_net, *self._labels.outputs[label]), found[begin:stop])
+
+
+def _points(batch: Batch, rows: NDArray[np.intp], seconds: NDArray[np.float64]) -> NDArray[np.void]:
+    return points(batch.iteration[rows], seconds[rows], batch.value[rows], batch.number[rows])
 
 
 def _strongest(kinds: NDArray[np.uint8], number: NDArray[np.int64]) -> NDArray[np.uint8]:
