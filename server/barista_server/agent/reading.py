@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -15,6 +16,7 @@ from barista_server.agent.errors import CallError
 from barista_server.agent.finding import Child, find
 from barista_server.agent.hub import Hub
 from barista_server.agent.imported import Imported
+from barista_server.agent.lastlines import last_lines
 from barista_server.agent.logfile import LogFile
 from barista_server.agent.runs import Run
 from barista_server.agent.session import Session
@@ -58,11 +60,26 @@ class Reading:
     async def lines(self, one: Session | Imported, call: m.GetLines) -> m.Result:
         """Lines of a run's log. Raises CallError, OSError."""
         count = min(call.count, m.MOST_LINES)
+        if isinstance(one, Session) and (told := await self._last_lines(one, call, count)):
+            return told
         with _known_kinds():
             start, total, lines = await self._use(
                 one, call.run, lambda log, within: log.lines(call.kinds, call.start, count, within)
             )
         return m.Lines(session=one.id, run=call.run, start=start, total=total, lines=lines)
+
+    async def _last_lines(self, session: Session, call: m.GetLines, count: int) -> m.Lines | None:
+        """What a run that is over ends with, if it would have to be parsed first; that goes on meanwhile."""
+        run = session.runs.get(call.run)
+        facts = run.told if run is not None and run.verdict is not None and not run.log.read else None
+        if run is None or facts is None or call.kinds or call.start >= 0:
+            return None
+        lines = await asyncio.to_thread(last_lines, run.log.path, facts, call.start, count)
+        if lines is None:
+            return None
+        session.spawn(self._read_ahead(session, run))
+        start = max(0, facts.lines + call.start)
+        return m.Lines(session=session.id, run=call.run, start=start, total=facts.lines, lines=lines)
 
     async def find(self, one: Session | Imported, call: m.FindLines) -> m.Result:
         """Lines with a pattern. Raises CallError, OSError."""
@@ -124,19 +141,25 @@ class Reading:
             await self._read(session, run)
         return found
 
+    async def _read_ahead(self, session: Session, run: Run) -> None:
+        with suppress(OSError):  # whoever asks next is told
+            await self._read(session, run)
+
     async def _read(self, session: Session, run: Run) -> None:
         if run.verdict is None:
             return
-        if run.log.read == 0:
-            await run.read_log()
-            run.log.parser.finish()
+        async with run.reading:
+            if run.log.read == 0:
+                await run.read_log()
+                run.log.parser.finish()
         self._keep(session.id, run.number, run)
 
     def _keep(self, session: str, number: int, parsed: _Parsed) -> None:
         self._parsed.pop((session, number), None)
         self._parsed[session, number] = parsed
-        while len(self._parsed) > MOST_LOGS:
-            self._parsed.pop(next(iter(self._parsed))).release()
+        # What is asked for together, as all runs of a session are, has to be there together.
+        while len(self._parsed) > MOST_LOGS and (oldest := next(iter(self._parsed)))[0] != session:
+            self._parsed.pop(oldest).release()
 
 
 def _check(one: Session | Imported, number: int) -> None:

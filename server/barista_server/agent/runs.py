@@ -54,6 +54,8 @@ class Run:
         """Set when caffe understands signals, or is over."""
         self.over = asyncio.Event()
         """Set with the verdict."""
+        self.reading = asyncio.Lock()
+        """Held by whoever has the log of a run that is over parsed as a whole."""
         self.forced = self.pausing = self.interrupted = False
         """What was done to it: a person had it killed, asked it to pause, SIGINT was sent."""
         self.damage: dict[str, str] = {}

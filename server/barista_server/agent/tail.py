@@ -123,7 +123,7 @@ class Log:
             return []
         kinds = self.parser.index.kinds
         return [
-            LogLine(number=number, kind=_NAMES[LineKind(int(kinds[number]))], text=text)
+            LogLine(number=number, kind=name_of(kinds[number]), text=text)
             for number, text in zip(numbers, self._texts(numbers), strict=False)
         ]
 
@@ -149,6 +149,11 @@ class Log:
                         break
                 begin = end
         return texts
+
+
+def name_of(kind: int) -> Kind:
+    """As messages tell it."""
+    return _NAMES[LineKind(int(kind))]
 
 
 def read_line(file: BinaryIO) -> bytes:
