@@ -25,6 +25,8 @@ class Context:
     """Its agent lets this person look, and no more."""
     lost: bool = False
     """The link to some host is lost."""
+    key_unknown: bool = False
+    """Some host's key waits to be accepted."""
     several: bool = False
     """There are other hosts than this one."""
     pane: str = "sessions"
@@ -253,3 +255,8 @@ def needs_groups(context: Context) -> str | None:
 def needs_work(context: Context) -> str | None:
     """Something takes long."""
     return None if context.working else "nothing that takes long is going on"
+
+
+def needs_unknown_key(context: Context) -> str | None:
+    """A host's key nobody has accepted."""
+    return None if context.key_unknown else "no host's key waits to be accepted"

@@ -22,7 +22,7 @@ from barista_server.api.messages import ImportLog, Notice, SessionReply, State
 from barista_tui import cache, keymap, looks, projects, settings, theme
 from barista_tui.calling import command
 from barista_tui.fleet import Fleet
-from barista_tui.hosts import LOCAL, Hosts, HostsError
+from barista_tui.hosts import LOCAL, HostEntry, Hosts, HostsError, folder
 from barista_tui.opening import Opening
 from barista_tui.projects import Project, ProjectError
 from barista_tui.screens.main import MainScreen
@@ -32,6 +32,8 @@ from barista_tui.works import Works
 
 SIZE_CHECK = 2.0
 """Seconds between two looks at the size of the terminal."""
+HOSTS_CHECK = 2.0
+"""Seconds between two looks whether the list of hosts was changed by another program."""
 THREADS = 32
 """At most, for what blocks: looking up names, reading files."""
 UPDATE_PAUSE = 0.05
@@ -72,6 +74,7 @@ class BaristaApp(App[None]):
         self.project = project
         """The file that is kept up to date with what is shown, and how."""
         self._log_wanted = log
+        self._hosts_mark = Hosts().path.stat().st_mtime_ns if Hosts().path.exists() else 0
         self.settings = self._settings() if connect else settings.Settings(hinted=True)
         self.keymap = keymap.load() if connect else keymap.Keymap()
         self.main = MainScreen(title or (project.stem if project else target.title))
@@ -97,6 +100,7 @@ class BaristaApp(App[None]):
         if self._connect:
             # The first frame comes before the first byte to an agent.
             self.call_after_refresh(self._start_links)
+            self.set_interval(HOSTS_CHECK, self._check_hosts)
         if not self.is_headless:
             self.set_interval(SIZE_CHECK, self._check_size)
 
@@ -121,9 +125,60 @@ class BaristaApp(App[None]):
         await self.fleet.close()
 
     def reload_hosts(self) -> None:
-        """The list of hosts has changed: follow it. Raises HostsError."""
-        if self._all_hosts:
-            self.fleet.become([self.target, *(Target(self.target.root, entry) for entry in Hosts().all())])
+        """The list of hosts has changed: follow it; a project keeps its own hosts. Raises HostsError."""
+        listed = Hosts().all()
+        if self.project is not None:
+            known = {entry.name: entry for entry in listed}
+            self._show_hosts([known.get(entry.name, entry) for entry in self._entries()])
+        elif self._all_hosts:
+            self._show_hosts(listed)
+
+    def show_host(self, entry: HostEntry) -> None:
+        """Show one more host; the project that is open has it from now on."""
+        if entry.name not in self.fleet:
+            self._show_hosts([*self._entries(), entry])
+
+    def hide_host(self, name: str) -> None:
+        """Do not show a host any more; nothing happens on it."""
+        self._show_hosts([entry for entry in self._entries() if entry.name != name])
+
+    def _entries(self) -> list[HostEntry]:
+        return [host.target.host for host in self.fleet if host.target.host is not None]
+
+    def _show_hosts(self, entries: Sequence[HostEntry]) -> None:
+        if list(entries) == self._entries():
+            return
+        # Of --server and --host the first one is no local one.
+        first = [self.target] if self.target.host is None else []
+        self.fleet.become([*first, *(Target(self.target.root, entry) for entry in entries)])
+        self._show_remembered()
+        if self.project is not None:
+            self._save_project()
+
+    def _check_hosts(self) -> None:
+        """Follow what is done to the list of hosts outside, such as `barista host add`."""
+        path = Hosts().path
+        mark = path.stat().st_mtime_ns if path.exists() else 0
+        if mark != self._hosts_mark:
+            self._hosts_mark = mark
+            try:
+                self.reload_hosts()
+            except HostsError as error:
+                self.main.say(str(error), "error")
+
+    def trust(self, name: str) -> None:
+        """Accept the key that a host offered, and connect."""
+        from barista_server.remote.hostkeys import HostKeyUnknown
+        from barista_server.remote.ssh import own_way
+
+        host = self.fleet[name]
+        if isinstance(host.problem, HostKeyUnknown):
+            try:
+                own_way(folder()).known_hosts.accept(host.problem.offered)
+            except OSError as error:
+                self.main.say(f"The key of {name} was not accepted: {error}", "error")
+            else:
+                self.fleet.relink(name)
 
     def toggle_link(self, name: str) -> None:
         """Unlink a host or link it again, and remember that where the list of hosts has it."""
@@ -187,7 +242,7 @@ class BaristaApp(App[None]):
 
     def _save_project(self) -> None:
         assert self.project is not None
-        entries = [host.target.host for host in self.fleet if host.target.host is not None]
+        entries = self._entries()
         root = None if self.target.root == default_root() else str(self.target.root)
         try:
             projects.save(self.project, Project(root=root, hosts=entries, view=self.settings))

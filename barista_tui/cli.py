@@ -121,6 +121,8 @@ def _open(args: argparse.Namespace) -> int:
 
     try:
         if args.path is not None:
+            if args.host is not None:
+                raise VerbError("--host and PATH exclude each other", None, Exit.USAGE)
             opened = opening.of_path(args.path, args.root)
         elif args.host is not None or args.root is not None:
             opened = Opening(target_of(args))

@@ -235,6 +235,26 @@ class Deeds:
     def toggle_link(self) -> None:
         self._screen.app.toggle_link(self._on)
 
+    def trust(self) -> None:
+        from barista_tui.screens.confirm import Choice, ConfirmScreen
+
+        app = self._screen.app
+        waiting = [host for host in app.fleet if host.link_state.cause == "key-unknown"]
+        # The selected host's first, then the others'.
+        host = min(waiting, key=lambda each: each.name != self._on)
+        body = (
+            str(host.problem),
+            "",
+            "It is accepted once. If it changes later, nothing is sent to the host.",
+        )
+        choices = (Choice("", "Not now"), Choice("accept", "Accept the key", "warning"))
+
+        def decided(choice: str | None) -> None:
+            if choice == "accept":
+                app.trust(host.name)
+
+        app.push_screen(ConfirmScreen(f"Is this the key of {host.name}?", body, choices), decided)
+
     def show_help(self) -> None:
         from barista_tui.screens.help import HelpScreen
 

@@ -25,7 +25,9 @@ from barista_server.api.messages import (
     State,
     StopAgent,
 )
+from barista_tui import settings
 from barista_tui.app import BaristaApp
+from barista_tui.settings import Settings
 from barista_tui.target import Target
 
 FOLDER = Path(__file__).parent
@@ -50,8 +52,8 @@ PICTURES = (
     Picture("wide-dark", (160, 45), (), "train loss"),
     Picture("wide-light", (160, 45), ("t", "l"), "train loss"),
     Picture("narrow-list", (80, 24), (), "Running"),
-    Picture("narrow-plot", (80, 24), ("2",), "train loss"),
-    Picture("narrow-console", (80, 24), ("3",), "loss ="),
+    Picture("narrow-plot", (80, 24), ("1",), "train loss"),
+    Picture("narrow-console", (80, 24), ("2",), "loss ="),
     Picture("new-session", (120, 36), ("n",), "lenet digits"),
     Picture("help", (120, 40), ("f1",), "Keys"),
     Picture("palette", (120, 36), ("ctrl+p",), "Session: Pause"),
@@ -160,6 +162,7 @@ async def main(names: Sequence[str]) -> int:
             for picture in chosen:
                 # No picture remembers how the one before was looked at.
                 os.environ["XDG_CONFIG_HOME"] = str(Path(folder, picture.name))
+                settings.save(Settings(hinted=True))
                 await take(root, picture, shown.id)
             await link.call(PauseSession(session=shown.id, force="kill"), SessionReply)
         except CallFailed as error:

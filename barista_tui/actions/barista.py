@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from barista_tui.actions.action import MENUS, Action, Menu
-from barista_tui.allowed import needs_work, only_disconnected
+from barista_tui.allowed import needs_unknown_key, needs_work, only_disconnected
 from barista_tui.ui import Ui
 
 
@@ -109,6 +109,15 @@ ACTIONS: tuple[Action, ...] = (
         "Close the link to the host, or open it again; trainings there do not notice",
         lambda ui: ui.toggle_link(),
         label_now=lambda context: f"{'Link' if context.link.state == 'offline' else 'Unlink'} {context.host}",
+    ),
+    Action(
+        "trust",
+        ("f3",),
+        "Accept host key",
+        "Barista",
+        "Show the key that an unknown host offers, and accept it once",
+        lambda ui: ui.trust(),
+        needs_unknown_key,
     ),
     Action(
         "back",

@@ -13,6 +13,7 @@ from textual.worker import Worker, WorkerState
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import Notice
 from barista_tui.commands import failure_text
+from barista_tui.store import Known
 
 if TYPE_CHECKING:
     from barista_tui.app import BaristaApp
@@ -28,8 +29,23 @@ class ActingScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._newest_notice: float | None = None
         self._said: dict[str, float] = {}
         """Messages that stand at the screen's edge, and until when."""
+
+    def tell_errors(self, known: Known) -> None:
+        """Errors of agents and hosts that came while this screen was there are said at once.
+
+        Of a host that was not connected yet the lamp tells, and the notices.
+        """
+        if known.notices and self._newest_notice is not None:
+            quiet = {OWN, *(f"Host {host.name}" for host in known.hosts.values() if not host.epoch)}
+            for notice in known.notices:
+                new = notice.time > self._newest_notice and notice.caller not in quiet
+                if notice.kind == "error" and new:
+                    self.say(f"{notice.caller}: {notice.text}", "error")
+        if any(host.epoch for host in known.hosts.values()):
+            self._newest_notice = max((notice.time for notice in known.notices), default=0.0)
 
     def acted(self) -> None:
         """A command has come to its end, good or bad."""

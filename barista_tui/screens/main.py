@@ -22,8 +22,8 @@ from barista_tui.panes.console import ConsolePane
 from barista_tui.panes.plot import PlotPane
 from barista_tui.panes.sessions import SessionsPane
 from barista_tui.panes.table import PANES, SPECS
-from barista_tui.screens.acting import OWN, ActingScreen
-from barista_tui.store import Key, Known
+from barista_tui.screens.acting import ActingScreen
+from barista_tui.store import HostKnown, Key
 from barista_tui.widgets.bar import Bar
 from barista_tui.widgets.console import Console
 from barista_tui.widgets.frame import Divider, PaneFrame
@@ -60,7 +60,6 @@ class MainScreen(ActingScreen):
         self._bars = {name: Bar(id=name) for name in ("header", "strip", "dock-title", "hint", "footer")}
         self._frame = PaneFrame(id="panes")
         self._tray = Tray(id="tray")
-        self._newest_notice: float | None = None
         self.sessions = cast(SessionsPane, self.pane("sessions"))
         self.plot_pane = cast(PlotPane, self.pane("plot"))
         self.console_pane = cast(ConsolePane, self.pane("console"))
@@ -173,6 +172,7 @@ class MainScreen(ActingScreen):
             link=host.link,
             viewer=host.role == "viewer",
             lost=any(each.link.state == "lost" for each in known.hosts.values()),
+            key_unknown=any(each.link.cause == "key-unknown" for each in known.hosts.values()),
             several=len(known.hosts) > 1,
             pane=self.active,
             shown=shape.shown,
@@ -196,7 +196,7 @@ class MainScreen(ActingScreen):
         known = self.app.store.known
         self.sessions.show_known(known)
         self._tray.show(self.app.works.lines(known, self._stop_hashing))
-        self._tell_errors(known)
+        self.tell_errors(known)
         self.show_session()
 
     def show_session(self) -> None:
@@ -206,20 +206,6 @@ class MainScreen(ActingScreen):
         for name in shape.shown - {"sessions"}:
             self.pane(name).show(look)
         self.show_titles()
-
-    def _tell_errors(self, known: Known) -> None:
-        """Errors of agents and hosts that came while this screen was there are said at once.
-
-        Of a host that was not connected yet the lamp tells, and the notices.
-        """
-        if known.notices and self._newest_notice is not None:
-            quiet = {OWN, *(f"Host {host.name}" for host in known.hosts.values() if not host.epoch)}
-            for notice in known.notices:
-                new = notice.time > self._newest_notice and notice.caller not in quiet
-                if notice.kind == "error" and new:
-                    self.say(f"{notice.caller}: {notice.text}", "error")
-        if any(host.epoch for host in known.hosts.values()):
-            self._newest_notice = max((notice.time for notice in known.notices), default=0.0)
 
     # ---------------------------------------------------------------------------------- titles
 
@@ -295,14 +281,20 @@ class MainScreen(ActingScreen):
         match what:
             case "sort":
                 self.sessions.sort_by(name)
-            case "lamp" if self.app.store.known.host(name).link.state == "offline":
-                self.app.toggle_link(name)
             case "lamp":
-                self.app.fleet.relink(name)
+                self._lamp_pressed(self.app.store.known.host(name))
             case "menu":
                 self._deeds.open_menu(name)
             case _:
                 self.action_do(message.action)
+
+    def _lamp_pressed(self, host: HostKnown) -> None:
+        if host.link.state == "offline":
+            self.app.toggle_link(host.name)
+        elif host.link.cause == "key-unknown":
+            self._deeds.trust()
+        else:
+            self.app.fleet.relink(host.name)
 
     @on(SessionList.Opened)
     def _opened(self) -> None:
