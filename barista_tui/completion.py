@@ -65,6 +65,8 @@ ASKED = {
     "template": "templates",
     "caffe": "caffes",
     "host": "hosts",
+    "to": "hosts",
+    "source_host": "hosts",
     "known": "hosts",
     "dataset": "datasets",
 }

@@ -24,7 +24,7 @@ from barista_server.api.messages import (
     Subscribe,
     Subscribed,
 )
-from barista_tui.hosts import Hosts, HostsError
+from barista_tui.hosts import LOCAL, Hosts, HostsError
 from barista_tui.target import Target
 from barista_tui.verbs.errors import Exit, VerbError
 
@@ -44,6 +44,20 @@ def target_of(args: argparse.Namespace) -> Target:
         raise VerbError("--host and --root exclude each other", hint, Exit.USAGE)
     try:
         return Target(default_root(), Hosts().find(args.host))
+    except HostsError as error:
+        raise VerbError(str(error), "See: barista host ls", Exit.NOT_FOUND) from None
+
+
+def named_target(args: argparse.Namespace, name: str) -> Target:
+    """A host by its name; ``local`` is this machine, with the root folder of the command line. Raises
+    VerbError.
+    """
+    given: Path | None = args.root
+    root = given.expanduser().absolute() if given else default_root()
+    if name == LOCAL:
+        return Target(root)
+    try:
+        return Target(root, Hosts().find(name))
     except HostsError as error:
         raise VerbError(str(error), "See: barista host ls", Exit.NOT_FOUND) from None
 

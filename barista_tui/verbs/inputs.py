@@ -232,8 +232,15 @@ def _there(path: str, target: Target) -> str:
     return str(Path(path).expanduser().absolute()) if target.host is None else path
 
 
+async def _copy(args: argparse.Namespace, link: Link, target: Target) -> Exit:
+    # Here: what copies is not needed to look.
+    from barista_tui.verbs.transfers import input_copy
+
+    return await input_copy(args)
+
+
 _WHATS: dict[str, Callable[[argparse.Namespace, Link, Target], Awaitable[Exit]]] = {
     "ls": _ls, "show": _show, "add": _add, "rename": _rename, "rm": _rm, "restore": _restore, "move": _move,
     "locate": _locate, "reload": _reload, "hash": _hash, "samples": _samples, "thumbnails": _thumbnails,
-    "histogram": _histogram, "search": _search, "roots": _roots,
+    "histogram": _histogram, "search": _search, "roots": _roots, "copy": _copy,
 }  # fmt: skip

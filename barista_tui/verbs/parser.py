@@ -15,6 +15,7 @@ from barista_tui.verbs.arguments import add_verb as _verb
 from barista_tui.verbs.arguments import at_least as _at_least
 from barista_tui.verbs.errors import MEANINGS
 from barista_tui.verbs.queue_parser import add_queue, add_waiting
+from barista_tui.verbs.transfer_parser import TO_HELP, add_transfers
 
 ABOUT = "Train Caffe networks from the terminal. Without a verb: the screen."
 
@@ -63,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     _data(verbs)
     _weights(verbs)
     _keeping(verbs)
+    add_transfers(verbs)
     _inputs(verbs)
     _hosts(verbs)
     _rest(verbs)
@@ -326,6 +328,8 @@ def _input_changes(
     add.add_argument("--kind", choices=DATASET_KINDS, default="", help="default: what it looks like")
     add.add_argument("--base", metavar="DIR", help="folder that relative names in a list start from")
     waits(add)
+    copy = known("copy", "copy a dataset to another host, unless the same data is there")
+    copy.add_argument("--to", required=True, metavar="HOST", help=TO_HELP)
     known("rename", "give a dataset another name").add_argument("name", metavar="NAME")
     known("rm", "take a dataset off the list; its files stay")
     restore = what("restore", "put a dataset back on the list")

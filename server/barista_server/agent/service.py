@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from barista_server.agent import nets, offers, queueing, settings, signalling, watch, weights
+from barista_server.agent.arrivals import Arrivals
 from barista_server.agent.caffes import Caffes
 from barista_server.agent.client import Client, shorten
 from barista_server.agent.datasets.service import Datasets
 from barista_server.agent.errors import CallError
+from barista_server.agent.exports import Exports
 from barista_server.agent.hub import Hub
 from barista_server.agent.imported import Imported
 from barista_server.agent.imports import Imports
@@ -54,6 +56,16 @@ class Service:
         self._datasets = Datasets(root, self.hub, self._disk)
         self._queue = Queue(self._host, self._all)
         self._resuming = Resuming(self._all, self._queue.start)
+        self._exports = Exports(root, self._find_session, self._datasets)
+        self._arrivals = Arrivals(
+            self._host,
+            self._store,
+            self._datasets,
+            self._add,
+            self._all,
+            self._find_session,
+            self._exports.work,
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: dict[type, Callable[[Any, Client], Awaitable[m.Result]]] = {
             m.ListSessions: self._list_sessions,
@@ -75,6 +87,8 @@ class Service:
             **weights.calls(self._find_session),
             **nets.calls(self._find_session),
             **self._datasets.calls(),
+            **self._exports.calls(),
+            **self._arrivals.calls(),
             m.Subscribe: self._subscribe,
             m.UnfollowLog: self._unfollow_log,
             m.Ping: self._ping,
@@ -94,6 +108,7 @@ class Service:
                 self.hub.notice("Agent", f"session {folder.path.name} cannot be loaded: {error}", "error")
         await self._imports.load()
         await self._datasets.load()
+        await self._arrivals.load()
         await self._queue.load()
         self._resuming.load()
         self._tasks.add(asyncio.create_task(self._watch_edits()))
@@ -109,6 +124,7 @@ class Service:
         await self._reading.close()
         await self._imports.close()
         await self._datasets.close()
+        self._exports.close()
         self._writer.shutdown()
 
     @property
@@ -121,6 +137,8 @@ class Service:
         """A client is gone."""
         self.hub.listeners.discard(client)
         self._datasets.forget(client)
+        self._exports.forget(client)
+        self._arrivals.forget(client)
 
     async def answer(self, client: Client, call: m.Call) -> m.Result:
         """Carry out a call; what goes wrong becomes a Failure."""

@@ -175,7 +175,7 @@ class Session:
         if stamp == self._checked and not again:
             return
         self._checked = stamp
-        found = await asyncio.to_thread(_inspect, self.folder, self.meta.device)
+        found = await asyncio.to_thread(inspect, self.folder, self.meta.device)
         self._defects, self._max_iter, self.uses = found.defects, found.max_iter, found.device
         self._warn(found.warnings, quietly=trusted)
         self.changed()
@@ -357,7 +357,7 @@ class _Inspection(NamedTuple):
     device: str
 
 
-def _inspect(folder: Folder, device: str) -> _Inspection:
+def inspect(folder: Folder, device: str) -> _Inspection:
     """Judge the files for a device. Blocks."""
     # Imported here: these parse prototxt, which an agent of finished sessions hardly does.
     from barista_server.agent.graphics import count_gpus, device_in_use, device_problem

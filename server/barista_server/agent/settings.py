@@ -83,7 +83,7 @@ async def _configure(session: Session, call: m.ConfigureSession) -> None:
     if not changed:
         return
     if changed.get("device") == "cpu":
-        await session.host.disk(_without_gpu, session.folder.solver)
+        await session.host.disk(without_gpu, session.folder.solver)
     await session.host.disk(session.folder.save, meta)
     session.meta = meta
     await session.note("configured", **changed)
@@ -92,7 +92,7 @@ async def _configure(session: Session, call: m.ConfigureSession) -> None:
     session.changed()
 
 
-def _without_gpu(path: Path) -> None:
+def without_gpu(path: Path) -> None:
     """A solver that says GPU would have its way without ``--gpu``."""
     try:
         before = path.read_text("utf-8")

@@ -44,16 +44,7 @@ class Shelf:
 
     def find(self) -> list[Pair]:
         """Pairs by name. Raises OSError."""
-        halves: dict[tuple[str, str, str], dict[str, Path]] = {}
-        for path in self._folder.iterdir():
-            if match := _FILE.fullmatch(path.name):
-                key = (match["prefix"], match["iteration"], match["h5"] or "")
-                halves.setdefault(key, {})[match["what"]] = path
-        return [
-            Pair(int(iteration), both["caffemodel"], both["solverstate"])
-            for (_, iteration, _), both in halves.items()
-            if len(both) == 2
-        ]
+        return pairs_in(self._folder)
 
     def all_files(self) -> list[Path]:
         """Every snapshot file, also without its other half. Raises OSError."""
@@ -128,6 +119,25 @@ class Shelf:
         if iteration != pair.iteration:
             return f"{pair.state.name} holds iteration {iteration}"
         return _snapshot(pair, stamp)
+
+
+def is_snapshot(name: str) -> bool:
+    """By its name."""
+    return _FILE.fullmatch(name) is not None
+
+
+def pairs_in(folder: Path) -> list[Pair]:
+    """Pairs by name. Blocks. Raises OSError."""
+    halves: dict[tuple[str, str, str], dict[str, Path]] = {}
+    for path in folder.iterdir():
+        if match := _FILE.fullmatch(path.name):
+            key = (match["prefix"], match["iteration"], match["h5"] or "")
+            halves.setdefault(key, {})[match["what"]] = path
+    return [
+        Pair(int(iteration), both["caffemodel"], both["solverstate"])
+        for (_, iteration, _), both in halves.items()
+        if len(both) == 2
+    ]
 
 
 def _stamp(pair: Pair) -> Stamp | None:

@@ -207,6 +207,17 @@ class Store:
         files.sync_folder(self.sessions)
         return Folder(path)
 
+    def adopt(self, ready: Path, meta: Meta, facts: Mapping[str, object]) -> Folder:
+        """Move a folder that is fit for it among the sessions; ``meta.id`` is set to its number."""
+        meta.id = self._next_id()
+        folder = Folder(ready)
+        folder.save(meta)
+        folder.note("adopted", **facts)
+        path = self.sessions / meta.id
+        ready.rename(path)
+        files.sync_folder(self.sessions)
+        return Folder(path)
+
     def _next_id(self) -> str:
         """Numbers are never used again, also not those of sessions that were deleted for good."""
         counter = self.root / "last-id"

@@ -8,6 +8,7 @@ from barista_server.api.datasets import DATASET_LOOKS, DatasetCall
 from barista_server.api.search import SEARCH_LOOKS, SearchCall
 from barista_server.api.settings import SETTINGS_LOOKS, SettingsCall
 from barista_server.api.things import Message, SeriesKey
+from barista_server.api.transfers import TRANSFER_LOOKS, TransferCall
 
 MOST_LINES = 10_000
 """Lines in one answer, so that it fits a frame and holds up nobody."""
@@ -333,6 +334,7 @@ Call = (
     | DatasetCall
     | SearchCall
     | SettingsCall
+    | TransferCall
     | Subscribe
     | FollowLog
     | UnfollowLog
@@ -344,6 +346,7 @@ _LOOKS: frozenset[type[Message]] = (
     DATASET_LOOKS
     | SETTINGS_LOOKS
     | SEARCH_LOOKS
+    | TRANSFER_LOOKS
     | frozenset(
         {
             ListSessions,

@@ -22,6 +22,7 @@ from barista_server.api.search import *  # noqa: F403
 from barista_server.api.settings import *  # noqa: F403
 from barista_server.api.things import *  # noqa: F403
 from barista_server.api.things import Message
+from barista_server.api.transfers import *  # noqa: F403
 
 Role = Literal["owner", "viewer"]
 """An owner may do all; a viewer only look (see :func:`~barista_server.api.calls.only_looks`)."""

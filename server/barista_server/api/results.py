@@ -23,6 +23,7 @@ from barista_server.api.things import (
     Snapshot,
     TemplateInfo,
 )
+from barista_server.api.transfers import TransferResult
 
 
 class Done(Message, frozen=True, tag="done"):
@@ -188,6 +189,7 @@ Result = (
     | DatasetResult
     | SearchResult
     | SettingsResult
+    | TransferResult
     | Subscribed
 )
 

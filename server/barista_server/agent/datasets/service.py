@@ -64,6 +64,20 @@ class Datasets:
         """Something is being hashed."""
         return bool(self._hashing.jobs)
 
+    @property
+    def entries(self) -> list[Entry]:
+        """All on the list, as they are."""
+        return list(self._list.registry.entries)
+
+    def find(self, wanted: str) -> Entry:
+        """By number, name or content id. Raises CallError."""
+        return self._list.find(wanted)
+
+    async def roots(self) -> list[str]:
+        """Folders that files may be read below. Raises OSError."""
+        found: list[str] = await self._disk(self._roots.all)
+        return found
+
     def forget(self, client: Client) -> None:
         """A client is gone."""
         self._list.listeners.discard(client)

@@ -1,0 +1,171 @@
+"""The calls that hand out files: of sessions and datasets, piece by piece."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from barista_server.agent import datafiles, named
+from barista_server.agent.errors import CallError
+from barista_server.agent.session import Session
+from barista_server.agent.snapshots import is_snapshot
+from barista_server.api import messages as m
+from barista_server.copying.names import ParcelError
+from barista_server.copying.outgoing import Leaf, Outgoing, scan
+
+if TYPE_CHECKING:
+    from barista_server.agent.client import Client
+    from barista_server.agent.datasets.service import Datasets
+
+T = TypeVar("T")
+Calls = dict[type, Callable[[Any, "Client"], Awaitable[m.Result]]]
+
+MOST_EXPORTS = 8
+"""Of one client at a time."""
+_LOGS = ("caffe.log", "journal.jsonl")
+_OWN = ("starting.lock",)
+"""Files of a run that mean something on this machine only."""
+
+
+class Exports:
+    """What clients are copying. ``work`` runs what blocks in threads of its own, so that no disk holds up
+    others.
+    """
+
+    def __init__(self, root: Path, find: Callable[[Any], Session], datasets: Datasets) -> None:
+        self._root, self._find, self._datasets = root, find, datasets
+        self._open: dict[Client, dict[str, Outgoing]] = {}
+        self._threads = ThreadPoolExecutor(2, "copying")
+
+    def calls(self) -> Calls:
+        """Those that this class answers."""
+        return {
+            m.ExportSession: self._session,
+            m.ExportDataset: self._dataset,
+            m.ReadChunk: self._read,
+            m.HashFiles: self._hash,
+            m.CloseExport: self._close,
+        }
+
+    def forget(self, client: Client) -> None:
+        """A client is gone."""
+        self._open.pop(client, None)
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def work(self, function: Callable[..., T], *arguments: object) -> T:
+        """Off the event loop. Raises CallError, OSError."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, function, *arguments)
+        except ParcelError as error:
+            raise CallError(error.code, str(error), error.hint) from None
+
+    async def _session(self, call: m.ExportSession, client: Client) -> m.Result:
+        session = self._find(call)
+        await session.look(settled=session.state not in (m.State.RUNNING, m.State.PAUSING))
+        chosen = _chosen(session, call)
+        entries = self._datasets.entries
+
+        def make() -> tuple[Outgoing, m.Parcel]:
+            return _session_parcel(
+                session, call.folder, chosen, self._origin("sessions", session.id), entries
+            )
+
+        return self._opened(client, *await self.work(make))
+
+    async def _dataset(self, call: m.ExportDataset, client: Client) -> m.Result:
+        entry = self._datasets.find(call.dataset)
+        roots = await self._datasets.roots()
+        origin = self._origin("datasets", entry.id)
+        return self._opened(client, *await self.work(datafiles.parcel, entry, roots, origin))
+
+    def _origin(self, *what: str) -> str:
+        return f"{socket.gethostname()}:{'/'.join([str(self._root), *what])}"
+
+    def _opened(self, client: Client, out: Outgoing, parcel: m.Parcel) -> m.Export:
+        mine = self._open.setdefault(client, {})
+        if len(mine) >= MOST_EXPORTS:
+            raise CallError("refused", f"{len(mine)} copies are open on this connection: close one first")
+        handle = secrets.token_hex(8)
+        mine[handle] = out
+        return m.Export(handle=handle, parcel=parcel)
+
+    def _mine(self, call: Any, client: Client) -> Outgoing:
+        found = self._open.get(client, {}).get(call.handle)
+        if found is None:
+            raise CallError("not-found", "this copy is not open on this connection")
+        return found
+
+    async def _read(self, call: m.ReadChunk, client: Client) -> m.Result:
+        out = self._mine(call, client)
+        return m.Chunk(data=await self.work(out.read, call.file, call.offset, call.size))
+
+    async def _hash(self, call: m.HashFiles, client: Client) -> m.Result:
+        out = self._mine(call, client)
+
+        def hashed() -> m.FileHashes:
+            found = [(index, *out.hash(index)) for index in call.files]
+            grown = [index for index, _, more in found if more]
+            return m.FileHashes(hashes=[digest for _, digest, _ in found], grown=grown)
+
+        return await self.work(hashed)
+
+    async def _close(self, call: m.CloseExport, client: Client) -> m.Result:
+        self._open.get(client, {}).pop(call.handle, None)
+        return m.Done()
+
+
+def _chosen(session: Session, call: m.ExportSession) -> list[m.Snapshot]:
+    """The verified snapshots asked for. Raises CallError."""
+    good = session.shelf.good
+    if call.iteration is not None:
+        found = [one for one in good if one.iteration == call.iteration]
+        if not found:
+            there = ", ".join(str(one.iteration) for one in good) or "none"
+            text = f"has no good snapshot of iteration {call.iteration}"
+            raise CallError("not-found", text, f"There are: {there}.")
+        return found[-1:]
+    chosen = {"none": [], "newest": good[-1:], "all": good}[call.snapshots]
+    if not chosen and not call.folder:
+        raise CallError("not-found", "has no good snapshot yet", "Take one: barista snapshot NAME")
+    return chosen
+
+
+def _session_parcel(
+    session: Session, whole: bool, chosen: list[m.Snapshot], origin: str, entries: list[Any]
+) -> tuple[Outgoing, m.Parcel]:
+    folder = session.folder.path
+    snapshots = {name for one in chosen for name in (one.model, one.state)}
+    if not whole:
+        leaves = [Leaf(name, folder / name) for name in sorted(snapshots)]
+        out = Outgoing(leaves)
+        return out, m.Parcel(kind="snapshots", name=session.meta.name, origin=origin, files=out.files)
+
+    def wanted(path: str) -> bool:
+        name = path.rpartition("/")[2]
+        if "/" not in path and is_snapshot(path):
+            return path in snapshots
+        return name not in _OWN and not (name.startswith(".") and name.endswith(".part"))
+
+    leaves, folders, left_out = scan(folder, wanted, lambda path: path.rpartition("/")[2] in _LOGS)
+    out = Outgoing(leaves)
+    parcel = m.Parcel(
+        kind="session",
+        name=session.meta.name,
+        origin=origin,
+        files=out.files,
+        folders=folders,
+        left_out=left_out,
+        caffe=session.meta.caffe,
+        device=session.meta.device,
+        inputs=named.named(folder, entries),
+    )
+    return out, parcel

@@ -1,0 +1,1 @@
+"""Files on their way from one folder to another, in pieces: by agents, and by clients for own folders."""
