@@ -149,3 +149,17 @@ async def test_snapshots_are_listed_and_gone_on_from(root: Path, size: tuple[int
         assert known().runs[-1].resumed_from == first
         await pilot.press("enter")
         await until(pilot, lambda: "Go on from it: running: pause first" in shown(app))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_help_begins_with_the_pane_that_has_the_focus(root: Path, size: tuple[int, int]) -> None:
+    async with opened(root, size) as (app, pilot):
+        for key, title, words in (
+            ("1", "Plot", "Half the range"),
+            ("0", "Sessions", "go on from the last one"),
+        ):
+            await pilot.press(key, "f1")
+            await until(pilot, lambda title=title: f"Keys · {title}" in shown(app))
+            assert words in shown(app)
+            assert all(len(line) <= size[0] for line in shown(app).splitlines())
+            await pilot.press("escape")

@@ -30,8 +30,6 @@ def app_of(tmp_path: Path) -> BaristaApp:
         ("narrow-plot", (80, 24), ("1", "l")),
         ("narrow-console-light", (80, 24), ("2",)),
         ("notices", (120, 36), ("v",)),
-        ("help", (120, 40), ("1", "f1")),
-        ("help-narrow", (80, 24), ("f1",)),
         ("details-of-an-invalid-session", (100, 30), ("end", "enter")),
         ("filter", (80, 24), ("slash", "l", "e", "n")),
     ],
