@@ -17,8 +17,8 @@ from barista_server.api import messages as m
 from barista_server.api.link import Link
 from benchmarks.processes import agent_root, cpu, judged, load
 
-ITERATIONS = 3000
-ROUNDS = 7
+ITERATIONS = 2000
+ROUNDS = 5
 MOST = 1.0
 """Per cent."""
 
@@ -26,7 +26,7 @@ MOST = 1.0
 def run(quick: bool = False) -> list[str]:
     """LeNet on the packaged digits by barista-caffe."""
     with agent_root() as root:
-        return asyncio.run(_measure(root, ITERATIONS // 6 if quick else ITERATIONS, 3 if quick else ROUNDS))
+        return asyncio.run(_measure(root, ITERATIONS // 4 if quick else ITERATIONS, 3 if quick else ROUNDS))
 
 
 async def _measure(root: Path, iterations: int, rounds: int) -> list[str]:
