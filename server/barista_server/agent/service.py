@@ -36,6 +36,8 @@ from barista_server.api import messages as m
 if TYPE_CHECKING:
     from barista_server.agent.creation import Draft
 
+LOADED = 32
+"""Sessions that are loaded at a time."""
 EDITS = 2.0
 """Seconds between two looks whether somebody edited a prototxt."""
 log = logging.getLogger("barista.agent")
@@ -99,19 +101,24 @@ class Service:
 
     async def load(self) -> None:
         """Read the root and adopt what runs. Raises OSError when the root itself cannot be used."""
-        for folder in await self._disk(self._store.open):
-            try:
-                await self._add(folder)
-            except (OSError, ValueError) as error:
-                # One broken folder must not keep the others from loading.
-                log.exception("session %s cannot be loaded", folder.path)
-                self.hub.notice("Agent", f"session {folder.path.name} cannot be loaded: {error}", "error")
+        folders = await self._disk(self._store.open)
+        for first in range(0, len(folders), LOADED):
+            # Together: each waits for threads, and one whose caffe may yet begin waits for that.
+            await asyncio.gather(*map(self._load, folders[first : first + LOADED]))
         await self._imports.load()
         await self._datasets.load()
         await self._arrivals.load()
         await self._queue.load()
         self._resuming.load()
         self._tasks.add(asyncio.create_task(self._watch_edits()))
+
+    async def _load(self, folder: Folder) -> None:
+        try:
+            await self._add(folder)
+        except (OSError, ValueError) as error:
+            # One broken folder must not keep the others from loading.
+            log.exception("session %s cannot be loaded", folder.path)
+            self.hub.notice("Agent", f"session {folder.path.name} cannot be loaded: {error}", "error")
 
     async def close(self) -> None:
         """Let go of everything; trainings go on."""
