@@ -12,12 +12,12 @@ from barista_tui import rows
 from barista_tui.actions import ACTIONS, BY_ID, MENUS, Action, first_key, label
 from barista_tui.allowed import Context, needs_cause
 from barista_tui.curves import View
-from barista_tui.frame import Shape
+from barista_tui.frame import WIDE, Shape
 from barista_tui.hosts import Cause
 from barista_tui.listing import link_words
 from barista_tui.panes.table import PANES, SPECS, PaneSpec
 from barista_tui.rows import Cell
-from barista_tui.store import Known
+from barista_tui.store import HostKnown, Known
 from barista_tui.widgets.bar import Piece
 from barista_tui.widgets.session_list import LINKS
 
@@ -88,7 +88,7 @@ def nothing_to_plot(session: SessionInfo) -> tuple[str, ...]:
 
 
 def header(
-    title: str, session: SessionInfo | None, known: Known, now: float, wide: bool
+    title: str, session: SessionInfo | None, known: Known, now: float, width: int
 ) -> tuple[list[Piece], list[Piece]]:
     """Name and project (on a narrow screen the session whose pane is shown), menus; right hosts and clock."""
     left = [Piece(" Barista ", "accent", bold=True)]
@@ -97,28 +97,40 @@ def header(
         left += [Piece(f" {session.id} {session.name} ", "text"), Piece(f"{look.glyph} ", look.tone)]
     else:
         left.append(Piece(f" {title} ", "text"))
-    if wide:
+    if width >= WIDE:
         left.append(Piece("   "))
         left += [Piece(f" {name} ", "dim", f"menu:{name}") for name in MENUS]
     else:
         left.append(Piece(" ≡ ", "dim", "menu:Session"))
-    return left, [*lamps(known, now, wide), Piece(f"  {fmt.clock(now)} ", "dim")]
+    clock = Piece(f"  {fmt.clock(now)} ", "dim")
+    room = width - sum(cell_len(piece.text) for piece in [*left, clock]) - 1
+    return left, [*lamps(known, now, room), clock]
 
 
-def lamps(known: Known, now: float, wide: bool) -> list[Piece]:
-    """``● local  ✖ gpu02 not connected, 12 s``; of many hosts one word each, or their age."""
+def lamps(known: Known, now: float, room: int) -> list[Piece]:
+    """``● local  ✖ gpu02 not connected, 12 s``; where room is short, one word each, then none, then those
+    that are well are only counted.
+    """
     pieces: list[Piece] = []
-    terse = len(known.hosts) > (4 if wide else 1)
-    for host in known.hosts.values():
-        glyph, tone = LINKS[host.link.state]
-        words = link_words(host, now)
-        if terse and words:
-            short = {"silent": fmt.age(now - host.link.since), "lost": fmt.age(now - host.link.since)}
-            words = _CAUSES.get(host.link.cause) or short.get(host.link.state, "")
-        gap = "  " if pieces else ""
-        text = f"{gap}{glyph} {host.name}" + (f" {words}" if words else "")
-        pieces.append(Piece(text, tone, f"lamp:{host.name}", reason=host.link.detail))
-    return pieces
+    for say in (link_words, _short_words, lambda host, now: ""):
+        pieces = [_lamp(host, say(host, now)) for host in known.hosts.values()]
+        if sum(cell_len(piece.text) for piece in pieces) <= room:
+            return pieces
+    well = [host for host in known.hosts.values() if host.alive]
+    count = [Piece(f"  ● {len(well)} hosts", "running", reason=", ".join(host.name for host in well))]
+    rest = [_lamp(host, "") for host in known.hosts.values() if not host.alive]
+    return [*(count if well else []), *rest]
+
+
+def _lamp(host: HostKnown, words: str) -> Piece:
+    glyph, tone = LINKS[host.link.state]
+    text = f"  {glyph} {host.name}" + (f" {words}" if words else "")
+    return Piece(text, tone, f"lamp:{host.name}", reason=host.link.detail)
+
+
+def _short_words(host: HostKnown, now: float) -> str:
+    known_cause = _CAUSES.get(host.link.cause)
+    return known_cause or (fmt.age(now - host.link.since) if host.link.state in ("silent", "lost") else "")
 
 
 def strip(shape: Shape, right: list[Piece], width: int) -> list[Piece]:

@@ -18,6 +18,8 @@ from barista_tui.store import Key, Known
 
 WINDOW = 5.0
 """Seconds that the rate is taken from."""
+LEAST = 0.5
+"""Seconds below which nothing is said about the rate."""
 SHOW_AFTER = 0.4
 """Seconds that work must have taken to be worth a line."""
 
@@ -58,7 +60,7 @@ class Work:
         while len(self._samples) > 2 and self._samples[0][0] < now - WINDOW:
             self._samples.popleft()
         (since, before), total = self._samples[0], total if total is not None else self.line.total
-        rate = (done - before) / (now - since) if now > since else 0.0
+        rate = (done - before) / (now - since) if now - since >= LEAST else 0.0
         part = min(1.0, done / total) if total else None
         eta = (total - done) / rate if total and rate > 0 else None
         self.line = replace(self.line, done=done, total=total, part=part, rate=rate, eta=eta)

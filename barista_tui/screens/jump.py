@@ -18,7 +18,6 @@ class JumpScreen(ModalScreen[str | None]):
     """Answers the name of the pane whose letter was pressed; None for any other key."""
 
     DEFAULT_CSS = """
-    JumpScreen { align: left top; background: $background 35%; }
     JumpScreen Static {
         position: absolute; width: auto; height: 1; padding: 0 1;
         background: $accent; color: $background; text-style: bold;

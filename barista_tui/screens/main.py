@@ -217,7 +217,7 @@ class MainScreen(ActingScreen):
         known, shape, bars = self.app.store.known, self.shape, self._bars
         now = self.app.now()
         session = self.session if not shape.wide and self.active != "sessions" else None
-        bars["header"].show(*titles.header(self.heading, session, known, now, shape.wide))
+        bars["header"].show(*titles.header(self.heading, session, known, now, self.size.width))
         right = self.pane(shape.tab if shape.wide else shape.active).head()
         width = shape.regions()["strip"].width
         bars["strip"].show(titles.strip(shape, right, width), right)

@@ -33,7 +33,6 @@ class MenuScreen(ModalScreen[str | None]):
     """Answers the id of an action, or None. Left and right go to the next menu."""
 
     DEFAULT_CSS = """
-    MenuScreen { align: left top; background: transparent; }
     MenuScreen OptionList, MenuScreen OptionList:focus {
         position: absolute; width: auto; height: auto; border: round $accent; padding: 0 1;
         background: $surface; text-wrap: nowrap; text-overflow: ellipsis; scrollbar-size-vertical: 1;

@@ -24,6 +24,7 @@ from barista_server.api.messages import (
     Subscribed,
 )
 from barista_server.remote.hostkeys import Offered
+from barista_tui import titles
 from barista_tui.app import BaristaApp
 from barista_tui.hosts import HostEntry, Hosts, folder
 from barista_tui.listing import HostRow, SessionRow, Wish, listed
@@ -111,6 +112,31 @@ def test_flat_and_grouped_sorted_filtered_and_folded() -> None:
     assert ages == ["2 m", "", ""]
     heads = [row for row in listed(known, Wish(grouped=True), 130.0, {}) if isinstance(row, HostRow)]
     assert [(head.count, head.words) for head in heads] == [(2, ""), (1, "not connected, 2 m")]
+
+
+@pytest.mark.parametrize(
+    ("width", "wanted"),
+    [
+        (160, "● local  ✖ gpu01 not connected, 2 m  ✖ lab host key unknown: press F3 to accept"),
+        (80, "● local  ✖ gpu01 2 m  ✖ lab key? F3"),
+        (60, "● local  ✖ gpu01  ✖ lab"),
+    ],
+)
+def test_the_lamps_say_as_much_as_there_is_room_for(width: int, wanted: str) -> None:
+    hosts = two_hosts().hosts
+    lab = HostKnown("lab", LinkState("lost", cause="key-unknown"))
+    known = Known({**hosts, "lab": lab})
+    left, right = titles.header("digits", None, known, 130.0, width)
+    assert wanted in "".join(piece.text for piece in right)
+    assert sum(len(piece.text) for piece in [*left, *right]) <= width
+
+
+def test_many_hosts_that_are_well_are_only_counted() -> None:
+    well = {f"gpu{number:02}": HostKnown(f"gpu{number:02}", LinkState("alive")) for number in range(12)}
+    known = Known({**well, "lab": HostKnown("lab", LinkState("lost", cause="dead"))})
+    left, right = titles.header("digits", None, known, 130.0, 80)
+    assert "● 12 hosts  ✖ lab" in "".join(piece.text for piece in right)
+    assert sum(len(piece.text) for piece in [*left, *right]) <= 80
 
 
 # ------------------------------------------------------------------------------------ real hosts
