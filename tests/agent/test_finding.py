@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
@@ -102,6 +103,31 @@ async def test_an_imported_log_of_two_runs(root: Root, tmp_path: Path) -> None:
         numbers = [line.number for line in got.lines if "caffe.cpp" in line.text]
         assert sorted(numbers) == expected
         assert got.total == (2 * half if run == 0 else half)
+
+
+@pytest.mark.parametrize("direction", ["down", "up"])
+async def test_lines_that_are_too_long_for_one_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, direction: Literal["down", "up"]
+) -> None:
+    monkeypatch.setattr(finding, "BUDGET", 60.0)
+    path = tmp_path / "caffe.log"
+    path.write_text("".join(f"{number} {'x' * 50_000}\n" for number in range(300)))
+    log = Log(path, 0.0)
+    while log.grow():
+        pass
+
+    async def access(work: finding.Work) -> object:
+        return work(log, (0, 300))
+
+    child, seen, at, answers = Child(), list[int](), None, 0
+    while answers == 0 or at is not None:
+        call = m.FindLines(session="1", run=1, pattern="x", direction=direction, limit=1000, start=at)
+        found = await find(access, call, child)
+        seen += found.places
+        at, answers = found.next, answers + 1
+    assert answers > 3
+    assert seen == (list(range(300)) if direction == "down" else list(range(300))[::-1])
+    await child.close()
 
 
 @pytest.mark.parametrize("direction", ["down", "up"])

@@ -95,8 +95,13 @@ async def find(access: Access, call: m.FindLines, child: Child) -> m.FoundLines:
         found += hits[: limit - len(found)].tolist()
         at = block.high if down else block.low
         if len(found) == limit:
-            at = found[-1] + 1 if down else found[-1]
-    lines: list[m.LogLine] = await access(lambda log, _: log.numbered(found if down else found[::-1]))
+            at = _behind(found, down)
+    lines: list[m.LogLine] = await access(partial(_numbered, numbers=sorted(found)))
+    while len(lines) < len(found):
+        # So long that they do not fit into an answer.
+        found = found[: len(found) // 2]
+        at = _behind(found, down)
+        lines = await access(partial(_numbered, numbers=sorted(found)))
     lines = lines if down else lines[::-1]
     return m.FoundLines(
         session=call.session,
@@ -106,6 +111,15 @@ async def find(access: Access, call: m.FindLines, child: Child) -> m.FoundLines:
         total=among.total,
         next=None if at == end else int(among.places(np.array([at]))[0]),
     )
+
+
+def _behind(found: list[int], down: bool) -> int:
+    """Where to go on."""
+    return found[-1] + 1 if down else found[-1]
+
+
+def _numbered(log: Log, within: Within, numbers: list[int]) -> list[m.LogLine]:
+    return log.numbered(numbers)
 
 
 def _among(log: Log, within: Within, kinds: list[str]) -> _Lines:
