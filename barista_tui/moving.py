@@ -33,6 +33,7 @@ from barista_server.api.messages import (
     TrashReply,
 )
 from barista_server.api.transfers import (
+    CancelImport,
     ExportDataset,
     ExportSession,
     ImportState,
@@ -42,8 +43,8 @@ from barista_server.api.transfers import (
 )
 from barista_tui.target import Target as Host
 from barista_tui.transfer import Outcome, Source, Target, Tell
-from barista_tui.transfer_ends import HostSource, HostTarget, new_attempt
-from barista_tui.transfer_tries import Ends, Lost, links, persistently
+from barista_tui.transfer_ends import HostSource, HostTarget, key_of, new_attempt
+from barista_tui.transfer_tries import PAUSES, Ends, Lost, links, persistently
 
 LOOK = 0.25
 """Seconds between two looks at what another host is doing."""
@@ -182,30 +183,43 @@ async def move(here: Host, there: Host, wish: Wish, report: Report) -> Moved:
             f"the session is on {there.name} already", "Say where it is to go: --to HOST", "invalid"
         )
     before = await _could_go(here, there, wish, report)
+    arrived: SessionInfo | None = None
     try:
         paused = await _paused(here, before, report)
         starts = wish.start and paused.state is not State.FINISHED
-        call = ExportSession(session=before.id, snapshots="all" if wish.all_snapshots else "newest")
-        attempt = new_attempt()
-
-        def make(link: Link) -> Target:
-            return HostTarget(link, attempt, caffe=wish.caffe, device=wish.device, startable=starts)
-
-        def ready(parcel: Parcel, state: ImportState) -> None:
-            _need_data(there, parcel, state)
-
-        outcome = await persistently(between(here, there, call, make), report.tell, report.lost, ready)
-        assert outcome.arrived.session is not None
-        session = outcome.arrived.session
-        if starts:
-            session = await _started(there, session, report)
-    except BaseException:
-        # Also when the person ends it: a training is not left standing.
-        await asyncio.shield(_as_before(here, before, report))
+        outcome = await _over(here, there, before, wish, starts, report)
+        arrived = outcome.arrived.session
+        if arrived is None:
+            raise MoveError(f"{before.name} was taken away on {there.name} meanwhile")
+        session = await _started(there, arrived, report) if starts else arrived
+    except BaseException as error:
+        # Also when the person ends it: a training is not left standing. But it shall not train twice.
+        if arrived is not None and not isinstance(error, CallFailed | MoveError):
+            where = f"{before.name} is on {there.name} as {arrived.id}, and may train there"
+            report.say(f"{where}; here it is paused")
+        else:
+            await asyncio.shield(_as_before(here, before, report))
         raise
     moved = Moved(session, outcome)
     await _leave(here, there, before, moved, wish.keep)
     return moved
+
+
+async def _over(
+    here: Host, there: Host, session: SessionInfo, wish: Wish, starts: bool, report: Report
+) -> Outcome:
+    """Copy it, through broken links."""
+    call = ExportSession(session=session.id, snapshots="all" if wish.all_snapshots else "newest")
+    attempt = new_attempt()
+
+    def make(link: Link) -> Target:
+        return HostTarget(link, attempt, caffe=wish.caffe, device=wish.device, startable=starts)
+
+    def ready(parcel: Parcel, state: ImportState) -> None:
+        if state.finished is None:
+            _need_data(there, parcel, state)
+
+    return await persistently(between(here, there, call, make), report.tell, report.lost, ready)
 
 
 async def _could_go(here: Host, there: Host, wish: Wish, report: Report) -> SessionInfo:
@@ -219,19 +233,29 @@ async def _could_go(here: Host, there: Host, wish: Wish, report: Report) -> Sess
             parcel = await source.open()
             state = await target.open(parcel)
             await source.close()
-        if wish.start and session.state is not State.FINISHED and not state.caffe:
-            text = f"{there.name} has no caffe '{wish.caffe or session.caffe}' that works"
-            raise MoveError(text, f"See: barista caffes --host {there.name}; choose with --caffe NAME")
-        try:
-            _need_data(there, parcel, state)
-        except MissingData as error:
-            if not wish.with_data or not all(one.dataset for one in error.missing):
-                raise
-            for data in error.missing:
-                report.say(f"{there.name} does not have {data.name}: it is copied first")
-                await copy_dataset(here, there, data.dataset, report)
-            continue
-        return session
+            try:
+                if wish.start and session.state is not State.FINISHED and not state.caffe:
+                    text = f"{there.name} has no caffe '{wish.caffe or session.caffe}' that works"
+                    hint = f"See: barista caffes --host {there.name}; choose with --caffe NAME"
+                    raise MoveError(text, hint)
+                _need_data(there, parcel, state)
+                return session
+            except MoveError as error:
+                problem = error
+                if not any(state.at):
+                    await other.call(CancelImport(key=key_of(parcel)), Done)
+        await _bring(here, there, wish, problem, report)
+
+
+async def _bring(here: Host, there: Host, wish: Wish, problem: MoveError, report: Report) -> None:
+    """Copy what is missing there if that is wished and possible; else raises the problem."""
+    if not isinstance(problem, MissingData) or not wish.with_data:
+        raise problem
+    if not all(one.dataset for one in problem.missing):
+        raise problem
+    for number, name in {one.dataset: one.name for one in problem.missing}.items():
+        report.say(f"{there.name} does not have {name}: it is copied first")
+        await copy_dataset(here, there, number, report)
 
 
 def _refuse(session: SessionInfo) -> None:
@@ -270,25 +294,39 @@ async def _paused(here: Host, before: SessionInfo, report: Report) -> SessionInf
 
 async def _started(there: Host, session: SessionInfo, report: Report) -> SessionInfo:
     """Start it on the other host, and see it train; else it goes to the trash there, and that is raised."""
-    async with links(there) as (other,):
+    report.say(f"{session.name} is started on {there.name}")
+    for pause in PAUSES:
         try:
-            report.say(f"{session.name} is started on {there.name}")
+            async with links(there) as (other,):
+                return await _start(other, there, session)
+        except LinkError as error:
+            report.lost(error, pause)
+            await asyncio.sleep(pause)
+    async with links(there) as (other,):
+        return await _start(other, there, session)
+
+
+async def _start(other: Link, there: Host, session: SessionInfo) -> SessionInfo:
+    ended = (State.FAILED, State.INTERRUPTED, State.INVALID)
+    try:
+        now = (await other.call(GetSession(session=session.id), SessionReply)).session
+        # An earlier try, of which the answer was lost, may have started it.
+        if len(now.runs) == len(session.runs):
             await other.call(StartSession(session=session.id), SessionReply)
-            ended = (State.FAILED, State.INTERRUPTED, State.INVALID)
-            found = await _until(
-                other,
-                session.id,
-                lambda now: now.loss is not None or now.state in (*ended, State.FINISHED),
-                BEGINS,
-            )
-            if found is not None and found.state in ended:
-                why = found.problems[0].text if found.problems else found.state.value
-                raise MoveError(f"{session.name} does not train on {there.name}: {why}")
-        except (CallFailed, MoveError):
-            with suppress(CallFailed, LinkError):
-                await other.call(DeleteSession(session=session.id), TrashReply)
-            raise
-        return found or (await other.call(GetSession(session=session.id), SessionReply)).session
+        found = await _until(
+            other,
+            session.id,
+            lambda now: now.loss is not None or now.state in (*ended, State.FINISHED),
+            BEGINS,
+        )
+        if found is not None and found.state in ended:
+            why = found.problems[0].text if found.problems else found.state.value
+            raise MoveError(f"{session.name} does not train on {there.name}: {why}")
+    except (CallFailed, MoveError):
+        with suppress(CallFailed, LinkError):
+            await other.call(DeleteSession(session=session.id), TrashReply)
+        raise
+    return found or (await other.call(GetSession(session=session.id), SessionReply)).session
 
 
 async def _until(

@@ -23,6 +23,7 @@ from barista_server.api.messages import (
     SessionReply,
     State,
 )
+from barista_server.caffe.schema import BlobProto
 from barista_tui.moving import MissingData, MoveError, Wish, copy_dataset, move
 from barista_tui.target import Target
 from tests.agent.agents import NET, Root, Watcher, get, new, solver, until
@@ -142,9 +143,12 @@ async def test_data_is_known_by_its_content_and_named_where_it_is(
     here = await root.link()
     there = await far_root.link()
     data = dataset_files.lmdb(tmp_path / "train_lmdb")
+    mean = tmp_path / "mean.binaryproto"
+    mean.write_bytes(BlobProto(num=1, channels=3, height=4, width=5, data=[1.0] * 60).SerializeToString())
     await here.call(AddDataset(path=str(data), name="train"), DatasetReply)
     net = NET.replace('type: "DummyData"', 'type: "Data"').replace(
         "dummy_data_param { shape { dim: 1 dim: 4 } shape { dim: 1 dim: 1 } }",
+        f'transform_param {{ mean_file: "{mean}" }}\n'
         f'data_param {{ source: "{data}" backend: LMDB batch_size: 1 }}  # the data',
     )
     assert "data_param { source" in net
@@ -175,32 +179,35 @@ async def test_data_is_known_by_its_content_and_named_where_it_is(
     moved = await move(Target(root.path), far, Wish("fed"), Told.make())
     files = await there.call(GetFiles(session=moved.session.id), SessionFiles)
     assert f'source: "{dataset.path}" backend: LMDB batch_size: 1 }}  # the data' in files.net
+    # A mean is small: it comes along, and is named where it is.
+    assert 'mean_file: "brought/mean.binaryproto"' in files.net
+    assert (far_root.session(moved.session.id) / "brought" / mean.name).read_bytes() == mean.read_bytes()
     assert any(dataset.path in note for note in moved.outcome.arrived.notes)
 
 
-@pytest.mark.parametrize("kind", ["leveldb", "hdf5", "hdf5-list", "image-list"])
 async def test_every_kind_of_dataset_is_the_same_there(
-    root: Root, far_root: Root, far: Far, tmp_path: Path, kind: str
+    root: Root, far_root: Root, far: Far, tmp_path: Path
 ) -> None:
     here = await root.link()
     (tmp_path / "deep").mkdir()
-    if kind == "leveldb":
-        path = dataset_files.leveldb(tmp_path / "level")
-    elif kind == "hdf5":
-        path = dataset_files.hdf5(tmp_path / "one.h5")
-    elif kind == "hdf5-list":
-        one, two = dataset_files.hdf5(tmp_path / "a.h5"), dataset_files.hdf5(tmp_path / "deep" / "a.h5", 5, 2)
-        path = dataset_files.hdf5_list(tmp_path / "list.txt", one, two)
-    else:
-        path = dataset_files.images(tmp_path / "deep" / "images")
-    await here.call(AddDataset(path=str(path), name="some data"), DatasetReply)
-    dataset, _ = await copy_dataset(Target(root.path), far, "some data", Told.make())
-    mine = (await here.call(GetDataset(dataset="some data"), DatasetReply)).dataset
-    assert (dataset.content, dataset.facts.kind, dataset.name) == (mine.content, kind, "some data")
-    assert Path(dataset.path).is_relative_to(far_root.path / "datasets" / "some-data")
-    if kind == "hdf5-list":
-        names = listed(Path(dataset.path))
-        assert len(names) == 2 and all(name.startswith(str(far_root.path / "datasets")) for name in names)
+    one, two = dataset_files.hdf5(tmp_path / "a.h5"), dataset_files.hdf5(tmp_path / "deep" / "a.h5", 5, 2)
+    paths = {
+        "leveldb": dataset_files.leveldb(tmp_path / "level"),
+        "hdf5": dataset_files.hdf5(tmp_path / "one.h5", 7, 3),
+        "hdf5-list": dataset_files.hdf5_list(tmp_path / "list.txt", one, two),
+        "image-list": dataset_files.images(tmp_path / "deep" / "images"),
+    }
+    for kind, path in paths.items():
+        await here.call(AddDataset(path=str(path), name=f"my {kind}"), DatasetReply)
+    for kind in paths:
+        dataset, outcome = await copy_dataset(Target(root.path), far, f"my {kind}", Told.make())
+        mine = (await here.call(GetDataset(dataset=f"my {kind}"), DatasetReply)).dataset
+        assert (dataset.content, dataset.facts.kind, dataset.name) == (mine.content, kind, f"my {kind}")
+        assert Path(dataset.path).is_relative_to(far_root.path / "datasets" / f"my-{kind}")
+        assert outcome is not None and outcome.copied == outcome.total > 0
+        if kind == "hdf5-list":
+            names = listed(Path(dataset.path))
+            assert len(names) == 2 and all(name.startswith(str(far_root.path)) for name in names)
 
 
 def listed(path: Path) -> list[str]:

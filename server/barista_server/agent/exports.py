@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from barista_server.agent import datafiles, named
 from barista_server.agent.errors import CallError
 from barista_server.agent.session import Session
 from barista_server.agent.snapshots import is_snapshot
 from barista_server.api import messages as m
-from barista_server.copying.names import ParcelError
+from barista_server.copying.names import ParcelError, odd
 from barista_server.copying.outgoing import Leaf, Outgoing, scan
 
 if TYPE_CHECKING:
     from barista_server.agent.client import Client
+    from barista_server.agent.datasets.registry import Entry
     from barista_server.agent.datasets.service import Datasets
 
 T = TypeVar("T")
@@ -28,6 +31,8 @@ Calls = dict[type, Callable[[Any, "Client"], Awaitable[m.Result]]]
 MOST_EXPORTS = 8
 """Of one client at a time."""
 _LOGS = ("caffe.log", "journal.jsonl")
+BROUGHT = "brought"
+"""Folder of files that came along from outside of the session's."""
 _OWN = ("starting.lock",)
 """Files of a run that mean something on this machine only."""
 
@@ -72,12 +77,14 @@ class Exports:
         session = self._find(call)
         await session.look(settled=session.state not in (m.State.RUNNING, m.State.PAUSING))
         chosen = _chosen(session, call)
-        entries = self._datasets.entries
+        origin, entries = self._origin("sessions", session.id), self._datasets.entries
+        # A file that the net names is not read for somebody who may read only below declared folders.
+        roots = ["/"] if client.local else await self._datasets.roots()
 
         def make() -> tuple[Outgoing, m.Parcel]:
-            return _session_parcel(
-                session, call.folder, chosen, self._origin("sessions", session.id), entries
-            )
+            if not call.folder:
+                return _snapshots_parcel(session, chosen, origin)
+            return _session_parcel(session, chosen, origin, entries, roots)
 
         return self._opened(client, *await self.work(make))
 
@@ -139,15 +146,17 @@ def _chosen(session: Session, call: m.ExportSession) -> list[m.Snapshot]:
     return chosen
 
 
+def _snapshots_parcel(session: Session, chosen: list[m.Snapshot], origin: str) -> tuple[Outgoing, m.Parcel]:
+    names = sorted({name for one in chosen for name in (one.model, one.state)})
+    out = Outgoing([Leaf(name, session.folder.path / name) for name in names])
+    return out, m.Parcel(kind="snapshots", name=session.meta.name, origin=origin, files=out.files)
+
+
 def _session_parcel(
-    session: Session, whole: bool, chosen: list[m.Snapshot], origin: str, entries: list[Any]
+    session: Session, chosen: list[m.Snapshot], origin: str, entries: Sequence[Entry], roots: Sequence[str]
 ) -> tuple[Outgoing, m.Parcel]:
     folder = session.folder.path
     snapshots = {name for one in chosen for name in (one.model, one.state)}
-    if not whole:
-        leaves = [Leaf(name, folder / name) for name in sorted(snapshots)]
-        out = Outgoing(leaves)
-        return out, m.Parcel(kind="snapshots", name=session.meta.name, origin=origin, files=out.files)
 
     def wanted(path: str) -> bool:
         name = path.rpartition("/")[2]
@@ -156,7 +165,15 @@ def _session_parcel(
         return name not in _OWN and not (name.startswith(".") and name.endswith(".part"))
 
     leaves, folders, left_out = scan(folder, wanted, lambda path: path.rpartition("/")[2] in _LOGS)
-    out = Outgoing(leaves)
+    inputs = named.named(folder, entries)
+    brought = _brought(folder, roots, {leaf.path for leaf in leaves})
+    inputs = [
+        msgspec.structs.replace(one, brought=brought[one.path].path) if one.path in brought else one
+        for one in inputs
+    ]
+    out = Outgoing([*leaves, *brought.values()])
+    if brought and BROUGHT not in folders:
+        folders.append(BROUGHT)
     parcel = m.Parcel(
         kind="session",
         name=session.meta.name,
@@ -166,6 +183,23 @@ def _session_parcel(
         left_out=left_out,
         caffe=session.meta.caffe,
         device=session.meta.device,
-        inputs=named.named(folder, entries),
+        inputs=inputs,
     )
     return out, parcel
+
+
+def _brought(folder: Path, roots: Sequence[str], taken: set[str]) -> dict[str, Leaf]:
+    """Single files outside of the folder that come along, by the path they are named by."""
+    found: dict[str, Leaf] = {}
+    for path in named.single(folder):
+        place = Path(path).resolve()
+        if not place.is_file() or not any(place.is_relative_to(root) for root in roots):
+            continue
+        name, number = f"{BROUGHT}/{place.name}", 1
+        while name in taken:
+            number += 1
+            name = f"{BROUGHT}/{number}-{place.name}"
+        if not odd(name):
+            taken.add(name)
+            found[path] = Leaf(name, place)
+    return found

@@ -21,11 +21,34 @@ _ROOT = "image_data_param.root_folder"
 def named(folder: Path, entries: Sequence[Entry]) -> list[ParcelInput]:
     """What net and solver name by absolute path, with what the list of datasets knows of it."""
     found = dict.fromkeys([*_in_net(folder), *_in_solver(folder)])
-    return [_known(path, entries) for path in found]
+    lists = [(entry, _items(entry)) for entry in entries if entry.kind == "hdf5-list"] if found else []
+    return [_known(path, entries, lists) for path in found]
 
 
-def _known(path: str, entries: Sequence[Entry]) -> ParcelInput:
+def single(folder: Path) -> list[str]:
+    """Those of them that are no data to train on but a file to go with it: a mean, weights."""
+    net = (value for value in values(_text(folder / "net.prototxt")) if _is_file(value))
+    plain = [unquote(value.text) for value in net if value.path.rpartition(".")[2] in _PLAIN]
+    return [path for path in dict.fromkeys([*plain, *_in_solver(folder)]) if path.startswith("/")]
+
+
+def _items(entry: Entry) -> list[str]:
+    """Files of a list of HDF5 files, in order."""
+    base = Path(entry.base or _base(entry.path))
+    try:
+        return [_resolved(str(base / name)) for name in _text(Path(entry.path)).split()]
+    except OSError:
+        return []
+
+
+def _known(path: str, entries: Sequence[Entry], lists: Sequence[tuple[Entry, list[str]]]) -> ParcelInput:
     place = _resolved(path)
+    for entry, items in lists:
+        if place in items:
+            content = "" if entry.changed else entry.content
+            return ParcelInput(
+                path=path, content=content, dataset=entry.id, name=entry.name, item=items.index(place)
+            )
     for entry in entries:
         if place in (entry.path, f"{entry.path}/data.mdb"):
             content = "" if entry.changed else entry.content
@@ -64,9 +87,14 @@ def match(inputs: Sequence[ParcelInput], entries: Sequence[Entry]) -> list[Input
 
 
 def _match(wanted: ParcelInput, entries: Sequence[Entry]) -> InputFound:
+    if wanted.brought:
+        return InputFound(path=wanted.path, there=wanted.brought)
     for entry in entries:
         same = wanted.content and entry.content == wanted.content and not entry.changed
-        if same and Path(entry.path).exists():
+        if same and wanted.item >= 0:
+            if wanted.item < len(items := _items(entry)) and Path(items[wanted.item]).exists():
+                return InputFound(path=wanted.path, there=items[wanted.item], same=True)
+        elif same and Path(entry.path).exists():
             base = entry.base or _base(entry.path)
             return InputFound(path=wanted.path, there=entry.path, base=base, same=True)
     if not Path(wanted.path).exists():

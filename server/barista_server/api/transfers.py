@@ -45,6 +45,10 @@ class ParcelInput(Message, frozen=True):
     name: str = ""
     base: str = ""
     """Folder that names in a list start from."""
+    item: int = -1
+    """It is a file of that dataset, a list of HDF5 files: its place in there."""
+    brought: str = ""
+    """It is a single file, as a mean, that comes along: its path in the parcel."""
 
 
 class Parcel(Message, frozen=True):
@@ -69,7 +73,9 @@ class Parcel(Message, frozen=True):
 
 
 class InputFound(Message, frozen=True):
-    """Where a :class:`ParcelInput` is on the importing host; ``there`` is empty if it is missing."""
+    """Where a :class:`ParcelInput` is on the importing host; ``there`` is empty if it is missing, relative
+    if it comes along.
+    """
 
     path: str
     there: str = ""
