@@ -21,7 +21,7 @@ from barista_server.api.messages import (
     StartSession,
     State,
 )
-from tests.agent.agents import SCRIPTED, Root, Watcher, exists, get, new, solver, until
+from tests.agent.agents import SCRIPTED, Root, Watcher, command_line, exists, get, new, solver, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
@@ -100,3 +100,65 @@ async def test_g10_a_caffe_that_outlives_its_wrapper_is_told_of_and_no_second_st
     started: SessionInfo = (await watcher.link.call(StartSession(session="1"), SessionReply)).session
     assert started.runs[-1].resumed_from is not None
     assert (await get(watcher.link)).state is State.RUNNING
+
+
+HELPER = f"""'{sys.executable}' -c '
+import os, signal, sys, time
+os.setsid()
+signal.signal(signal.SIGTERM, signal.SIG_IGN if "deaf" in sys.argv else signal.SIG_DFL)
+time.sleep(600)' """
+"""A helper that a wrapper starts: in a session of its own, and it cares for nobody's end."""
+
+
+def helpers(nonce: str) -> list[int]:
+    return [one.pid for one in process.marked(nonce) if "time.sleep(600)" in command_line(one.pid)]
+
+
+async def with_helper(root: Root, watcher: Watcher, words: str = "") -> tuple[str, int]:
+    """Nonce of a training whose wrapper started a helper first, and the helper."""
+    wrapped(root, HELPER + words + " &", '$CAFFE "$@"', "exit $?")
+    await new(watcher.link, solver(speed=100, extra="snapshot: 20\n"))
+    await watcher.iteration(30)
+    nonce = root.process()["nonce"]
+    (helper,) = await until(lambda: helpers(nonce), "the helper runs")
+    return nonce, helper
+
+
+@pytest.mark.parametrize("words", ["", "deaf"])
+async def test_g10_a_pause_leaves_no_children_of_a_wrapper(root: Root, watcher: Watcher, words: str) -> None:
+    nonce, helper = await with_helper(root, watcher, words)
+    await watcher.link.call(PauseSession(session="1"), SessionReply)
+    info = await watcher.state(State.PAUSED, State.FAILED)
+    assert info.state is State.PAUSED and not exists(helper) and not process.marked(nonce)
+    assert any(f"left behind: process {helper}" in text for text in watcher.notices)
+    # So it can be started again at once.
+    await watcher.link.call(StartSession(session="1"), SessionReply)
+
+
+async def test_g10_force_ends_grandchildren_in_sessions_of_their_own(root: Root, watcher: Watcher) -> None:
+    nonce, helper = await with_helper(root, watcher)
+    await watcher.link.call(PauseSession(session="1", force="kill"), SessionReply)
+    await watcher.state(State.FAILED)
+    assert not exists(helper) and not process.marked(nonce)
+
+
+async def test_g10_a_wrapper_that_goes_first_does_not_cost_the_snapshot(root: Root, watcher: Watcher) -> None:
+    # It ends at the signal itself, while caffe still writes.
+    wrapped(root, '$CAFFE "$@" &', "trap 'exit 0' INT TERM", "wait")
+    trains = await training(root, watcher)
+    os.kill(root.process()["caffe_pid"], signal.SIGSTOP)
+    await watcher.link.call(PauseSession(session="1"), SessionReply)
+    os.kill(root.process()["caffe_pid"], signal.SIGKILL)
+    info = await watcher.state(State.PAUSED, State.FAILED, State.INTERRUPTED)
+    assert not exists(trains.pid) and info.snapshots[-1].iteration >= 30
+
+
+async def test_g10_what_outlived_the_agent_is_ended_by_the_next(root: Root, watcher: Watcher) -> None:
+    nonce, helper = await with_helper(root, watcher)
+    await watcher.link.call(PauseSession(session="1"), SessionReply)
+    await root.kill_agent(watcher.link)
+    await until(lambda: (root.run() / "exit.json").exists(), "caffe has ended")
+    again = Watcher(await root.link())
+    await again.subscribe()
+    assert (await again.state(State.PAUSED, State.FAILED)).state is State.PAUSED
+    assert not exists(helper) and not process.marked(nonce)

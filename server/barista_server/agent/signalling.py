@@ -21,7 +21,7 @@ SLOW_DISK = 10e6
 POLL = 0.1
 GRACE_LEFT = 0.5
 """Seconds for what caffe started to notice that it has ended."""
-GRACE_TERM = 5.0
+GRACE_TERM = 3.0
 """Seconds between asking what is left to end, and ending it."""
 
 
