@@ -29,6 +29,7 @@ from barista_server.api.messages import (
     Role,
     SessionChanged,
     SessionRemoved,
+    Strange,
 )
 from barista_server.api.streams import Reader, Writer
 
@@ -45,7 +46,14 @@ LOOK = 0.04
 reader within a tenth of a second.
 """
 MOST_CALLS = 32
-"""Requests of one client under way at a time; the rest stays in its socket."""
+"""Requests of one client under way or answered and not yet read by it; the rest stays in its socket."""
+
+
+def not_known(message: Strange) -> Failure:
+    """The answer to a call from a newer client."""
+    text = f"this agent is older than the client: it does not know {message.what!r} ({message.error})"
+    hint = "Update it with barista host install; trainings go on."
+    return Failure(code="unknown", text=text, hint=hint)
 
 
 @dataclass
@@ -159,6 +167,10 @@ class Client:
             messages = early
             while True:
                 for message in messages:
+                    if isinstance(message, Strange):
+                        await self._slots.acquire()
+                        self._reply(encode(Reply(id=message.id, result=not_known(message))))
+                        continue
                     if not isinstance(message, Request):
                         raise FrameError(f"{type(message).__name__} after the handshake")
                     await self._slots.acquire()
@@ -185,10 +197,15 @@ class Client:
                     code="invalid", text=f"the answer is too long: {error}", hint="Ask for less."
                 )
                 frame = encode(Reply(id=request.id, result=failure))
-            self._replies.append(frame)
-            self._wake.set()
-        finally:
+        except BaseException:
             self._slots.release()
+            raise
+        self._reply(frame)
+
+    def _reply(self, frame: bytes) -> None:
+        """Queue a reply. It keeps its slot until it goes out: who never reads is not read from either."""
+        self._replies.append(frame)
+        self._wake.set()
 
     async def _pump(self) -> None:
         try:
@@ -229,6 +246,7 @@ class Client:
     def _next(self) -> bytes | None:
         """The next frame that is due before all log bytes: replies, then events in their order."""
         if self._replies:
+            self._slots.release()
             return self._replies.popleft()
         event = self._next_event()
         return encode(event) if event else None

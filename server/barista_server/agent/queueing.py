@@ -25,7 +25,9 @@ def calls(
     async def start(call: m.StartSession, client: Client) -> m.Result:
         session = find(call)
         async with session.lock:
-            await queue.start(session, call.snapshot)
+            # Two may press it at once: what one asks for is there. From a snapshot it is not.
+            if session.state is not m.State.RUNNING or call.snapshot is not None:
+                await queue.start(session, call.snapshot)
         return m.SessionReply(session=session.info())
 
     async def add(call: m.QueueSession, client: Client) -> m.Result:

@@ -271,7 +271,7 @@ class Service:
                 await self._queue.take_out(session)
             elif call.force:
                 await signalling.force(session, signal.SIGTERM if call.force == "term" else signal.SIGKILL)
-            else:
+            elif session.state not in (m.State.PAUSING, m.State.PAUSED):
                 await signalling.pause(session)
         return m.SessionReply(session=session.info())
 

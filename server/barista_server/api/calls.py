@@ -57,7 +57,7 @@ class ImportLog(Message, frozen=True, tag="import-log"):
 
 class StartSession(Message, frozen=True, tag="start"):
     """Start, or go on from ``snapshot`` (iteration; default: newest verified). Answered by
-    :class:`SessionReply`.
+    :class:`SessionReply`, also when it runs already and no snapshot was named.
     """
 
     session: str

@@ -2,15 +2,29 @@
 
 Both sides read untrusted bytes: what is too long, cut or no message of the expected union raises
 :class:`FrameError`, and the connection it came from is closed.
+
+The other side may be newer within one version of the protocol. Of a whole MessagePack message that is no
+member of the union, a request becomes :class:`Strange`, a reply a Failure, and an event is left out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from barista_server.api.messages import FromAgent, FromClient, Message
+from barista_server.api.messages import (
+    Failure,
+    FromAgent,
+    FromClient,
+    Hello,
+    Introduction,
+    Message,
+    Reply,
+    Request,
+    Strange,
+)
 
 MAX_FRAME = 16 * 1024 * 1024
 """Greatest length of a frame's message in bytes."""
@@ -49,11 +63,31 @@ def _legible(value: Any) -> Any:
     return value
 
 
+class _Tagged(msgspec.Struct):
+    type: str
+
+
+class _Outline(msgspec.Struct):
+    """As much of a message as must be there, whatever it carries."""
+
+    type: str
+    id: int | None = None
+    call: _Tagged | None = None
+    result: _Tagged | None = None
+    what: _Tagged | None = None
+
+
+_OUTLINE = msgspec.msgpack.Decoder(_Outline)
+
+
 class FrameDecoder(Generic[T]):
     """Turns a stream of bytes, cut anywhere, into messages of one union."""
 
-    def __init__(self, decoder: msgspec.msgpack.Decoder[T]) -> None:
+    def __init__(
+        self, decoder: msgspec.msgpack.Decoder[T], newer: Callable[[_Outline, str], list[T]]
+    ) -> None:
         self._decoder = decoder
+        self._newer = newer
         self._pending = bytearray()
 
     def feed(self, data: bytes) -> list[T]:
@@ -68,7 +102,7 @@ class FrameDecoder(Generic[T]):
             end = start + _HEADER + length
             if len(self._pending) < end:
                 break
-            messages.append(self._decode(bytes(self._pending[start + _HEADER : end])))
+            messages.extend(self._decode(bytes(self._pending[start + _HEADER : end])))
             start = end
         del self._pending[:start]
         return messages
@@ -78,18 +112,38 @@ class FrameDecoder(Generic[T]):
         """Bytes of a frame that has begun and is not complete."""
         return len(self._pending)
 
-    def _decode(self, body: bytes) -> T:
+    def _decode(self, body: bytes) -> list[T]:
         try:
-            return self._decoder.decode(body)
+            return [self._decoder.decode(body)]
+        except msgspec.ValidationError as error:
+            try:
+                return self._newer(_OUTLINE.decode(body), str(error))
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+                raise FrameError(f"not a message of this protocol: {error}") from None
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise FrameError(f"not a message of this protocol: {error}") from None
 
 
 def from_agent() -> FrameDecoder[FromAgent]:
     """A decoder for what agents send."""
-    return FrameDecoder(msgspec.msgpack.Decoder(FromAgent))
+    return FrameDecoder(msgspec.msgpack.Decoder(FromAgent), _from_newer_agent)
 
 
 def from_client() -> FrameDecoder[FromClient]:
     """A decoder for what clients send."""
-    return FrameDecoder(msgspec.msgpack.Decoder(FromClient))
+    return FrameDecoder(msgspec.msgpack.Decoder(Introduction | Hello | Request), _from_newer_client)
+
+
+def _from_newer_agent(found: _Outline, error: str) -> list[FromAgent]:
+    if found.type == "event" and found.what is not None:
+        return []
+    if found.type == "reply" and found.id is not None and found.result is not None:
+        text = f"the agent is newer than this client, which does not know {found.result.type!r} ({error})"
+        return [Reply(id=found.id, result=Failure(code="unknown", text=text, hint="Update barista."))]
+    raise msgspec.ValidationError(error)
+
+
+def _from_newer_client(found: _Outline, error: str) -> list[FromClient]:
+    if found.type == "request" and found.id is not None and found.call is not None:
+        return [Strange(id=found.id, what=found.call.type[:80], error=error[:200])]
+    raise msgspec.ValidationError(error)

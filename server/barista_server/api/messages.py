@@ -28,7 +28,9 @@ Role = Literal["owner", "viewer"]
 """An owner may do all; a viewer only look (see :func:`~barista_server.api.calls.only_looks`)."""
 
 PROTOCOL = 1
-"""Version of all that these modules mean. Agent and client must agree on it exactly."""
+"""Version of the frames and the handshake; both sides must agree on it exactly. Fields, calls and kinds of
+events may be added within one version (see :mod:`barista_server.api.frames`).
+"""
 
 
 class Introduction(Message, frozen=True, tag="introduction"):
@@ -91,5 +93,14 @@ class Event(Message, frozen=True, tag="event"):
     what: Occurrence
 
 
-FromClient = Introduction | Hello | Request
+class Strange(Message, frozen=True, tag="strange"):
+    """Never on the wire: what a decoder makes of a request whose call it does not know."""
+
+    id: int
+    what: str
+    """The call's tag."""
+    error: str
+
+
+FromClient = Introduction | Hello | Request | Strange
 FromAgent = Welcome | Refusal | Reply | Event

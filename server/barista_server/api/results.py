@@ -35,7 +35,7 @@ class Failure(Message, frozen=True, tag="failure"):
 
     ``code`` is for programs: ``not-found``, ``ambiguous``, ``refused`` (wrong state; ``text`` says which and
     what to do first), ``invalid`` (see ``problems``), ``disk`` (full or unwritable), ``timeout``,
-    ``internal``.
+    ``unknown`` (the other side is older), ``internal``.
     """
 
     code: str
