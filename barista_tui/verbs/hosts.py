@@ -40,6 +40,12 @@ async def host(args: argparse.Namespace) -> Exit:
                 return await _add(hosts, args)
             case "accept":
                 return await _accept(hosts.find(args.known), args)
+            case "install" | "uninstall":
+                from barista_tui.verbs import hostinstall
+
+                entry = hosts.find(args.known)
+                return await (hostinstall.install(hosts, entry, args) if args.what == "install"
+                              else hostinstall.uninstall(entry, args))  # fmt: skip
             case "rm":
                 entry = hosts.remove(args.known)
                 output.say(f"{entry.name} is off the list; to bring it back: "

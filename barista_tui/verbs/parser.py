@@ -14,6 +14,7 @@ from barista_tui.verbs.arguments import add_session as _session
 from barista_tui.verbs.arguments import add_verb as _verb
 from barista_tui.verbs.arguments import at_least as _at_least
 from barista_tui.verbs.errors import MEANINGS
+from barista_tui.verbs.hosts_parser import add_hosts
 from barista_tui.verbs.queue_parser import add_queue, add_waiting
 from barista_tui.verbs.transfer_parser import TO_HELP, add_transfers
 
@@ -66,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     _keeping(verbs)
     add_transfers(verbs)
     _inputs(verbs)
-    _hosts(verbs)
+    add_hosts(verbs)
     _rest(verbs)
     return parser
 
@@ -345,39 +346,6 @@ def _input_changes(
     hash_.add_argument("--again", action="store_true", help="even if the files are as they were")
     hash_.add_argument("--cancel", action="store_true", help="stop; what has been read is kept")
     waits(hash_)
-
-
-def _hosts(verbs: _Verbs[argparse.ArgumentParser]) -> None:
-    host = _verb(verbs, "host", "other machines: add, list, trust, remove")
-    whats = host.add_subparsers(dest="what", metavar="WHAT", required=True)
-
-    def what(name: str, help: str) -> argparse.ArgumentParser:
-        return whats.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
-
-    def known(name: str, help: str) -> argparse.ArgumentParser:
-        parser = what(name, help)
-        parser.add_argument("known", metavar="NAME", help="the host's name in the list")
-        return parser
-
-    _json(what("ls", "list the hosts, and say of each whether it answers"))
-    add = what("add", "put a host on the list")
-    add.add_argument("name", metavar="NAME", help="what it is called here")
-    address = "gpu01, me@gpu01:22, ssh://gpu01/DIR, port://gpu01:4200 (default: NAME, as in ~/.ssh/config)"
-    add.add_argument("address", nargs="?", metavar="ADDRESS", help=address)
-    add.add_argument(
-        "--via",
-        choices=["asyncssh", "ssh"],
-        default="asyncssh",
-        help="the built-in SSH, or the system's ssh program (default: %(default)s)",
-    )
-    _json(add)
-    accept = known("accept", "show the host's key and trust it from now on")
-    accept.add_argument("--fingerprint", metavar="SHA256:...", help="accept just this one, without asking")
-    accept.add_argument("--yes", action="store_true", help="accept whatever it shows")
-    known("rm", "take a host off the list; nothing happens on the host")
-    known("rename", "give a host another name").add_argument("new", metavar="NEW")
-    move = known("move", "move a host up or down the list")
-    move.add_argument("places", type=int, metavar="PLACES", help="-1: one up, 1: one down")
 
 
 def _rest(verbs: _Verbs[argparse.ArgumentParser]) -> None:

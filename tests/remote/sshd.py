@@ -37,8 +37,11 @@ class Sshd:
     process: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def start(cls, folder: Path, root: Path, path: str | None = None) -> Sshd:
-        """``path``: where the login finds programs; this environment's own first unless given."""
+    def start(cls, folder: Path, root: Path, path: str | None = None, home: Path | None = None) -> Sshd:
+        """``path``: where the login finds programs; this environment's own first unless given.
+
+        ``home``: of the login, if it is not to be the user's own.
+        """
         folder.mkdir(exist_ok=True)
         sshd = cls(folder, root, free_port())
         for name in ("host", "client"):
@@ -52,7 +55,9 @@ class Sshd:
             f"Port {sshd.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\n"
             f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\n"
             "PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
-            f'SetEnv "PATH={programs}" "BARISTA_ROOT={root}"\n'
+            f'SetEnv "PATH={programs}" "BARISTA_ROOT={root}"'
+            + (f' "HOME={home}"' if home is not None else "")
+            + "\n"
             "Subsystem sftp internal-sftp\n"
         )
         sshd.up()

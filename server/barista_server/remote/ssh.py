@@ -72,7 +72,7 @@ async def open_link(address: Address, way: Way) -> Link:
         return await _shake_hands(connection, process, address)
     except (asyncssh.Error, OSError) as error:
         connection.close()
-        raise _explained(error, address) from error
+        raise explained(error, address) from error
     except BaseException:
         connection.close()
         raise
@@ -149,22 +149,26 @@ async def _direct(
             raise seen.problem from None
         raise LinkError(f"the key of {address.host} cannot be checked: {error.reason}") from error
     except (asyncssh.Error, OSError, ValueError) as error:
-        raise _explained(error, address) from error
+        raise explained(error, address) from error
     if tunnel is not None:
         connection.set_tunnel(tunnel)
     return connection
 
 
-def stdio_command(root: str = "") -> str:
-    """The one command line that is run on a host: the agent on the PATH, or the one that was put there."""
+def server_command(words: str) -> str:
+    """The command line that runs barista-server on a host: the one put there by us, else that on the PATH."""
     own = f'"$HOME/{PRIVATE_FOLDER}/bin/barista-server"'
-    where = f" --root {shlex.quote(root)}" if root else ""
     script = (
-        f"if command -v barista-server >/dev/null 2>&1; then exec barista-server stdio{where}; "
-        f"elif [ -x {own} ]; then exec {own} stdio{where}; "
+        f"if [ -x {own} ]; then exec {own} {words}; "
+        f"elif command -v barista-server >/dev/null 2>&1; then exec barista-server {words}; "
         "else echo barista-server is not installed here >&2; exit 127; fi"
     )
     return shlex.join(["sh", "-c", script])
+
+
+def stdio_command(root: str = "") -> str:
+    """The one command line that links are made by."""
+    return server_command("stdio" + (f" --root {shlex.quote(root)}" if root else ""))
 
 
 class _Seen(asyncssh.SSHClient):
@@ -241,7 +245,8 @@ async def _last_words(process: asyncssh.SSHClientProcess[bytes]) -> tuple[str, i
 def _no_answer(address: Address, words: str, status: int | None) -> LinkError | None:
     if status == 127 or "not installed" in words:
         return NoAgent(
-            f"{address.host} has no barista-server: `barista host install` puts one there, or prints how"
+            f"{address.host} has no barista-server: `barista host install {address}` puts one there "
+            "(with --print: tells how)"
         )
     if words:
         return LinkError(f"the agent on {address.host} did not answer: {words.splitlines()[-1]}")
@@ -275,11 +280,7 @@ class _Program:
 
 async def _by_system_ssh(address: Address) -> Link:
     """Through the ssh program, which knows all of the person's configuration. Raises LinkError."""
-    argv = ["ssh", "-T", "-o", "BatchMode=yes", "-o", f"ServerAliveInterval={KEEPALIVE:.0f}"]
-    argv += ["-o", f"ServerAliveCountMax={MISSED}", "-o", f"ConnectTimeout={CONNECT_TIMEOUT:.0f}"]
-    argv += ["-p", str(address.port)] if address.port else []
-    argv += ["-l", address.user] if address.user else []
-    argv += ["--", address.host, stdio_command(address.root)]
+    argv = ssh_command(address, stdio_command(address.root))
     pipe = asyncio.subprocess.PIPE
     try:
         process = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, stderr=pipe)
@@ -296,10 +297,20 @@ async def _by_system_ssh(address: Address) -> Link:
         except TimeoutError:
             process.kill()
             raise error from None
-        raise _ssh_problem(address, words, process.returncode) or error from None
+        raise ssh_problem(address, words, process.returncode) or error from None
 
 
-def _ssh_problem(address: Address, words: str, status: int | None) -> LinkError | None:
+def ssh_command(address: Address, command: str) -> list[str]:
+    """The words that run a command line on a host through the ssh program, asking nobody anything."""
+    argv = ["ssh", "-T", "-o", "BatchMode=yes", "-o", f"ServerAliveInterval={KEEPALIVE:.0f}"]
+    argv += ["-o", f"ServerAliveCountMax={MISSED}", "-o", f"ConnectTimeout={CONNECT_TIMEOUT:.0f}"]
+    argv += ["-p", str(address.port)] if address.port else []
+    argv += ["-l", address.user] if address.user else []
+    return [*argv, "--", address.host, command]
+
+
+def ssh_problem(address: Address, words: str, status: int | None) -> LinkError | None:
+    """What the ssh program complained of."""
     last = words.splitlines()[-1] if words else ""
     if "REMOTE HOST IDENTIFICATION HAS CHANGED" in words or "verification failed" in words:
         return LinkError(f"ssh refuses the key of {address.host}: try `ssh {address.host}` in a shell")
@@ -308,7 +319,8 @@ def _ssh_problem(address: Address, words: str, status: int | None) -> LinkError 
     return _no_answer(address, words, status)
 
 
-def _explained(error: Exception, address: Address) -> LinkError:
+def explained(error: Exception, address: Address) -> LinkError:
+    """An error of SSH or the network in words that name the host."""
     where = f"{address.host}:{address.port}" if address.port else address.host
     if isinstance(error, LinkError):
         return error
