@@ -8,12 +8,14 @@ from dataclasses import replace
 from textual import on
 from textual.app import ComposeResult
 from textual.widget import Widget
+from textual.worker import Worker
 
 from barista_server.api.link import CallFailed, LinkError
 from barista_tui import feeds, titles
 from barista_tui.curves import SMOOTHING
 from barista_tui.panes.base import Look, Pane
 from barista_tui.panes.table import PaneSpec
+from barista_tui.store import Key
 from barista_tui.widgets.bar import Bar, Piece
 from barista_tui.widgets.plot import Plot
 
@@ -31,6 +33,8 @@ class PlotPane(Pane):
         self._mark: tuple[object, ...] = ()
         self._due = False
         self._busy = False
+        self._fetching: tuple[Key, Worker[None]] | None = None
+        """Whose curves are being waited for."""
         self._time = 0.0
 
     def compose(self) -> ComposeResult:
@@ -72,6 +76,10 @@ class PlotPane(Pane):
         # Its size may have changed, and with it how much the legend can say.
         self._legend.show(self.plot.legend())
         self._due = True
+        if self._fetching is not None and self._fetching[0] != self.plot.session:
+            # Another host than that of the session before may answer sooner.
+            self._fetching[1].cancel()
+            self._fetching, self._busy = None, False
         self._pump()
 
     def _pump(self) -> None:
@@ -89,19 +97,22 @@ class PlotPane(Pane):
 
     def _start(self) -> None:
         self._due = False
-        self.main.run_worker(self._fetch(), group="plot", exit_on_error=False)
+        key = self.plot.session
+        if key is None:
+            self._busy = False
+            return
+        worker = self.main.run_worker(self._fetch(key), group="plot", exit_on_error=False)
+        self._fetching = (key, worker)
 
-    async def _fetch(self) -> None:
-        key, view = self.plot.session, self.plot.view
+    async def _fetch(self, key: Key) -> None:
+        view = self.plot.view
         self._time = time.monotonic()
         try:
-            if key is not None:
-                host = self.app.fleet.of(key)
-                self.plot.take(key, await feeds.curves(host, key.session, view, self.plot.buckets), view)
+            host = self.app.fleet.of(key)
+            self.plot.take(key, await feeds.curves(host, key.session, view, self.plot.buckets), view)
         except (CallFailed, LinkError, KeyError):
             pass
-        finally:
-            self._busy = False
+        self._fetching, self._busy = None, False
         self._pump()
 
     # ---------------------------------------------------------------------------------- actions

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,10 +18,14 @@ from barista_server.api.link import Link
 from barista_server.api.messages import (
     Done,
     Event,
+    ListSessions,
     Notice,
     Noticed,
+    PauseSession,
     SessionInfo,
+    SessionList,
     SessionRemoved,
+    SessionReply,
     State,
     StopAgent,
     Subscribed,
@@ -225,7 +232,41 @@ async def test_one_list_of_many_hosts_and_none_waits_for_another(
             await until(pilot, lambda: "▸ ● local" in shown(app) and app.main.list.selected == Key("local"))
             await pilot.press("enter")
             await until(pilot, lambda: "▾ ● local" in shown(app))
-    link = await Link.open(tmp_path / "far")
+    await stopped(tmp_path / "far")
+
+
+@pytest.mark.real("sshd")
+async def test_a_host_that_hangs_delays_no_other(root: Path, far: Sshd, tmp_path: Path) -> None:
+    await made(root, "here")
+    await made(tmp_path / "far", "there")
+    accept(far)
+    app = BaristaApp(Target(root), "tests", others=[Target(root, entry("far", far.port))])
+    async with app.run_test(size=(160, 45)) as pilot:
+        await until(pilot, lambda: all(host.alive for host in app.store.known.hosts.values()))
+        agent = json.loads((tmp_path / "far" / "agent.json").read_text())["pid"]
+        os.kill(agent, signal.SIGSTOP)
+        try:
+            app.main.want("there")
+            await until(pilot, lambda: app.main.key == Key("far", "1"))
+            app.main.want("here")
+            await until(pilot, lambda: app.main.plot.session == Key("local", "1") and app.main.plot.curves, 5)
+            await until(pilot, lambda: app.main.console.total > 20 and "loss = " in shown(app), 5)
+            told = ("far does not answer", "far not connected")
+            await until(pilot, lambda: any(words in shown(app) for words in told))
+            iteration = app.store.known.host("local").sessions["1"].iteration
+            await until(pilot, lambda: app.store.known.host("local").sessions["1"].iteration > iteration, 5)
+        finally:
+            os.kill(agent, signal.SIGCONT)
+        await until(pilot, lambda: app.store.known.host("far").alive)
+    await stopped(tmp_path / "far")
+
+
+async def stopped(root: Path) -> None:
+    """End the trainings and the agent of a root."""
+    link = await Link.open(root)
+    for session in (await link.call(ListSessions(), SessionList)).sessions:
+        if session.state is State.RUNNING:
+            await link.call(PauseSession(session=session.id, force="kill"), SessionReply)
     await link.call(StopAgent(), Done)
 
 
@@ -246,8 +287,7 @@ async def test_an_unknown_key_blocks_nobody_and_says_what_to_press(
         await until(pilot, lambda: app.store.known.host("far").alive)
         await pilot.press("f3")
         await until(pilot, lambda: "no host's key waits" in shown(app))
-    link = await Link.open(tmp_path / "far")
-    await link.call(StopAgent(), Done)
+    await stopped(tmp_path / "far")
 
 
 @pytest.mark.real("sshd")
@@ -259,6 +299,7 @@ async def test_a_changed_key_is_a_hard_stop(root: Path, far: Sshd) -> None:
         await until(pilot, lambda: app.store.known.host("far").link.cause == "key-changed")
         assert app.store.known.host("far").link.retry_at is None, "it is not tried again by itself"
         await until(pilot, lambda: "host key CHANGED" in shown(app))
+        await until(pilot, lambda: app.store.known.host("local").alive)
 
 
 async def test_a_list_that_changes_keeps_links_that_are_not_concerned(root: Path) -> None:
