@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from barista_server.agent.lastlines import last_lines
 from barista_server.agent.tail import Log
 from barista_server.api import messages as m
-from tests.agent.agents import Root, Watcher, new, solver
+from tests.agent.agents import Root, Watcher, new, solver, until
 
 LOSS = m.SeriesKey(phase="train", name="loss", net=0, output=-1)
 
@@ -83,6 +84,29 @@ async def test_all_runs_of_a_session_are_read_however_many(root: Root) -> None:
     window = (await link.call(call, m.SeriesWindow)).series[0]
     assert window.points == 12 * displays
     assert (await link.call(call, m.SeriesWindow)).series[0].points == 12 * displays
+
+
+@pytest.mark.parametrize("end", ["\n", ""])
+async def test_the_end_of_an_imported_log_that_is_not_parsed(root: Root, tmp_path: Path, end: str) -> None:
+    path = tmp_path / "old.log"
+    lines = [f"I1123 10:11:12.131415  123 solver.cpp:239] Iteration {at}, loss = 1" for at in range(500)]
+    path.write_text("\n".join(lines) + end)
+    os.utime(path, (1e9, 1e9))
+    watcher = Watcher(await root.link())
+    await watcher.subscribe()
+    session = (await watcher.link.call(m.ImportLog(path=str(path)), m.SessionReply)).session.id
+    kept = root.path / "logs" / session / "content.msgpack"
+    await until(kept.exists, "what was found is kept")
+    await watcher.link.call(m.StopAgent(), m.Done)
+    await watcher.link.wait_closed()
+    link = await root.link()
+    call = m.GetLines(session=session, run=0, start=-30, count=20)
+    first = await link.call(call, m.Lines)
+    assert [line.text for line in first.lines] == lines[-30:-10]
+    assert (first.start, first.total) == (470, 500)
+    everything = await link.call(m.GetLines(session=session, run=0, start=0, count=1000), m.Lines)
+    assert everything.lines[-30:-10] == first.lines
+    assert await link.call(call, m.Lines) == first
 
 
 async def test_what_is_asked_together_is_told_as_a_whole(root: Root) -> None:

@@ -14,7 +14,7 @@ import msgspec
 from barista_server.agent import files
 from barista_server.agent.hub import Hub
 from barista_server.agent.logfile import SMALL, Content, LogFile, Stamp, Told
-from barista_server.agent.parts import Pace
+from barista_server.agent.parts import Facts, Pace
 from barista_server.agent.standing import Standing, quiet_for, standing
 from barista_server.agent.store import LogMeta
 from barista_server.api import messages as m
@@ -86,6 +86,12 @@ class Imported:
     def runs(self) -> dict[int, Told]:
         """The runs in it, by number."""
         return {told.number: told for told in self.content.runs}
+
+    @property
+    def unparsed(self) -> Facts | None:
+        """What is known of the file while it is at rest and not parsed; None while it is."""
+        known = self.content is not UNREAD and not self._file.read and not self.live
+        return Facts(size=self.content.size, lines=self.content.lines) if known else None
 
     @property
     def live(self) -> bool:
@@ -187,7 +193,8 @@ class Imported:
         self.keep()
         async with self._using:
             if not self._file.read:
-                await self._read_all(close=self._settled)
+                # What an earlier agent remembered is of a file at rest, too.
+                await self._read_all(close=self._settled or self.unparsed is not None)
             return await self.work(work, self._file)
 
     def keep(self) -> None:

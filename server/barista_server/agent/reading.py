@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -18,6 +19,7 @@ from barista_server.agent.hub import Hub
 from barista_server.agent.imported import Imported
 from barista_server.agent.lastlines import last_lines
 from barista_server.agent.logfile import LogFile
+from barista_server.agent.parts import Facts
 from barista_server.agent.runs import Run
 from barista_server.agent.session import Session
 from barista_server.agent.tail import Log
@@ -40,6 +42,7 @@ class Reading:
         self._hub = hub
         self._parsed: dict[tuple[str, int], _Parsed] = {}
         self._searcher = Child()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def calls(
         self, find: Callable[[Any], Session | Imported]
@@ -54,13 +57,15 @@ class Reading:
         }
 
     async def close(self) -> None:
-        """End what was started for searching."""
+        """End what was started for searching and reading."""
+        for task in self._tasks:
+            task.cancel()
         await self._searcher.close()
 
     async def lines(self, one: Session | Imported, call: m.GetLines) -> m.Result:
         """Lines of a run's log. Raises CallError, OSError."""
         count = min(call.count, m.MOST_LINES)
-        if isinstance(one, Session) and (told := await self._last_lines(one, call, count)):
+        if told := await self._last_lines(one, call, count):
             return told
         with _known_kinds():
             start, total, lines = await self._use(
@@ -68,18 +73,20 @@ class Reading:
             )
         return m.Lines(session=one.id, run=call.run, start=start, total=total, lines=lines)
 
-    async def _last_lines(self, session: Session, call: m.GetLines, count: int) -> m.Lines | None:
-        """What a run that is over ends with, if it would have to be parsed first; that goes on meanwhile."""
-        run = session.runs.get(call.run)
-        facts = run.told if run is not None and run.verdict is not None and not run.log.read else None
-        if run is None or facts is None or call.kinds or call.start >= 0:
+    async def _last_lines(self, one: Session | Imported, call: m.GetLines, count: int) -> m.Lines | None:
+        """What a log at rest ends with, if it would have to be parsed first; that is done meanwhile."""
+        path, facts = _at_rest(one, call.run)
+        if facts is None or call.kinds or call.start >= 0:
             return None
-        lines = await asyncio.to_thread(last_lines, run.log.path, facts, call.start, count)
+        work = asyncio.to_thread if isinstance(one, Session) else one.work
+        lines = await work(last_lines, path, facts, call.start, count)
         if lines is None:
             return None
-        session.spawn(self._read_ahead(session, run))
+        ahead = asyncio.create_task(self._read_ahead(one, call.run))
+        self._tasks.add(ahead)
+        ahead.add_done_callback(self._tasks.discard)
         start = max(0, facts.lines + call.start)
-        return m.Lines(session=session.id, run=call.run, start=start, total=facts.lines, lines=lines)
+        return m.Lines(session=one.id, run=call.run, start=start, total=facts.lines, lines=lines)
 
     async def find(self, one: Session | Imported, call: m.FindLines) -> m.Result:
         """Lines with a pattern. Raises CallError, OSError."""
@@ -141,9 +148,9 @@ class Reading:
             await self._read(session, run)
         return found
 
-    async def _read_ahead(self, session: Session, run: Run) -> None:
-        with suppress(OSError):  # whoever asks next is told
-            await self._read(session, run)
+    async def _read_ahead(self, one: Session | Imported, run: int) -> None:
+        with suppress(OSError, CallError):  # whoever asks next is told
+            await self._use(one, run, lambda log, within: None)
 
     async def _read(self, session: Session, run: Run) -> None:
         if run.verdict is None:
@@ -160,6 +167,16 @@ class Reading:
         # What is asked for together, as all runs of a session are, has to be there together.
         while len(self._parsed) > MOST_LOGS and (oldest := next(iter(self._parsed)))[0] != session:
             self._parsed.pop(oldest).release()
+
+
+def _at_rest(one: Session | Imported, number: int) -> tuple[Path, Facts | None]:
+    """A log, and what it said when it was read to its end, if it is not parsed now."""
+    if isinstance(one, Imported):
+        return one.path, one.unparsed if number == 0 else None
+    run = one.runs.get(number)
+    if run is None:
+        return one.folder.path, None
+    return run.log.path, run.told if run.verdict is not None and not run.log.read else None
 
 
 def _check(one: Session | Imported, number: int) -> None:
