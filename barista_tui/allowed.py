@@ -27,6 +27,8 @@ class Context:
     """The link to some host is lost."""
     key_unknown: bool = False
     """Some host's key waits to be accepted."""
+    any_alive: bool = False
+    """Some host can be asked to make something."""
     several: bool = False
     """There are other hosts than this one."""
     pane: str = "sessions"
@@ -77,6 +79,11 @@ def needs_agent(context: Context) -> str | None:
         case "auth-failed" | "no-agent":
             return f"{context.host}: {CAUSE_WORDS[context.link.cause]}, see the notices (v)"
     return "not connected: wait, or press C to connect now"
+
+
+def needs_any_agent(context: Context) -> str | None:
+    """What any host can do."""
+    return None if context.any_alive else needs_agent(context)
 
 
 def needs_session(context: Context) -> str | None:

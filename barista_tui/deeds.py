@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from textual.screen import Screen
+
 from barista_server.api.messages import SessionInfo, State
+from barista_tui import format as fmt
 from barista_tui.commands import Commands, loss_of_force
+from barista_tui.host import Host
 from barista_tui.opening import Opening
 from barista_tui.store import Key
 from barista_tui.ui import Where
@@ -88,26 +92,34 @@ class Deeds:
     def new_session(self) -> None:
         from barista_tui.screens.new_session import NewSessionScreen
 
-        host = self._on
-
-        def made(session: SessionInfo | None) -> None:
-            if session is not None:
-                self._screen.app.store.changed_session(host, session)
-                self._screen.want(session.id, host)
-
-        self._screen.app.push_screen(NewSessionScreen(self._screen.app.fleet[host]), made)
+        self._on_a_host("Make a session on which host?", NewSessionScreen)
 
     def import_log(self) -> None:
         from barista_tui.screens.import_log import ImportScreen
 
-        host = self._on
+        self._on_a_host("Import a log that lies on which host?", ImportScreen)
 
-        def made(session: SessionInfo | None) -> None:
-            if session is not None:
-                self._screen.app.store.changed_session(host, session)
-                self._screen.want(session.id, host)
+    def _on_a_host(self, question: str, screen: Callable[[Host], Screen[SessionInfo | None]]) -> None:
+        """Open a screen that makes a session on a host; ask which, where there are several."""
+        app = self._screen.app
 
-        self._screen.app.push_screen(ImportScreen(self._screen.app.fleet[host]), made)
+        def open_on(name: str | None) -> None:
+            def made(session: SessionInfo | None) -> None:
+                if session is not None and name is not None:
+                    app.store.changed_session(name, session)
+                    self._screen.want(session.id, name)
+
+            if name is not None:
+                app.push_screen(screen(app.fleet[name]), made)
+
+        hosts = [host for host in app.store.known.hosts.values() if host.alive and host.role == "owner"]
+        if len(hosts) <= 1:
+            open_on(self._on if not hosts else hosts[0].name)
+            return
+        from barista_tui.screens.choose import Answer, ChooseScreen
+
+        answers = [Answer(each.name, each.name, fmt.plural(len(each.sessions), "session")) for each in hosts]
+        app.push_screen(ChooseScreen(question, answers, self._on), open_on)
 
     def open_details(self) -> None:
         from barista_tui.screens.details import DetailsScreen

@@ -15,7 +15,7 @@ from barista_tui.allowed import (
     can_snapshot,
     can_toggle,
     can_undo,
-    needs_agent,
+    needs_any_agent,
     needs_session,
 )
 
@@ -64,7 +64,7 @@ ACTIONS: tuple[Action, ...] = (
         "Session",
         "Make a session from a template or from prototxt files",
         lambda ui: ui.new_session(),
-        needs_agent,
+        needs_any_agent,
         footer=3,
     ),
     Action(
@@ -74,7 +74,7 @@ ACTIONS: tuple[Action, ...] = (
         "Session",
         "Show a log file of any caffe, wherever it lies, beside the sessions",
         lambda ui: ui.import_log(),
-        needs_agent,
+        needs_any_agent,
     ),
     Action(
         "open",

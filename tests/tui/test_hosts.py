@@ -13,6 +13,7 @@ from pathlib import Path
 
 import asyncssh
 import pytest
+from textual.widgets import OptionList
 
 from barista_server.api.link import Link
 from barista_server.api.messages import (
@@ -217,6 +218,13 @@ async def test_one_list_of_many_hosts_and_none_waits_for_another(
             await pilot.press("U")
             await until(pilot, lambda: known("far").alive)
             assert not next(each for each in Hosts().all() if each.name == "far").offline
+            # A new session can be made on any host that is there.
+            await pilot.press("n")
+            await until(pilot, lambda: "Make a session on which host?" in shown(app))
+            assert "gone" not in str([each.id for each in app.screen.query_one(OptionList).options])
+            await pilot.press("enter")
+            await until(pilot, lambda: "New session on far" in shown(app))
+            await pilot.press("escape")
             # The trash is the host's own.
             await pilot.press("d")
             await until(pilot, lambda: not known("far").sessions)
