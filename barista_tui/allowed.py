@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from barista_server.api.messages import SessionInfo, State
 from barista_tui.format import STATES
 from barista_tui.hosts import CAUSE_WORDS, LOCAL
+from barista_tui.keynames import key_word
 from barista_tui.panes.table import SPECS
 from barista_tui.store import LinkState
 
@@ -53,6 +54,11 @@ class Context:
     working: bool = False
     """There is long work in the tray."""
 
+    def key(self, action: str, usual: str) -> str:
+        """The key that the person has for an action, for a sentence: ``usual`` unless it was changed."""
+        keys = self.keys.get(action, (usual,))
+        return key_word(keys[0]) if keys else f"the menu ({action})"
+
 
 STARTABLE = {State.WAITING, State.PAUSED, State.PRETRAINED, State.INTERRUPTED, State.FAILED, State.FINISHED}
 ACTIVE = {State.RUNNING, State.PAUSING, State.QUEUED}
@@ -70,15 +76,16 @@ def needs_agent(context: Context) -> str | None:
         case "silent":
             return "the agent does not answer: wait, or see what became of it"
         case "offline":
-            return f"{context.host} is offline: press U to connect it"
+            return f"{context.host} is offline: press {context.key('link', 'U')} to connect it"
     match context.link.cause:
         case "key-unknown":
-            return f"the key of {context.host} is not known: press F3 to accept it"
+            return f"the key of {context.host} is not known: press {context.key('trust', 'f3')} to accept it"
         case "key-changed":
-            return f"the key of {context.host} has CHANGED: see the notices (v)"
+            return f"the key of {context.host} has CHANGED: see the notices ({context.key('source', 'v')})"
         case "auth-failed" | "no-agent":
-            return f"{context.host}: {CAUSE_WORDS[context.link.cause]}, see the notices (v)"
-    return "not connected: wait, or press C to connect now"
+            why = CAUSE_WORDS[context.link.cause]
+            return f"{context.host}: {why}, see the notices ({context.key('source', 'v')})"
+    return f"not connected: wait, or press {context.key('reconnect', 'C')} to connect now"
 
 
 def needs_any_agent(context: Context) -> str | None:
@@ -89,7 +96,7 @@ def needs_any_agent(context: Context) -> str | None:
 def needs_session(context: Context) -> str | None:
     """Anything done to the selected session."""
     return needs_agent(context) or (
-        None if context.session else "no session is selected: press n to make one"
+        None if context.session else f"no session is selected: press {context.key('new', 'n')} to make one"
     )
 
 
@@ -116,9 +123,9 @@ def can_toggle(context: Context) -> str | None:
     if watched := _only_watched(session):
         return watched
     if session.state is State.INVALID:
-        return "invalid: press enter for the reasons"
+        return f"invalid: press {context.key('open', 'enter')} for the reasons"
     if session.state is State.FINISHED and 0 < session.max_iter <= session.iteration:
-        return "finished: raise max_iter in solver.prototxt, or reset with R"
+        return f"finished: raise max_iter in solver.prototxt, or reset with {context.key('reset', 'R')}"
     return None
 
 
@@ -149,7 +156,7 @@ def _not_queued(context: Context) -> str | None:
     if refused := needs_session(context):
         return refused
     queued = context.session is not None and context.session.queued is not None
-    return None if queued else "not in the queue: Q puts it there"
+    return None if queued else f"not in the queue: {context.key('queue', 'Q')} puts it there"
 
 
 def _at(context: Context, place: int, why: str) -> str | None:
@@ -186,7 +193,7 @@ def can_remove(context: Context) -> str | None:
     session = context.session
     assert session is not None
     if session.state is State.QUEUED and session.kind != "log":
-        return "queued: take it out with Q first"
+        return f"queued: take it out with {context.key('queue', 'Q')} first"
     at_work = session.state in ACTIVE and session.kind != "log"
     return f"{_state_word(session)}: pause first" if at_work else None
 
@@ -236,7 +243,11 @@ def needs_cause(context: Context) -> str | None:
 def needs_pane(context: Context, name: str) -> str | None:
     """What is done to a pane."""
     spec = SPECS[name]
-    return None if name in context.shown else f"open the {spec.title.lower()} first: {spec.key}"
+    return (
+        None
+        if name in context.shown
+        else f"open the {spec.title.lower()} first: {context.key(name, spec.key)}"
+    )
 
 
 def needs_plot(context: Context) -> str | None:
@@ -256,7 +267,11 @@ def only_disconnected(context: Context) -> str | None:
 
 def needs_groups(context: Context) -> str | None:
     """Hosts stand above their sessions."""
-    return None if context.grouped else "the list is flat: press H to group it by host"
+    return (
+        None
+        if context.grouped
+        else f"the list is flat: press {context.key('group', 'H')} to group it by host"
+    )
 
 
 def needs_work(context: Context) -> str | None:

@@ -13,10 +13,10 @@ from barista_tui.actions.action import (
     OnPane,
     Opens,
     first_key,
-    key_word,
     keys_of,
     label,
 )
+from barista_tui.keynames import key_word
 
 __all__ = [
     "ACTIONS",

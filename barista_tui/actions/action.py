@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from barista_tui.allowed import Context
+from barista_tui.keynames import key_word
 from barista_tui.ui import Ui
 
 Check = Callable[[Context], str | None]
@@ -63,39 +64,6 @@ class Action:
     """Place in the footer, 1 first; 0: not there."""
     menu: Menu | None = None
     """None: the menu of its group."""
-
-
-_KEY_WORDS = {
-    "space": "space",
-    "slash": "/",
-    "question_mark": "?",
-    "plus": "+",
-    "minus": "-",
-    "equals_sign": "=",
-    "less_than_sign": "<",
-    "greater_than_sign": ">",
-    "left_curly_bracket": "{",
-    "right_curly_bracket": "}",
-    "semicolon": ";",
-    "comma": ",",
-    "full_stop": ".",
-    "left": "←",
-    "right": "→",
-    "up": "↑",
-    "down": "↓",
-    "escape": "esc",
-    "delete": "del",
-    "f22": "⇧F10",
-    "menu": "menu",
-}
-
-
-def key_word(key: str) -> str:
-    """A key as people read it: ``^p`` for ctrl+p, ``⇧↑``, ``F1``."""
-    *modifiers, last = key.split("+") if key != "+" else ["+"]
-    word = _KEY_WORDS.get(last, last.upper() if last[0] == "f" and last[1:].isdigit() else last)
-    signs = {"ctrl": "^", "shift": "⇧", "alt": "alt+"}
-    return "".join(signs.get(each, f"{each}+") for each in modifiers) + word
 
 
 def keys_of(action: Action, context: Context) -> tuple[str, ...]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from barista_tui import keydoc, keymap
 from barista_tui.actions import BY_ID, key_word
+from barista_tui.allowed import Context
 from barista_tui.keymap import Keymap, arranged
+from barista_tui.store import LinkState
 
 from .support import made, opened, shown, until
 
@@ -62,6 +65,13 @@ def test_what_is_wrong_with_the_file_is_told(
 def test_keys_read_as_people_write_them() -> None:
     words = [key_word(key) for key in ("ctrl+p", "shift+up", "f10", "alt+s", "less_than_sign", "G")]
     assert words == ["^p", "⇧↑", "F10", "alt+s", "<", "G"]
+
+
+def test_reasons_name_the_key_that_the_person_has() -> None:
+    lost = Context(link=LinkState("offline"), keys={"link": ("f7",)})
+    assert BY_ID["rename"].refused(lost) == "local is offline: press F7 to connect it"
+    assert BY_ID["rename"].refused(replace(lost, keys={})) == "local is offline: press U to connect it"
+    assert "press the menu (link)" in (BY_ID["rename"].refused(replace(lost, keys={"link": ()})) or "")
 
 
 async def test_a_remapped_key_works_and_is_what_the_screen_shows(root: Path) -> None:
