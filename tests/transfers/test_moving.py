@@ -137,6 +137,25 @@ async def test_what_does_not_start_there_goes_on_here(root: Root, far_root: Root
     assert there.sessions.keys() <= {"1"}
 
 
+async def test_an_agent_killed_as_it_has_started_it_does_not_start_it_twice(
+    root: Root, far_root: Root, far: Far
+) -> None:
+    here = await watched(root)
+    await new(here.link, solver(before=1.0), name="mine")
+    await here.iteration(20)
+    told = Told.make()
+
+    async def rough() -> None:
+        await until((far_root.run(2) / "process.json").exists, "it is started")
+        far.kill_agent()
+
+    breaking = asyncio.create_task(rough())
+    moved = await move(Target(root.path), far, Wish("mine"), told)
+    await breaking
+    assert told.breaks and moved.session.state is State.RUNNING and moved.trash
+    assert [run.number for run in (await get(await far_root.link())).runs] == [1, 2]
+
+
 async def test_data_is_known_by_its_content_and_named_where_it_is(
     root: Root, far_root: Root, far: Far, tmp_path: Path
 ) -> None:
