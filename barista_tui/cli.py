@@ -40,6 +40,7 @@ HANDLERS = {
     "input": "inputs:input_",
     "agent": "agent:agent",
     "host": "hosts:host",
+    "doctor": "doctor:doctor",
     "completion": "completion:completion",
 }
 """Module in barista_tui.verbs and coroutine function in it, of each verb that works without a screen."""

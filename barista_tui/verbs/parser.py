@@ -352,6 +352,16 @@ def _rest(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     agent = _verb(verbs, "agent", "the agent that runs the trainings of the root folder")
     agent.add_argument("what", choices=["status", "stop"], help="stop: trainings go on without it")
     _json(agent)
+    doctor = _verb(verbs, "doctor", "say what this machine, or a host, is fit for, and what to do about it")
+    doctor.add_argument(
+        "--torture",
+        action="store_true",
+        help="try what trainings survive there, with real processes; a minute",
+    )
+    doctor.add_argument(
+        "--kills", type=_at_least(1), default=20, metavar="N", help="of the agent (default: %(default)s)"
+    )
+    _json(doctor)
     demo = _verb(verbs, "demo", "train LeNet on handwritten digits and show it")
     demo.add_argument("--ascii", action="store_true", help="plain ASCII in line mode")
     completion = _verb(verbs, "completion", "print a script that completes commands in your shell")

@@ -61,6 +61,9 @@ def test_from_adding_a_host_to_training_there(shell: Shell, far: Sshd) -> None:
     assert [(one["name"], one["state"]) for one in listed] == [("gpu01", "alive")]
     caffes = (shell.root / "caffes.json").read_text()
     (shell.root / "far" / "caffes.json").write_text(caffes)
+    report = shell.barista("doctor", "--host", "gpu01").stdout
+    assert str(shell.root / "far") in report and "scripted caffe 1.0" in report
+    assert json.loads(shell.barista("doctor", "--host", "gpu01", "--json").stdout)["well"] is True
     made = shell.new("--name", "there", "--host", "gpu01", "--start", max_iter=30)
     assert Path(made["folder"]).is_relative_to(shell.root / "far")
     done = shell.json("wait", "there", "--host", "gpu01")

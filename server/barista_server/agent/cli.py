@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         "stop": "end the agent; trainings go on",
         "status": "say whether an agent runs, and what it runs",
         "unit": "print a systemd unit that starts the agent with the machine",
+        "doctor": "say what this machine is fit for, and try what trainings survive on it",
         "stdio": "speak to the agent through standard input and output, as a program behind ssh does",
     }
     for verb, about in verbs.items():
@@ -48,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
             _serve_options(command)
         elif verb == "unit":
             command.add_argument("--install", action="store_true", help="write it, and have systemd use it")
+        elif verb == "doctor":
+            _doctor_options(command)
         elif verb == "stdio":
             command.add_argument(
                 "--viewer", action="store_true", help="whoever comes this way may look, but not act"
@@ -69,6 +72,10 @@ def main(arguments: list[str] | None = None) -> int:
         from barista_server.agent import unit
 
         return unit.install(root) if options.install else unit.show_unit(root)
+    if options.command == "doctor":
+        from barista_server.doctor.examine import doctor
+
+        return doctor(root, options.torture, options.kills, options.json)
     if options.command == "stdio":
         from barista_server.agent.gateway import stdio
 
@@ -96,6 +103,16 @@ def _serve_options(command: argparse.ArgumentParser) -> None:
     door.add_argument("--port", type=int, metavar="N", help="listen there, usually 4200 (default: no port)")
     door.add_argument("--ip", metavar="ADDRESS", help="listen on this address (default: 127.0.0.1)")
     door.add_argument("--dir", type=Path, metavar="DIR", help="folder of the sessions; must exist")
+
+
+def _doctor_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--torture",
+        action="store_true",
+        help="kill agents, runners and a make-believe caffe in a throw-away folder beside the root; a minute",
+    )
+    command.add_argument("--kills", type=int, default=20, metavar="N", help="of the agent (default: 20)")
+    command.add_argument("--json", action="store_true", help="print JSON, for scripts")
 
 
 def _listening_problem(options: argparse.Namespace) -> str | None:

@@ -1,0 +1,1 @@
+"""``barista-server doctor``: what this machine is fit for, and what a training survives on it."""
