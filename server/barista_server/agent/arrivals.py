@@ -26,6 +26,7 @@ from barista_server.copying.incoming import Incoming
 if TYPE_CHECKING:
     from barista_server.agent.client import Client
     from barista_server.agent.datasets.service import Datasets
+    from barista_server.agent.exports import Exports
 
 Calls = dict[type, Callable[[Any, "Client"], Awaitable[m.Result]]]
 Work = Callable[..., Awaitable[Any]]
@@ -57,20 +58,24 @@ class _Arrival:
 
 
 class Arrivals:
-    """What is being imported. ``add`` takes a folder among the sessions, ``all_`` tells all there are."""
+    """What is being imported. ``add`` takes a folder among the sessions, ``all_`` tells all there are; what
+    blocks is run where ``exports`` does that.
+    """
 
     def __init__(
         self,
         host: Host,
         store: Store,
         datasets: Datasets,
+        exports: Exports,
         add: Callable[[Folder], Awaitable[Session]],
         all_: Callable[[], list[Any]],
         find: Callable[[Any], Session],
-        work: Work,
     ) -> None:
         self._host, self._store, self._datasets = host, store, datasets
-        self._add, self._all, self._find, self._work = add, all_, find, work
+        self._add, self._all, self._find = add, all_, find
+        self._work: Work = exports.work
+        self._hash: Work = exports.hash
         self._folder = host.root / "incoming"
         self._open: dict[str, _Arrival] = {}
         self._opening = asyncio.Lock()
@@ -156,7 +161,7 @@ class Arrivals:
         for index, digest in zip(call.files, call.hashes, strict=False):
             async with arrival.lock:
                 self._mine(call.handle)
-                await self._work(arrival.incoming.check, index, digest)
+                await self._hash(arrival.incoming.check, index, digest)
         return m.Done()
 
     async def _cancel(self, call: m.CancelImport, client: Client) -> m.Result:

@@ -46,6 +46,8 @@ class Exports:
         self._root, self._find, self._datasets = root, find, datasets
         self._open: dict[Client, dict[str, Outgoing]] = {}
         self._threads = ThreadPoolExecutor(2, "copying")
+        self._hashers = ThreadPoolExecutor(2, "checking")
+        """Others: a large file is hashed for minutes, and no piece is to wait for that."""
 
     def calls(self) -> Calls:
         """Those that this class answers."""
@@ -63,13 +65,21 @@ class Exports:
 
     def close(self) -> None:
         """Let go of the threads."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._threads, self._hashers):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     async def work(self, function: Callable[..., T], *arguments: object) -> T:
         """Off the event loop. Raises CallError, OSError."""
-        loop = asyncio.get_running_loop()
+        return await self._in(self._threads, function, *arguments)
+
+    async def hash(self, function: Callable[..., T], *arguments: object) -> T:
+        """The same for what may take minutes."""
+        return await self._in(self._hashers, function, *arguments)
+
+    @staticmethod
+    async def _in(pool: ThreadPoolExecutor, function: Callable[..., T], *arguments: object) -> T:
         try:
-            return await loop.run_in_executor(self._threads, function, *arguments)
+            return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
         except ParcelError as error:
             raise CallError(error.code, str(error), error.hint) from None
 
@@ -123,7 +133,7 @@ class Exports:
             grown = [index for index, _, more in found if more]
             return m.FileHashes(hashes=[digest for _, digest, _ in found], grown=grown)
 
-        return await self.work(hashed)
+        return await self.hash(hashed)
 
     async def _close(self, call: m.CloseExport, client: Client) -> m.Result:
         self._open.get(client, {}).pop(call.handle, None)

@@ -59,15 +59,8 @@ class Service:
         self._queue = Queue(self._host, self._all)
         self._resuming = Resuming(self._all, self._queue.start)
         self._exports = Exports(root, self._find_session, self._datasets)
-        self._arrivals = Arrivals(
-            self._host,
-            self._store,
-            self._datasets,
-            self._add,
-            self._all,
-            self._find_session,
-            self._exports.work,
-        )
+        places = (self._host, self._store, self._datasets, self._exports)
+        self._arrivals = Arrivals(*places, self._add, self._all, self._find_session)
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: dict[type, Callable[[Any, Client], Awaitable[m.Result]]] = {
             m.ListSessions: self._list_sessions,
