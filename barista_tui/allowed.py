@@ -82,7 +82,9 @@ def needs_agent(context: Context) -> str | None:
             return f"the key of {context.host} is not known: press {context.key('trust', 'f3')} to accept it"
         case "key-changed":
             return f"the key of {context.host} has CHANGED: see the notices ({context.key('source', 'v')})"
-        case "auth-failed" | "no-agent":
+        case "no-agent":
+            return f"{context.host} has no agent: `barista host install {context.host}` puts one there"
+        case "auth-failed":
             why = CAUSE_WORDS[context.link.cause]
             return f"{context.host}: {why}, see the notices ({context.key('source', 'v')})"
     return f"not connected: wait, or press {context.key('reconnect', 'C')} to connect now"

@@ -123,7 +123,7 @@ async def test_a_failed_installation_leaves_the_one_before(shell: Shell, bare: S
     async with login(bare.address, bare.way()) as there:
         facts = await look(there)
         assert facts.own == "0.0.1" and facts.on_path is None and facts.free > 0
-        order = {"name": "new", "need": ["no-such-package==1"], "index": False, "keep": []}
+        order = {"name": "new", "need": ["no-such-package==1"], "index": False, "also": [], "keep": []}
         with pytest.raises(InstallError, match=r"pip install failed there: .*no-such-package"):
             await on_host_answer(there, "build", order, facts.python)
     assert (base / "server").readlink() == Path("servers/before")

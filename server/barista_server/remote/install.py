@@ -106,7 +106,7 @@ async def install_on(shell: Shell, tell: Tell, *, engine: bool = False, python: 
         came = ""
         try:
             if engine:
-                built, came, more = await _with_engine(shell, facts, wheels, folder, tell)
+                built, came, more = await _with_engine(shell, facts, wheels, folder, tell, bool(why))
                 copied += more
             else:
                 built = await _build(shell, facts, wheels, tell, index=bool(why))
@@ -117,33 +117,44 @@ async def install_on(shell: Shell, tell: Tell, *, engine: bool = False, python: 
 
 
 async def _with_engine(
-    shell: Shell, facts: Facts, wheels: Sequence[Path], folder: Path, tell: Tell
+    shell: Shell, facts: Facts, wheels: Sequence[Path], folder: Path, tell: Tell, index: bool
 ) -> tuple[dict[str, Any], str, int]:
-    """With PyTorch from the host's own package index, which has builds for its cards; else with ours."""
-    wanted = f"{OURS}[engine]=={version(OURS)}"
+    """With PyTorch from the host's own package index, which has builds for its cards; else with ours.
+
+    The answer, how PyTorch came there, and how many bytes were copied.
+    """
+    wanted = [f"{OURS}[engine]=={version(OURS)}"]
     try:
-        built = await _build(shell, facts, wheels, tell, index=True, also=[wanted])
+        built = await _build(shell, facts, wheels, tell, index=index, also=wanted, also_index=True)
         return built, "PyTorch came from the host's package index", 0
     except InstallError as error:
         more = await asyncio.to_thread(engine_wheels, facts, folder, wheels, tell)
         if not more:
             raise
         first = str(error)
-    both = [*wheels, *more]
     copied = await _copy(shell, facts, more, tell)
-    built = await _build(shell, facts, both, tell, index=False, also=[wanted])
+    built = await _build(shell, facts, [*wheels, *more], tell, index=index, also=wanted)
     torch = next((path.name for path in more if path.name.startswith("torch-")), "PyTorch")
-    return built, f"the host has no package index ({first}), so this machine's {torch} was copied", copied
+    return built, f"{torch} of this machine was copied, as the host found none itself ({first})", copied
 
 
 async def _build(
-    shell: Shell, facts: Facts, wheels: Sequence[Path], tell: Tell, *, index: bool, also: Sequence[str] = ()
+    shell: Shell,
+    facts: Facts,
+    wheels: Sequence[Path],
+    tell: Tell,
+    *,
+    index: bool,
+    also: Sequence[str] = (),
+    also_index: bool = False,
 ) -> dict[str, Any]:
     tell(Progress("install", facts.base))
     order = {
         "name": f"{version(OURS)}-{time.strftime('%Y%m%dT%H%M%S')}",
-        "need": [*pins(wheels), *also],
+        "need": pins(wheels),
         "index": index,
+        "also": also,
+        "also_index": also_index,
         "keep": [path.name for path in wheels],
     }
     return await on_host_answer(shell, "build", order, facts.python)

@@ -57,7 +57,7 @@ def facts(_: dict[str, Any]) -> dict[str, Any]:
 def build(order: dict[str, Any]) -> dict[str, Any]:
     """A new environment ``name`` with ``need`` from the wheels (``index``: or by pip's index), then the link.
 
-    Whatever fails, what was there before stays in use.
+    ``also``, ``also_index``: the same for what is wanted besides. Whatever fails, what was there stays.
     """
     new = SERVERS / order["name"]
     SERVERS.mkdir(exist_ok=True)
@@ -67,8 +67,11 @@ def build(order: dict[str, Any]) -> dict[str, Any]:
         python = str(new / "bin" / "python")
         words = [python, f"{pip[-1]}/pip"] if pip else [python, "-m", "pip"]
         words += ["install", "--quiet", "--disable-pip-version-check", "--no-compile", "--no-input"]
-        words += [*([] if order["index"] else ["--no-index"]), "--find-links", str(WHEELS), *order["need"]]
-        _ran(words, "pip install")
+        words += ["--retries", "1", "--find-links", str(WHEELS)]
+        _ran([*words, *([] if order["index"] else ["--no-index"]), *order["need"]], "pip install")
+        if order["also"]:
+            # By itself: pip asks a slow or missing index for nothing that is installed already.
+            _ran([*words, *([] if order["also_index"] else ["--no-index"]), *order["also"]], "pip install")
         version = _ran([str(new / "bin" / "barista-server"), "--version"], "barista-server --version").strip()
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
@@ -171,7 +174,8 @@ def _ran(command: list[str], name: str) -> str:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         words = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        raise SystemExit(f"{name} failed there: " + (" / ".join(words[-4:]) or f"code {done.returncode}"))
+        errors = [line.removeprefix("ERROR: ") for line in words if line.startswith("ERROR: ")] or words
+        raise SystemExit(f"{name} failed there: " + (" / ".join(errors[-2:]) or f"code {done.returncode}"))
     return done.stdout
 
 
