@@ -69,6 +69,10 @@ def test_a_session_there_and_back(shell: Shell, known: Sshd, tmp_path: Path) -> 
     assert kept["session"]["state"] == "waiting" and kept["trash"] == ""
     assert {one["name"] for one in shell.json("ls")} == {"back", "waits"}
     assert "already" in shell.barista("move", "waits", "--to", "local", code=4).stderr
+    home = shell.barista("move", "net one", "--from", "gpu01", "--to", "local", "--all-snapshots").stdout
+    assert "It is on local now" in home and "--host gpu01 restore" in home
+    shown = shell.json("show", "net one")
+    assert (shown["state"], len(shown["snapshots"])) == ("finished", len(done["snapshots"]))
 
 
 def test_data_goes_once(shell: Shell, known: Sshd, tmp_path: Path) -> None:
@@ -80,6 +84,8 @@ def test_data_goes_once(shell: Shell, known: Sshd, tmp_path: Path) -> None:
         "The same data is on gpu01 already"
         in shell.barista("input", "copy", "digits", "--to", "gpu01").stdout
     )
+    back = shell.barista("--host", "gpu01", "input", "copy", "digits", "--to", "local").stdout
+    assert "The same data is on local already" in back
     found = json.loads(shell.barista("--host", "gpu01", "input", "ls", "--json").stdout)
     assert [one["name"] for one in found] == ["digits"]
 

@@ -17,12 +17,14 @@ from barista_server.api.messages import (
     AddDataset,
     DatasetReply,
     DatasetRoots,
+    Defaults,
     Done,
     GetDataset,
     Introduction,
     PauseSession,
     Ping,
     SessionReply,
+    SetDefaults,
     State,
     UndeclareRoot,
 )
@@ -119,12 +121,14 @@ async def test_what_is_no_session_is_refused_and_a_plain_folder_becomes_one(
     (tmp_path / "junk" / "a").write_text("a")
     with pytest.raises(CallFailed, match=r"no session's folder: solver.prototxt, net.prototxt is missing"):
         await carry(FolderSource(tmp_path / "junk", "junk"), HostTarget(link, "1"), lambda progress: None)
+    await link.call(SetDefaults(caffe="scripted"), Defaults)
     folder = session_folder(tmp_path / "plain", 3 * CHUNK)
     for name in ("plain", "plain-2"):
-        source, target = FolderSource(folder, "plain"), HostTarget(link, name, caffe="scripted")
+        source, target = FolderSource(folder, "plain"), HostTarget(link, name)
         arrived = (await carry(source, target, lambda progress: None)).arrived
         assert arrived.session is not None
         assert (arrived.session.name, arrived.session.state) == (name, State.WAITING), arrived.session
+        assert (arrived.session.caffe, arrived.session.device, arrived.notes[1:]) == ("scripted", "cpu", [])
         assert (Path(arrived.path) / "notes.bin").read_bytes() == (folder / "notes.bin").read_bytes()
     # The same try once more, as after an answer that was lost: it is known what became of it.
     finished = (await carry(FolderSource(folder, "plain"), target, lambda progress: None)).arrived

@@ -17,7 +17,7 @@ import msgspec
 from barista_server.agent import adopting, files, named
 from barista_server.agent.errors import CallError
 from barista_server.agent.session import LIVE, Host, Session, inspect
-from barista_server.agent.settings import valid_device, without_gpu
+from barista_server.agent.settings import chosen_caffe, read_defaults, valid_device, without_gpu
 from barista_server.agent.store import Folder, Meta, Store
 from barista_server.api import messages as m
 from barista_server.api.text import clean_name
@@ -243,6 +243,11 @@ class Arrivals:
         taken = {one.meta.name for one in self._all()}
         try:
             meta, notes = await self._work(_make_ready, arrival, ready, taken)
+            if not meta.caffe:
+                # A folder that never was a session of ours: as a new one.
+                defaults = await self._work(read_defaults, self._host.root)
+                meta.caffe = (await self._work(chosen_caffe, self._host.caffes, defaults.caffe)).name
+                meta.device = call.device or defaults.device
             if not await self._caffe(meta.caffe):
                 if call.caffe or startable:
                     text = f"there is no caffe '{meta.caffe}' that works on this machine"
