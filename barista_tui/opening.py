@@ -90,8 +90,7 @@ def _of_folder(path: Path) -> Opening:
         if path.parent.name == "sessions":
             return Opening(Target(path.parent.parent), select=path.name)
         raise OpeningError(
-            f"{path} is a session's folder outside of any root: copy it to {default_root() / 'sessions'}, "
-            "or make a new one of it with: barista new " + str(path / "solver.prototxt")
+            f"{path} is a session's folder outside of any root: barista import {path} takes it in"
         )
     if (path / "sessions").is_dir():
         return Opening(Target(path))

@@ -1,8 +1,9 @@
-"""The verb that shows a log file beside the sessions."""
+"""The verb that takes in what others made: a log file, shown beside the sessions, or a training's folder."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 
 from barista_server.api.messages import ImportLog, SessionInfo, SessionReply
@@ -13,7 +14,13 @@ from barista_tui.verbs.errors import Exit, VerbError
 
 
 async def import_log(args: argparse.Namespace) -> Exit:
-    """Import it, wait until it is read, print what it is."""
+    """Import it, wait until it is read, print what it is. A folder here becomes a session."""
+    if await asyncio.to_thread(args.path.expanduser().is_dir):
+        from barista_tui.verbs.transfers import put
+
+        return await put(
+            argparse.Namespace(**{**vars(args), "path": str(args.path), "caffe": "", "device": ""})
+        )
     target = target_of(args)
     # On another host it means what it says there.
     path = str(args.path.expanduser().absolute() if target.host is None else args.path)

@@ -144,9 +144,12 @@ def _making(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     new.add_argument("--start", action="store_true", help="and start it")
     _json(new)
 
-    imported = _verb(verbs, "import", "show a log file of any caffe beside the sessions")
+    imported = _verb(verbs, "import", "show a log of any caffe beside the sessions, or make one of a folder")
     imported.add_argument(
-        "path", type=Path, metavar="LOG", help="the file; it is only read, also as it grows"
+        "path",
+        type=Path,
+        metavar="LOG|FOLDER",
+        help="a file, only read, also as it grows; or a training's folder here, as with: barista put",
     )
     imported.add_argument("--name", default="", metavar="N", help="name in the list (default: the file's)")
     _json(imported)

@@ -20,8 +20,10 @@ def add_transfers(verbs: Verbs[argparse.ArgumentParser]) -> None:
     get.add_argument("-o", "--output", default=".", metavar="DIR", help="where to (default: here)")
     add_json(get)
 
-    put = add_verb(verbs, "put", "make a session of a session's folder that lies here")
-    put.add_argument("path", metavar="FOLDER", help="with solver.prototxt, net.prototxt, snapshots, runs")
+    put = add_verb(verbs, "put", "make a session of a training's folder that lies here")
+    put.add_argument(
+        "path", metavar="FOLDER", help="a session's, or one with solver, net, snapshots and logs"
+    )
     put.add_argument("--name", default="", metavar="N", help="name of the session (default: as it was)")
     _choices(put)
     add_json(put)

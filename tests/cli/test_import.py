@@ -74,7 +74,7 @@ def test_what_cannot_be_imported_is_said_with_the_code_for_it(shell: Shell, log:
         f"barista: there is no file {log.with_name('no.log')}\n"
         f"  There is {log.parent}, and nothing called no.log in it.\n"
     )
-    assert "it is a folder" in shell.barista("import", str(log.parent), code=4).stderr
+    assert "no solver is in it" in shell.barista("import", str(log.parent), code=4).stderr
     odd = os.fsdecode(b"/tmp/\xff.log")
     assert "no text in UTF-8" in shell.barista("import", odd, code=4).stderr
     shell.barista("import", code=2)

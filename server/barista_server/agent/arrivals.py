@@ -6,6 +6,7 @@ import asyncio
 import re
 import secrets
 import shutil
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from barista_server.agent import adopting, files, named
+from barista_server.agent import adopting, files, named, plainfolder
 from barista_server.agent.errors import CallError
 from barista_server.agent.session import LIVE, Host, Session, inspect
 from barista_server.agent.settings import chosen_caffe, read_defaults, valid_device, without_gpu
@@ -280,13 +281,15 @@ class Arrivals:
 def _make_ready(arrival: _Arrival, ready: Path, taken: set[str]) -> tuple[Meta, list[str]]:
     """What is staged, as a session of this root under another name. Blocks. Raises CallError, OSError."""
     call, staged = arrival.call, arrival.incoming.files
-    adopting.need_files(staged)
     shutil.rmtree(ready, ignore_errors=True)
     adopting.duplicate(staged, ready)
+    plainfolder.make_fit(ready, _base(call.parcel.origin), call.device or "cpu")
+    adopting.need_files(ready)
     meta, notes = adopting.meta_of(ready, call.name or call.parcel.name, taken)
     meta.caffe = call.caffe or meta.caffe or call.parcel.caffe
     meta.device = valid_device(call.device or meta.device)
     adopting.disown_runs(ready)
+    notes += plainfolder.own_models(ready) + plainfolder.take_logs(ready)
     notes += named.rewrite(ready, call.parcel.inputs, arrival.inputs)
     if call.device == "cpu":
         without_gpu(ready / "solver.prototxt")
@@ -295,6 +298,12 @@ def _make_ready(arrival: _Arrival, ready: Path, taken: set[str]) -> tuple[Meta, 
             "invalid", f"its newest snapshot is damaged: {why}", "Copy again with --all-snapshots."
         )
     return meta, notes
+
+
+def _base(origin: str) -> Path | None:
+    """The folder it was copied from, if that is on this machine."""
+    host, _, place = origin.partition(":")
+    return Path(place) if host == socket.gethostname() and Path(place).is_dir() else None
 
 
 def _clear(folder: Path) -> None:

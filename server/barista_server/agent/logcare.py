@@ -20,6 +20,17 @@ Inode = tuple[int, int]
 """Device and number of a file."""
 
 
+def inode_of(path: Path, caffe: Identity) -> Inode | None:
+    """The file at ``path``, if ``caffe`` writes to it."""
+    try:
+        found = path.stat()
+        known = (found.st_dev, found.st_ino)
+        held = [Path(f"/proc/{caffe.pid}/fd/{number}").stat() for number in (1, 2)]
+    except OSError:
+        return None
+    return known if known in [(one.st_dev, one.st_ino) for one in held] else None
+
+
 class LogCare:
     """For one run: ``inode`` is the file that its caffe writes to."""
 

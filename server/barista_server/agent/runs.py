@@ -10,11 +10,12 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from barista_server import runner
-from barista_server.agent import files, process
+from barista_server.agent import files, logcare, process
 from barista_server.agent.parts import Facts, Part
 from barista_server.agent.process import Identity
 from barista_server.agent.snapshots import Stamp
@@ -48,6 +49,8 @@ class Run:
         self.exit: Exit | None = None
         self.told: Facts | None = None
         """Facts from the journal, for a run that has ended and whose log was not read again."""
+        self._silent: float | None = None
+        """When it was heard of last, if nobody saw it end."""
         self.verdict: Verdict | None = None
         """What it came to, once it has ended."""
         self.began = asyncio.Event()
@@ -94,8 +97,10 @@ class Run:
     @property
     def ended(self) -> float | None:
         """Seconds since the epoch; not before the start, even if the clock was put back meanwhile."""
-        if self.exit is None or self.exit.ended >= self.started:
-            return self.exit.ended if self.exit else None
+        if self.exit is None:
+            return self._silent
+        if self.exit.ended >= self.started:
+            return self.exit.ended
         return self.started + self.exit.monotonic_seconds
 
     @property
@@ -140,6 +145,7 @@ class Run:
             caffe_start=caffe.start,
             nonce=nonce,
             started=self.started,
+            log=logcare.inode_of(self.path / "caffe.log", caffe),
         )
         files.write_json(self.path / "process.json", self.process)
         self.damage.pop("process.json", None)
@@ -185,6 +191,9 @@ class Run:
     def end(self, verdict: Verdict) -> None:
         """It is over."""
         self.verdict = verdict
+        if self.exit is None:
+            with suppress(OSError):
+                self._silent = (self.path / "caffe.log").stat().st_mtime
         self.began.set()
         self.over.set()
 

@@ -156,8 +156,11 @@ def scan(
 
 
 def folder_parcel(folder: Path, name: str, origin: str) -> tuple[Outgoing, Parcel]:
-    """A session's folder that lies anywhere."""
-    leaves, folders, left_out = scan(folder)
+    """A session's folder that lies anywhere; of one that never was a session's, files alone: beside them may
+    lie all of somebody's data.
+    """
+    whole = (folder / "session.json").exists() or (folder / "runs").is_dir()
+    leaves, folders, left_out = scan(folder, lambda path: whole or not (folder / path).is_dir())
     out = Outgoing(leaves)
     return out, Parcel(
         kind="session", name=name, origin=origin, files=out.files, folders=folders, left_out=left_out
