@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from barista_server.doctor import logout, machine, places, programs, report
 from barista_server.doctor.report import Finding
+
+_LOOK = 0.5
+"""Seconds between two looks whether somebody still reads."""
 
 
 def examine(root: Path) -> list[Finding]:
@@ -30,7 +35,10 @@ def doctor(root: Path, torture: bool, kills: int, as_json: bool) -> int:
         try:
             tried = asyncio.run(_tortured(root, kills))
         except (KeyboardInterrupt, asyncio.CancelledError):
-            print("stopped; everything that was started for the trials has ended", file=sys.stderr)
+            try:
+                print("stopped; everything that was started for the trials has ended", file=sys.stderr)
+            except BrokenPipeError:
+                pass  # nobody is there to read it
             return 130
         if not as_json:
             _print(["", *report.lines(tried, {"ok": "PASS", "bad": "FAIL"})])
@@ -55,7 +63,22 @@ async def _tortured(root: Path, kills: int) -> list[Finding]:
     def tell(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    return await torture(root, kills, tell)
+    watch = asyncio.create_task(_when_nobody_reads(task.cancel))
+    try:
+        return await torture(root, kills, tell)
+    finally:
+        watch.cancel()
+
+
+async def _when_nobody_reads(stop: Callable[[], object]) -> None:
+    """Call ``stop`` once whoever read our output is gone: a program, or an SSH connection."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    while True:
+        if any(what & (select.POLLERR | select.POLLHUP) for _, what in poll.poll(0)):
+            stop()
+            return
+        await asyncio.sleep(_LOOK)
 
 
 def _print(lines: list[str]) -> None:
