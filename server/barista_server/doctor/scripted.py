@@ -128,10 +128,11 @@ def test(iteration: int) -> None:
 
 def take_snapshot(it: Training) -> None:
     model, state = (f"{it.prefix}_iter_{it.iteration}.{kind}" for kind in ("caffemodel", "solverstate"))
+    size = int(it.script.get("model_size", 4))
     say("solver.cpp:464", f"Snapshotting to binary proto file {model}")
-    Path(model).write_bytes(model_bytes(it.iteration, int(it.script.get("model_size", 4))))
+    Path(model).write_bytes(model_bytes(it.iteration, size))
     say("sgd_solver.cpp:284", f"Snapshotting solver state to binary proto file {state}")
-    Path(state).write_bytes(state_bytes(it.iteration, model))
+    Path(state).write_bytes(state_bytes(it.iteration, model, size))
 
 
 def model_bytes(iteration: int, size: int = 4) -> bytes:
@@ -140,9 +141,9 @@ def model_bytes(iteration: int, size: int = 4) -> bytes:
     return field(1, b"scripted") + field(100, layer)
 
 
-def state_bytes(iteration: int, model: str) -> bytes:
+def state_bytes(iteration: int, model: str, size: int = 4) -> bytes:
     """A SolverState: iter, learned_net, history."""
-    return varint(1 << 3) + varint(iteration) + field(2, model.encode()) + field(3, blob(iteration, 4))
+    return varint(1 << 3) + varint(iteration) + field(2, model.encode()) + field(3, blob(iteration, size))
 
 
 def blob(value: float, size: int) -> bytes:
