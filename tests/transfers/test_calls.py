@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from barista_server.api.frames import encode
-from barista_server.api.link import CallFailed, Link
+from barista_server.api.link import CallFailed, Link, LinkError
 from barista_server.api.local import connect
 from barista_server.api.messages import (
     AddDataset,
@@ -134,6 +134,27 @@ async def test_what_is_no_session_is_refused_and_a_plain_folder_becomes_one(
     finished = (await carry(FolderSource(folder, "plain"), target, lambda progress: None)).arrived
     assert finished.session is not None and finished.session.id == arrived.session.id
     assert len(list((root.path / "sessions").iterdir())) == 2
+
+
+async def test_an_answer_that_is_lost_is_told_to_the_next_try(root: Root, link: Link, tmp_path: Path) -> None:
+    folder = session_folder(tmp_path / "plain", 20 << 20)
+
+    class Hasty(HostTarget):
+        async def finish(self) -> Arrived:
+            asking = asyncio.create_task(super().finish())
+            await asyncio.sleep(0)
+            await link.close()
+            return await asking
+
+    with pytest.raises(LinkError):
+        await carry(
+            FolderSource(folder, "plain"), Hasty(link, "mine", caffe="scripted"), lambda progress: None
+        )
+    again = HostTarget(await root.link(), "mine", caffe="scripted")
+    out = await carry(FolderSource(folder, "plain"), again, lambda progress: None)
+    assert out.arrived.session is not None and out.copied == 0
+    assert [one.name for one in (root.path / "sessions").iterdir()] == ["1"]
+    assert len(list((root.path / "incoming").iterdir())) == 1
 
 
 async def test_a_copy_never_takes_the_processes_of_its_source_for_its_own(

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import socket
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +80,8 @@ class Arrivals:
         self._hash: Work = exports.hash
         self._folder = host.root / "incoming"
         self._open: dict[str, _Arrival] = {}
-        self._opening = asyncio.Lock()
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """By key: whoever lost a link finds out what became of it, not what is about to."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
@@ -88,8 +90,11 @@ class Arrivals:
 
     def forget(self, client: Client) -> None:
         """A client is gone; what is half there stays."""
-        for handle in [handle for handle, one in self._open.items() if one.client is client]:
-            self._let_go(handle)
+        for handle, one in self._open.items():
+            if one.client is client:
+                task = asyncio.create_task(self._let_go(handle, one))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     def calls(self) -> Calls:
         """Those that this class answers."""
@@ -109,13 +114,11 @@ class Arrivals:
             raise CallError("invalid", "this is nothing that a host takes in: a session or a dataset is")
         if call.device:
             call = msgspec.structs.replace(call, device=valid_device(call.device))
-        async with self._opening:
+        async with self._turns[call.key]:
             if done := await self._finished(call):
                 return m.ImportState(handle="", at=[], finished=done)
-            for handle in [handle for handle, one in self._open.items() if one.call.key == call.key]:
-                # Somebody does the same again: the link of the earlier try is dead, or about to be.
-                async with self._open[handle].lock:
-                    self._let_go(handle)
+            # Somebody does the same again: the link of the earlier try is dead, or about to be.
+            await self._end(call.key)
             inputs = await self._work(named.match, call.parcel.inputs, self._datasets.entries)
             incoming = await self._work(Incoming, self._folder / call.key, call.parcel)
             handle = secrets.token_hex(8)
@@ -168,28 +171,26 @@ class Arrivals:
     async def _cancel(self, call: m.CancelImport, client: Client) -> m.Result:
         if not _KEY.fullmatch(call.key):
             raise CallError("invalid", "this is no import")
-        for handle in [handle for handle, one in self._open.items() if one.call.key == call.key]:
-            async with self._open[handle].lock:
-                self._let_go(handle)
-        await self._work(shutil.rmtree, self._folder / call.key, True)
+        async with self._turns[call.key]:
+            await self._end(call.key)
+            await self._work(shutil.rmtree, self._folder / call.key, True)
         return m.Done()
 
-    def _let_go(self, handle: str) -> None:
-        arrival = self._open.pop(handle)
+    async def _end(self, key: str) -> None:
+        """Nobody is at it any more, once what is being done to it is done."""
+        for handle, one in [(handle, one) for handle, one in self._open.items() if one.call.key == key]:
+            await self._let_go(handle, one)
 
-        async def close() -> None:
-            async with arrival.lock:
+    async def _let_go(self, handle: str, arrival: _Arrival) -> None:
+        async with arrival.lock:
+            if self._open.pop(handle, None) is not None:
                 await self._work(arrival.incoming.close)
-
-        task = asyncio.create_task(close())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     # ---------------------------------------------------------------------------------------------- the whole
 
     async def _finish(self, call: m.FinishImport, client: Client) -> m.Result:
         arrival = self._mine(call.handle)
-        async with arrival.lock:
+        async with self._turns[arrival.call.key], arrival.lock:
             self._mine(call.handle)
             await self._work(arrival.incoming.need_all)
             await self._work(arrival.incoming.settle)
@@ -205,7 +206,7 @@ class Arrivals:
                 arrived.notes,
             )
             await self._work(self._tidy, arrival, done)
-            del self._open[call.handle]
+            self._open.pop(call.handle, None)
         return arrived
 
     def _tidy(self, arrival: _Arrival, done: _Done) -> None:
