@@ -119,7 +119,7 @@ async def test_what_is_no_session_is_refused_and_a_plain_folder_becomes_one(
 ) -> None:
     (tmp_path / "junk").mkdir()
     (tmp_path / "junk" / "a").write_text("a")
-    with pytest.raises(CallFailed, match=r"no session's folder: solver.prototxt, net.prototxt is missing"):
+    with pytest.raises(CallFailed, match="no folder of a training: no solver is in it"):
         await carry(FolderSource(tmp_path / "junk", "junk"), HostTarget(link, "1"), lambda progress: None)
     await link.call(SetDefaults(caffe="scripted"), Defaults)
     folder = session_folder(tmp_path / "plain", 3 * CHUNK)
