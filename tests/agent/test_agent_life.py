@@ -76,7 +76,12 @@ async def test_pause_takes_a_verified_snapshot_and_start_goes_on(root: Root, wat
     snapshot = paused.snapshots[-1]
     assert paused.iteration == snapshot.iteration >= 20
     assert (root.session() / snapshot.model).stat().st_size > 0
-    assert watcher.states == [State.WAITING, State.RUNNING, State.PAUSING, State.PAUSED]
+    # Of a caffe that stops at once the pausing may be over before it is told: the reply said it.
+    assert [one for one in watcher.states if one is not State.PAUSING] == [
+        State.WAITING,
+        State.RUNNING,
+        State.PAUSED,
+    ]
     await link.call(StartSession(session="1"), SessionReply)
     running = await watcher.iteration(snapshot.iteration + 10)
     assert running.runs[1].resumed_from == snapshot.iteration
@@ -230,7 +235,8 @@ async def test_wrong_moments_are_refused_with_what_to_do_first(watcher: Watcher)
         assert refused.code == "refused"
         assert refused.text == "one is not running: start it first"
     await link.call(StartSession(session="one"), SessionReply)
-    for call in (ResetSession(session="one"), DeleteSession(session="one"), StartSession(session="one")):
+    again = StartSession(session="one", snapshot=10)
+    for call in (ResetSession(session="one"), DeleteSession(session="one"), again):
         refused = await failure(link.call(call, SessionReply))
         assert "running" in refused.text
 
