@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import signal
 import stat
 import sys
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,3 +71,30 @@ class Breaker:
         if not frees:
             self.broke = what
             raise OSError(errno.ENOSPC, "No space left on device", what)
+
+
+class Child:
+    """A process of its own that runs ``work``; several go on at a time."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self._told, tell = os.pipe()
+        self._pid = os.fork()
+        if self._pid:
+            os.close(tell)
+            return
+        code = 1
+        try:
+            found = work()
+            text = asyncio.run(found) if asyncio.iscoroutine(found) else found
+            os.write(tell, str(text).encode())
+            code = 0
+        except BaseException:
+            os.write(tell, traceback.format_exc().encode()[-4000:])
+        finally:
+            os._exit(code)
+
+    def end(self) -> tuple[int, str]:
+        """Wait for it: its status, and what the work returned, or died of."""
+        with os.fdopen(self._told, "rb") as pipe:
+            text = pipe.read().decode()
+        return os.waitpid(self._pid, 0)[1], text

@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import tempfile
-import traceback
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from barista_server.caffe.schema import LayerParameter, NetParameter
 from barista_server.caffe.weights import State, write_state, write_weights
 from tests.agent.agents import NET
 
-from .crashing import Breaker, Mode
+from .crashing import Breaker, Child, Mode
 
 AT_ONCE = 5
 
@@ -196,33 +195,6 @@ async def serve(root: Path, work: Callable[[Service], Awaitable[Any]]) -> str:
     finally:
         await service.close()
     return ""
-
-
-class Child:
-    """A process of its own that runs ``work``; several go on at a time."""
-
-    def __init__(self, work: Callable[[], Any]) -> None:
-        self._told, tell = os.pipe()
-        self._pid = os.fork()
-        if self._pid:
-            os.close(tell)
-            return
-        code = 1
-        try:
-            found = work()
-            text = asyncio.run(found) if asyncio.iscoroutine(found) else found
-            os.write(tell, str(text).encode())
-            code = 0
-        except BaseException:
-            os.write(tell, traceback.format_exc().encode()[-4000:])
-        finally:
-            os._exit(code)
-
-    def end(self) -> tuple[int, str]:
-        """Wait for it: its status, and what the work returned, or died of."""
-        with os.fdopen(self._told, "rb") as pipe:
-            text = pipe.read().decode()
-        return os.waitpid(self._pid, 0)[1], text
 
 
 async def broken(root: Path, deed: Deed, at: int, mode: Mode) -> str:
