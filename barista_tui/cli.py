@@ -22,6 +22,7 @@ HANDLERS = {
     "new": "new:new",
     "import": "importing:import_log",
     "set": "settings:settings",
+    "slurm": "slurm:slurm",
     "start": "running:start",
     "pause": "running:pause",
     "snapshot": "running:snapshot",

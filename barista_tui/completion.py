@@ -59,6 +59,7 @@ _SAFE = re.compile(r"[\w.,+@/-]+")
 ASKED = {
     "session": "sessions",
     "sessions": "sessions",
+    "more": "sessions",
     "source": "sessions",
     "after": "sessions",
     "device": "devices",

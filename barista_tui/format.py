@@ -44,7 +44,8 @@ def state_look(session: SessionInfo) -> StateLook:
     """Glyph, word and tone of a session's state; a stalled run says so, a queued one its place."""
     look = STATES[session.state]
     if session.state is State.QUEUED and session.queued is not None:
-        return StateLook(look.glyph, f"{look.word} #{session.queued.place}", look.tone)
+        place = f" #{session.queued.place}" if session.queued.place else ""
+        return StateLook(look.glyph, f"{look.word}{place}", look.tone)
     if session.stalled and session.state is State.RUNNING:
         return StateLook(look.glyph, "Stalled", "warning")
     return look
@@ -241,4 +242,4 @@ def queue_words(session: SessionInfo) -> str:
     if queued is None:
         return ""
     priority = f"priority {queued.priority}" if queued.priority else ""
-    return ", ".join(filter(None, [str(queued.place), priority, queued.reason]))
+    return ", ".join(filter(None, [str(queued.place or ""), priority, queued.reason]))

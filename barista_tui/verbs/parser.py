@@ -16,6 +16,7 @@ from barista_tui.verbs.arguments import at_least as _at_least
 from barista_tui.verbs.errors import MEANINGS
 from barista_tui.verbs.hosts_parser import add_hosts
 from barista_tui.verbs.queue_parser import add_queue, add_waiting
+from barista_tui.verbs.set_parser import add_set, add_slurm, add_submitting
 from barista_tui.verbs.transfer_parser import TO_HELP, add_transfers
 
 ABOUT = "Train Caffe networks from the terminal. Without a verb: the screen."
@@ -62,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     _making(verbs)
     _running(verbs)
     add_queue(verbs)
+    add_slurm(verbs)
     _data(verbs)
     _weights(verbs)
     _keeping(verbs)
@@ -154,28 +156,20 @@ def _making(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     imported.add_argument("--name", default="", metavar="N", help="name in the list (default: the file's)")
     _json(imported)
 
-    change = _verb(verbs, "set", "choose what a session trains with, or what new ones on a host get")
-    change.add_argument("session", nargs="?", metavar="SESSION", help=SESSION_HELP)
-    change.add_argument("--defaults", action="store_true", help="of new sessions on the host, instead of one")
-    change.add_argument("--caffe", metavar="C", help="executable, see: barista caffes")
-    change.add_argument("--device", metavar="D", help="cpu, or as caffe's --gpu: 0, 0,1, all")
-    change.add_argument(
-        "--auto-resume",
-        choices=["off", "on", "crash"],
-        help="start it again by itself: on after a reboot, crash also after a signal or for want of memory",
-    )
-    _json(change)
+    add_set(verbs)
 
 
 def _running(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     start = _verb(verbs, "start", "start a session, or go on from a snapshot")
     _session(start)
+    start.add_argument("more", nargs="*", metavar="SESSION", help="and these")
     start.add_argument(
         "--snapshot", type=int, metavar="ITER", help="iteration to go on from (default: the newest)"
     )
     waiting = start.add_argument_group("queue")
     waiting.add_argument("--queue", action="store_true", help="not before its device has room")
     add_waiting(waiting)
+    add_submitting(start.add_argument_group("Slurm"))
     _json(start)
 
     pause = _verb(verbs, "pause", "stop with a verified snapshot and wait until it is done")

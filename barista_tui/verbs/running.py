@@ -21,6 +21,7 @@ from barista_tui.verbs.agentlink import Watch, ask, linked, target_of
 from barista_tui.verbs.errors import Exit, VerbError
 from barista_tui.verbs.output import print_session
 from barista_tui.verbs.queue import add
+from barista_tui.verbs.slurm import for_slurm, submit_array
 
 ACTIVE = {State.QUEUED, State.RUNNING, State.PAUSING}
 """States that end by themselves."""
@@ -28,6 +29,21 @@ ACTIVE = {State.QUEUED, State.RUNNING, State.PAUSING}
 
 async def start(args: argparse.Namespace) -> Exit:
     """Start, or go on from the newest or the given snapshot; with --queue when there is room."""
+    if args.array:
+        if args.queue or args.snapshot is not None:
+            raise VerbError("--array goes without --queue and --snapshot", code=Exit.USAGE)
+        return await submit_array(args)
+    if args.more and (args.json or args.snapshot is not None):
+        raise VerbError("--json and --snapshot go with a single session, or --array", code=Exit.USAGE)
+    for name in (args.session, *args.more):
+        await _start_one(argparse.Namespace(**{**vars(args), "session": name}))
+    return Exit.OK
+
+
+async def _start_one(args: argparse.Namespace) -> Exit:
+    if args.slurm:
+        async with linked(target_of(args)) as link:
+            await for_slurm(link, args.session)
     if args.queue:
         if args.snapshot is not None:
             text = "--snapshot and --queue exclude each other: a queued session goes on from the newest"
@@ -36,7 +52,10 @@ async def start(args: argparse.Namespace) -> Exit:
     if args.after or args.priority or args.after_any_end:
         raise VerbError("--priority and --after go with --queue", code=Exit.USAGE)
     call = StartSession(session=args.session, snapshot=args.snapshot)
-    print_session((await ask(target_of(args), call, SessionReply)).session, args.json)
+    session = (await ask(target_of(args), call, SessionReply)).session
+    print_session(session, args.json)
+    if not args.json and session.queued is not None and session.queued.reason:
+        output.say(f"    {output.one_line(session.queued.reason)}")
     return Exit.OK
 
 

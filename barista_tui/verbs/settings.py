@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
+
+import msgspec
 
 from barista_server.api.messages import (
     ConfigureSession,
     Defaults,
     GetDefaults,
-    GetSession,
     SessionReply,
     SetDefaults,
+    SlurmOptions,
 )
 from barista_tui import format
 from barista_tui.verbs import output
-from barista_tui.verbs.agentlink import ask, target_of
+from barista_tui.verbs.agentlink import linked, session_of, target_of
 from barista_tui.verbs.errors import Exit, VerbError
 
 
@@ -26,27 +29,57 @@ async def settings(args: argparse.Namespace) -> Exit:
         raise VerbError("--auto-resume is chosen for each session", code=Exit.USAGE)
     if args.defaults:
         return await _defaults(args)
-    changes = {name: getattr(args, name) for name in ("caffe", "device", "auto_resume")}
-    if any(value is not None for value in changes.values()):
-        call: ConfigureSession | GetSession = ConfigureSession(session=args.session, **changes)
-    else:
-        call = GetSession(session=args.session)
-    session = (await ask(target_of(args), call, SessionReply)).session
+    async with linked(target_of(args)) as link:
+        session = await session_of(link, args.session)
+        slurm = _slurm(args, session.slurm)
+        if _changes(args) or slurm is not None:
+            call = ConfigureSession(session=session.id, slurm=slurm, **_changes(args))
+            session = (await link.call(call, SessionReply)).session
     output.print_session(session, args.json)
     if not args.json:
         output.say(f"    {output.one_line(session.caffe)} on {session.device}")
+        if session.launcher == "slurm" or session.slurm is not None:
+            output.say(f"    {_job_words(session.launcher, session.slurm)}")
         if words := format.resume_words(session):
             output.say(f"    auto-resume: {words}")
     return Exit.OK
 
 
+def _changes(args: argparse.Namespace) -> dict[str, Any]:
+    given = {name: getattr(args, name) for name in ("caffe", "device", "launcher", "auto_resume")}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _slurm(args: argparse.Namespace, now: SlurmOptions | None) -> SlurmOptions | None:
+    """What a job shall ask for from now on; None when nothing of it is given."""
+    names = ("partition", "gres", "time", "cpus", "memory", "account")
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if args.sbatch_arg is not None:
+        given["arguments"] = [word for word in args.sbatch_arg if word]
+    return msgspec.structs.replace(now or SlurmOptions(), **given) if given else None
+
+
+def _job_words(launcher: str, asked: SlurmOptions | None) -> str:
+    said = msgspec.to_builtins(asked or SlurmOptions())
+    more = " ".join(map(output.one_line, said.pop("arguments", [])))
+    words = [f"{name} {output.one_line(str(value))}" for name, value in said.items()]
+    asks = ", ".join([*words, *([more] if more else [])]) or "what Slurm gives by itself"
+    return f"{'a job' if launcher == 'slurm' else 'as a job it would be one'} of Slurm: {asks}"
+
+
 async def _defaults(args: argparse.Namespace) -> Exit:
-    changed = args.caffe is not None or args.device is not None
-    call = SetDefaults(caffe=args.caffe, device=args.device) if changed else GetDefaults()
-    found = await ask(target_of(args), call, Defaults)
+    async with linked(target_of(args)) as link:
+        slurm = _slurm(args, None)
+        if slurm is not None:
+            slurm = _slurm(args, (await link.call(GetDefaults(), Defaults)).slurm)
+        acts = slurm is not None or bool(_changes(args))
+        call = SetDefaults(slurm=slurm, **_changes(args)) if acts else GetDefaults()
+        found = await link.call(call, Defaults)
     if args.json:
         output.print_json(found)
     else:
         caffe = output.one_line(found.caffe) or "the first caffe that works"
         output.say(f"new sessions: {caffe} on {found.device}")
+        if found.launcher == "slurm" or found.slurm is not None:
+            output.say(f"    {_job_words(found.launcher, found.slurm)}")
     return Exit.OK

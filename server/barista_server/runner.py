@@ -1,5 +1,9 @@
 """Starts one caffe and waits for it, whatever becomes of the agent: ``python -I -S runner.py RUNDIR [LOCK]``.
 
+As a job of Slurm it stays in the foreground: ``runner.py --job RUNDIR``, or ``--jobs LIST`` in an array,
+whose task N takes line N of LIST. It then passes signals on to caffe, and ends it with a snapshot when Slurm
+announces that its time is up.
+
 Standard library only, and little of it (no pathlib): this process stays for as long as the training does. It
 adds to the ``command.json`` in RUNDIR: ``caffe.log``, ``process.json`` (before caffe executes) and at the end
 ``exit.json``. The command itself returns as soon as ``process.json`` is on disk, or prints why it is not.
@@ -51,16 +55,33 @@ def main(folder: str, lock: int = -1) -> int:
     os._exit(0)
 
 
-def run(folder: str, tell: int, lock: int) -> None:
-    """Start caffe, write down who it is, wait, write down how it ended."""
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+def job(folder: str) -> int:
+    """Run as a job. Its exit code is for Slurm's accounts: 0 when caffe's was."""
+    ended = run(folder, None)
+    return 0 if ended["code"] == 0 else 1
+
+
+def folder_of_task(listed: str) -> str:
+    """The line of ``listed`` that is this task's."""
+    with open(listed, encoding="utf-8") as file:
+        return file.read().splitlines()[int(os.environ["SLURM_ARRAY_TASK_ID"])]
+
+
+def run(folder: str, tell: int | None, lock: int = -1) -> dict[str, Any]:
+    """Start caffe, write down who it is, wait, write down how it ended; return that.
+
+    ``tell``: where to say that it has started; None in a job, where signals are passed on.
+    """
+    relay = _Relay()
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN if tell is not None else relay.take)
     _become_subreaper()
     # By this way the verdict gets to its place even if the session's folder is moved meanwhile.
     os.chdir(folder)
     folder = "."
     null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
+    # In a job what goes wrong is for the job's own output.
+    for descriptor in (0, 1, 2) if tell is not None else (0,):
         os.dup2(null, descriptor)
     with open(os.path.join(folder, "command.json"), encoding="utf-8") as file:
         command = json.load(file)
@@ -85,14 +106,17 @@ def run(folder: str, tell: int, lock: int) -> None:
         "nonce": command["nonce"],
         "started": wall,
         "log": [os.fstat(log).st_dev, os.fstat(log).st_ino],
+        "host": os.uname().nodename,
     }
+    relay.child = child
     _write_json(folder, "process.json", process)
     if lock >= 0:
         os.close(lock)
     os.write(go, b"go")
     os.close(go)
-    _try_write(tell, b"started")
-    os.close(tell)
+    if tell is not None:
+        _try_write(tell, b"started")
+        os.close(tell)
     with open(wait_failed, "rb") as pipe:
         exec_error = pipe.read().decode(errors="replace")
     status, usage = _wait(child)
@@ -105,6 +129,7 @@ def run(folder: str, tell: int, lock: int) -> None:
         "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
         "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
         "exec_error": exec_error or None,
+        "warned": relay.warned,
         "ended": time.time(),
         "wall_seconds": time.time() - wall,
         "monotonic_seconds": time.monotonic() - begun,
@@ -117,6 +142,44 @@ def run(folder: str, tell: int, lock: int) -> None:
     }
     _write(verdict, json.dumps(ended, indent=1).encode() + b"\n")
     _rename(verdict, folder, "exit.json")
+    return ended
+
+
+class _Relay:
+    """Passes a job's signals on to the process that trains."""
+
+    def __init__(self) -> None:
+        self.child = 0
+        self.warned = ""
+
+    def take(self, number: int, frame: object) -> None:
+        """SIGINT and SIGHUP as they are; what announces an end becomes SIGINT, which takes a snapshot."""
+        target = _that_catches(self.child) if self.child else 0
+        if number in (signal.SIGUSR1, signal.SIGTERM):
+            self.warned = self.warned or ("time limit" if number == signal.SIGUSR1 else "terminated")
+            if not target:
+                # Too early for a snapshot: SIGINT would only kill it.
+                return
+            number = signal.SIGINT
+        if self.child:
+            try:
+                os.kill(target or self.child, number)
+            except OSError:
+                pass
+
+
+def _that_catches(pid: int) -> int:
+    """``pid``, or the first process below it, that handles SIGINT and SIGHUP itself; 0 when there is none."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+            mask = next((line.split()[1] for line in file if line.startswith("SigCgt:")), "0")
+        if all(int(mask, 16) >> (number - 1) & 1 for number in (signal.SIGINT, signal.SIGHUP)):
+            return pid
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            children = [int(word) for word in file.read().split()]
+    except (OSError, ValueError, IndexError):
+        return 0
+    return next((found for child in children if (found := _that_catches(child))), 0)
 
 
 def _become_caffe(command: dict[str, Any], log: int, wait_go: int, failed: int) -> None:
@@ -133,8 +196,9 @@ def _become_caffe(command: dict[str, Any], log: int, wait_go: int, failed: int) 
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.chdir(command["cwd"])
+        environment = {**os.environ, **command["env"], "BARISTA_NONCE": command["nonce"]}
         # Only 0, 1 and 2 can be inherited (PEP 446); ``failed`` closes by itself when caffe executes.
-        os.execvpe(command["argv"][0], command["argv"], {**os.environ, **command["env"]})
+        os.execvpe(command["argv"][0], command["argv"], environment)
     except OSError as error:
         name = error.filename or command["argv"][0]
         _try_write(failed, f"{name}: {error.strerror}".encode())
@@ -251,4 +315,8 @@ def _try_write(descriptor: int, data: bytes) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "--job":
+        sys.exit(job(sys.argv[2]))
+    if sys.argv[1] == "--jobs":
+        sys.exit(job(folder_of_task(sys.argv[2])))
     sys.exit(main(sys.argv[1], *map(int, sys.argv[2:])))

@@ -27,6 +27,7 @@ EXPECTED = {
     (H.BROKE, S.FAILED): list(S),
     (H.LOST, S.INTERRUPTED): list(S),
     (H.ADOPTED, S.RUNNING): [*IDLE, S.RUNNING],
+    (H.SUBMITTED, S.QUEUED): IDLE,
     (H.ADOPTED, S.PAUSING): [S.PAUSING],
     (H.PAUSE_GIVEN_UP, S.RUNNING): [S.PAUSING],
     # what the files say

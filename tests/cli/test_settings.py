@@ -66,7 +66,8 @@ def test_defaults_of_a_host(shell: Shell) -> None:
     assert shell.barista("set", "--defaults").stdout == "new sessions: the first caffe that works on cpu\n"
     told = shell.barista("set", "--defaults", "--caffe", "other", "--device", "0").stdout
     assert told == "new sessions: other on 0\n"
-    assert shell.json("set", "--defaults") == {"caffe": "other", "device": "0"}
+    chosen = shell.json("set", "--defaults")
+    assert (chosen["caffe"], chosen["device"], chosen["launcher"]) == ("other", "0", "process")
     shell.barista("set", "--defaults", "--caffe", "none", code=3)
     assert shell.new("--name", "one")["device"] == "0"
     solver = str(shell.files / "solver.prototxt")

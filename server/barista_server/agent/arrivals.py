@@ -18,8 +18,10 @@ import msgspec
 
 from barista_server.agent import adopting, files, named, plainfolder
 from barista_server.agent.errors import CallError
-from barista_server.agent.session import LIVE, Host, Session, inspect
+from barista_server.agent.inspection import inspect
+from barista_server.agent.session import LIVE, Host, Session
 from barista_server.agent.settings import chosen_caffe, read_defaults, valid_device, without_gpu
+from barista_server.agent.slurm.commands import there as slurm_is_there
 from barista_server.agent.store import Folder, Meta, Store
 from barista_server.api import messages as m
 from barista_server.api.text import clean_name
@@ -250,6 +252,9 @@ class Arrivals:
                 defaults = await self._work(read_defaults, self._host.root)
                 meta.caffe = (await self._work(chosen_caffe, self._host.caffes, defaults.caffe)).name
                 meta.device = call.device or defaults.device
+            if meta.launcher == "slurm" and not slurm_is_there():
+                meta.launcher = "process"
+                notes.append("Slurm is not there: it is a process of that machine now")
             if not await self._caffe(meta.caffe):
                 if call.caffe or startable:
                     text = f"there is no caffe '{meta.caffe}' that works on this machine"
@@ -258,7 +263,7 @@ class Arrivals:
                     f"the caffe '{meta.caffe}' is not there: choose one with barista set NAME --caffe"
                 )
             if startable:
-                found = await self._work(inspect, Folder(ready), meta.device)
+                found = await self._work(inspect, Folder(ready), meta)
                 if found.defects:
                     raise CallError("invalid", "could not be started here as it is:", None, found.defects)
             facts = {"origin": parcel.origin, "name": meta.name, "notes": notes}

@@ -179,6 +179,9 @@ class Queue:
         }
 
     def _devices_of(self, session: Session) -> tuple[str, ...]:
+        if session.meta.launcher == "slurm":
+            # It finds its device on its node.
+            return ()
         return devices_of(session.uses, [card.id for card in self._seen[1]])
 
     def _room(self) -> Room:
@@ -259,6 +262,10 @@ class Queue:
         """Start a session, queued or not, whose lock is held. Raises CallError, Refused, OSError."""
         run = await session.start(snapshot)
         session.spawn(watch.follow(session, run))
+        await self.started(session)
+
+    async def started(self, session: Session) -> None:
+        """It waits here no longer."""
         if self._entry(session) is not None:
             try:
                 await self._drop(session)

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -19,16 +20,19 @@ from barista_server.agent import files, logcare, process
 from barista_server.agent.parts import Facts, Part
 from barista_server.agent.process import Identity
 from barista_server.agent.snapshots import Stamp
-from barista_server.agent.store import Command, Exit, Process
+from barista_server.agent.store import Command, Exit, Process, Ticket
 from barista_server.agent.tail import Log, Pulse
 from barista_server.agent.verdict import Verdict
-from barista_server.api.messages import RunInfo
+from barista_server.api.messages import RunInfo, Snapshot
 
 T = TypeVar("T")
 
 LAUNCH_TIMEOUT = 30.0
 STARTING = "starting.lock"
 """In a run's folder: locked by the agent and the runner while the run may yet begin."""
+LEAST_PATIENCE = 60.0
+SLOW_DISK = 10e6
+"""Bytes a second: what a snapshot is granted at least."""
 
 ENVIRONMENT = {"GLOG_logtostderr": "1", "GLOG_minloglevel": "0", "GLOG_log_prefix": "1"}
 """Every line to the one log, none of them filtered, no copies in /tmp."""
@@ -47,6 +51,10 @@ class Run:
         self.command: Command | None = None
         self.process: Process | None = None
         self.exit: Exit | None = None
+        self.ticket: Ticket | None = None
+        """Of a run that is a job of Slurm."""
+        self.fate = ""
+        """How that job ended, in Slurm's word."""
         self.told: Facts | None = None
         """Facts from the journal, for a run that has ended and whose log was not read again."""
         self._silent: float | None = None
@@ -59,8 +67,10 @@ class Run:
         """Set with the verdict."""
         self.reading = asyncio.Lock()
         """Held by whoever has the log of a run that is over parsed as a whole."""
-        self.forced = self.pausing = self.interrupted = False
-        """What was done to it: a person had it killed, asked it to pause, SIGINT was sent."""
+        self.forced = self.pausing = self.interrupted = self.withdrawn = False
+        """What was done to it: a person had it killed, asked it to pause, SIGINT was sent; or a person took
+        back a job before it started.
+        """
         self.damage: dict[str, str] = {}
         """What is wrong with its files, by name; these count as absent."""
         self.before: set[Stamp | None] | None = None
@@ -74,6 +84,8 @@ class Run:
         self.command = self.command or self._read("command.json", Command)
         self.process = self.process or self._read("process.json", Process)
         self.exit = self.exit or self._read("exit.json", Exit)
+        if self.command is not None and self.command.slurm is not None:
+            self.ticket = self.ticket or self._read("job.json", Ticket)
 
     def _read(self, name: str, kind: type[T]) -> T | None:
         try:
@@ -126,7 +138,8 @@ class Run:
     @property
     def never_began(self) -> bool:
         """Nothing of caffe was seen yet; that is final once it may not begin any more."""
-        return self.process is None and self.exit is None and not self.damage and self.facts().size == 0
+        nothing = self.process is None and self.exit is None and self.ticket is None
+        return nothing and not self.damage and self.facts().size == 0
 
     def find_process(self) -> bool:
         """Without process.json: find caffe by its mark and write the file anew. False when it does not live.
@@ -210,6 +223,14 @@ class Run:
             log_size=facts.size,
             lines=facts.lines,
         )
+
+
+def patience(run: Run | None, snapshots: Sequence[Snapshot]) -> float:
+    """Seconds until caffe has reacted to a signal: after its iteration, and with a snapshot."""
+    pace = run.log.pace() if run is not None else None
+    iteration_time = 1 / pace.speed if pace and pace.speed else LEAST_PATIENCE
+    model = max((snapshot.size for snapshot in snapshots), default=0)
+    return max(LEAST_PATIENCE, 20 * iteration_time) + 2 * model / SLOW_DISK
 
 
 def train_command(

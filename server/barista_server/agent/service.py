@@ -24,11 +24,14 @@ from barista_server.agent.exports import Exports
 from barista_server.agent.hub import Hub
 from barista_server.agent.imported import Imported
 from barista_server.agent.imports import Imports
+from barista_server.agent.launchers import Launchers
 from barista_server.agent.names import SOME, find_named, valid_name
 from barista_server.agent.queue import Queue
 from barista_server.agent.reading import Reading
 from barista_server.agent.resuming import Resuming
 from barista_server.agent.session import LIVE, Host, Session
+from barista_server.agent.slurm import calls as slurm_calls
+from barista_server.agent.slurm.launcher import SlurmLauncher
 from barista_server.agent.states import Happening, Refused, next_state
 from barista_server.agent.store import Folder, Meta, Store
 from barista_server.api import messages as m
@@ -51,7 +54,8 @@ class Service:
         self._stop = stop
         self._store = Store(root)
         self._writer = ThreadPoolExecutor(1, "disk")
-        self._host = Host(root, self.hub, Caffes(root), self._disk)
+        self._slurm = SlurmLauncher(lambda text: self.hub.notice("Slurm", text, "text"))
+        self._host = Host(root, self.hub, Caffes(root), self._disk, Launchers(self._slurm))
         self._sessions: dict[str, Session] = {}
         self._reading = Reading(self.hub)
         self._imports = Imports(self.hub, self._store, self._disk)
@@ -69,6 +73,7 @@ class Service:
             m.ImportLog: self._import_log,
             **queueing.calls(self._queue, self._all, self._find_session),
             **settings.calls(self._find_session, self._queue.settled),
+            **slurm_calls.calls(self._queue, self._find_session, self._slurm),
             **settings.default_calls(root, self._host.caffes, self._disk),
             m.PauseSession: self._pause,
             m.SnapshotSession: self._snapshot,
@@ -122,6 +127,7 @@ class Service:
         for session in self._sessions.values():
             await session.unload()
         await self._reading.close()
+        await self._slurm.close()
         await self._imports.close()
         await self._datasets.close()
         self._exports.close()
@@ -130,7 +136,7 @@ class Service:
     @property
     def busy(self) -> bool:
         """Something trains, waits for it, is on its way to or from it, or is hashed."""
-        trains = any(one.state in LIVE or one.busy for one in self._sessions.values())
+        trains = any(one.underway or one.busy for one in self._sessions.values())
         return trains or self._queue.waiting or self._resuming.waiting or self._datasets.busy
 
     def forget(self, client: Client) -> None:
@@ -247,6 +253,7 @@ class Service:
                 number += 1
                 name = f"{stem}-{number}"
         meta = Meta(id="", name=name, created=time.time(), caffe=caffe.name, device=call.device)
+        meta.launcher, meta.slurm = defaults.launcher, defaults.slurm
         folder = await self._disk(self._store.create, meta, draft.solver, draft.net, draft.beside)
         session = await self._add(folder)
         session.tell(f"created: {name}")
@@ -260,7 +267,7 @@ class Service:
     async def _pause(self, call: m.PauseSession, client: Client) -> m.Result:
         session = self._find_session(call)
         async with session.lock:
-            if session.state is m.State.QUEUED and not call.force:
+            if session.state is m.State.QUEUED and not call.force and session.underway is None:
                 await self._queue.take_out(session)
             elif call.force:
                 await signalling.force(session, signal.SIGTERM if call.force == "term" else signal.SIGKILL)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -15,8 +14,11 @@ from barista_server.agent import journal, process, runs
 from barista_server.agent.caffes import Caffes
 from barista_server.agent.errors import CallError
 from barista_server.agent.hub import Hub
+from barista_server.agent.inspection import inspect, stamp_of_files
+from barista_server.agent.launchers import Launcher, Launchers
 from barista_server.agent.parts import Facts
-from barista_server.agent.runs import LaunchError, Run
+from barista_server.agent.runs import LaunchError, Run, patience
+from barista_server.agent.slurm.jobs import as_job
 from barista_server.agent.snapshots import Pair, Shelf, Stamp
 from barista_server.agent.states import Happening, next_state
 from barista_server.agent.store import Command, Folder, Meta
@@ -37,6 +39,7 @@ class Host:
     caffes: Caffes
     disk: Callable[..., Awaitable[Any]]
     """Runs a function that writes, in order and off the event loop."""
+    launchers: Launchers
     watched: int = 0
     """Runs that are looked at again and again."""
 
@@ -79,6 +82,15 @@ class Session:
         """The newest run."""
         return self.runs[max(self.runs)] if self.runs else None
 
+    def launcher(self, run: Run) -> Launcher:
+        """How this run was started."""
+        return self.host.launchers.of(run.command)
+
+    @property
+    def underway(self) -> Run | None:
+        """The run that is not over: it trains, or is a job that waits."""
+        return self.last if self.last is not None and self.last.verdict is None else None
+
     def facts(self) -> Facts:
         """What the newest run's log says."""
         return self.last.facts() if self.last else Facts()
@@ -111,6 +123,9 @@ class Session:
             created=self.meta.created,
             caffe=self.meta.caffe,
             device=self.meta.device,
+            launcher=self.meta.launcher,
+            slurm=self.meta.slurm,
+            job=last.ticket.job if last and last.ticket else "",
             parent=self.meta.parent,
             problems=self._defects if self.state is State.INVALID else problems,
             warnings=self._warnings,
@@ -171,11 +186,11 @@ class Session:
         whose data was cleared away is still a finished one.
         """
         trusted = self._checked is None and bool(self.runs)
-        stamp = await asyncio.to_thread(_stamp, self.folder)
+        stamp = await asyncio.to_thread(stamp_of_files, self.folder)
         if stamp == self._checked and not again:
             return
         self._checked = stamp
-        found = await asyncio.to_thread(inspect, self.folder, self.meta.device)
+        found = await asyncio.to_thread(inspect, self.folder, self.meta)
         self._defects, self._max_iter, self.uses = found.defects, found.max_iter, found.device
         self._warn(found.warnings, quietly=trusted)
         self.changed()
@@ -208,7 +223,7 @@ class Session:
 
     def edited(self) -> bool:
         """Solver or net were written since they were judged. Blocks briefly."""
-        return _stamp(self.folder) != self._checked
+        return stamp_of_files(self.folder) != self._checked
 
     async def look(self, *, settled: bool) -> None:
         """Bring the list of snapshots up to date and write new ones down. Raises OSError."""
@@ -244,6 +259,7 @@ class Session:
             run.forced = journal.last(own, "forced") is not None
             run.pausing = journal.last(own, "pause asked") is not None
             run.interrupted = journal.last(own, "interrupt sent") is not None
+            run.withdrawn = journal.last(own, "withdrawn") is not None
             if ended := journal.last(own, "run ended"):
                 try:
                     run.told = msgspec.convert(ended["facts"], Facts)
@@ -266,12 +282,27 @@ class Session:
 
     async def start(self, iteration: int | None) -> Run:
         """Start caffe. Raises CallError, Refused, OSError; then nothing has changed."""
+        command, before = await self.prepare(iteration)
+        self.busy = "starting"
+        self.changed()
+        try:
+            run = await self._launch(command)
+        except LaunchError as error:
+            raise CallError("internal", f"could not be started: {error}") from None
+        finally:
+            self.busy = None
+            self.changed()
+        self.take(run, before)
+        return run
+
+    async def prepare(self, iteration: int | None) -> tuple[Command, set[Stamp | None]]:
+        """What a start would execute, and the snapshots there are. Raises CallError, Refused, OSError."""
         await self.ready(Happening.START)
         try:
             caffe = await asyncio.to_thread(self.host.caffes.get, self.meta.caffe)
         except KeyError:
             text = f"wants the caffe '{self.meta.caffe}', which is not on this machine any more"
-            hint = "Add it to caffes.json, or make a session with another."
+            hint = "Choose another: barista set SESSION --caffe NAME."
             raise CallError("invalid", text, hint) from None
         if caffe.problem is not None:
             raise CallError("invalid", f"cannot start: {caffe.problem}")
@@ -282,25 +313,25 @@ class Session:
         command = runs.train_command(
             caffe.argv, self.folder.path, self.meta.device, state, resumed, caffe.name
         )
-        self.busy = "starting"
-        self.changed()
-        try:
-            run = await self._launch(command)
-        except LaunchError as error:
-            raise CallError("internal", f"could not be started: {error}") from None
-        finally:
-            self.busy = None
-            self.changed()
+        if self.meta.launcher == "slurm":
+            command = as_job(self.meta, command, patience(self.last, self.shelf.good))
+        return command, before
+
+    def take(self, run: Run, before: set[Stamp | None]) -> None:
+        """A run of this session has been started."""
         run.before = before
         self.runs[run.number] = run
-        self.happen(Happening.START)
-        return run
+        waits = run.command is not None and run.command.slurm is not None
+        self.queued = self.host.launchers.slurm.waiting(run) if waits else None
+        self.happen(Happening.SUBMITTED if waits else Happening.START)
 
     async def _refuse_a_second(self) -> None:
         """Two caffes in one folder would overwrite each other; one that outlived its wrapper may be there."""
         last = self.last
         if last is None or last.nonce is None:
             return
+        if self.underway is not None:
+            raise CallError("refused", "is on its way already: its job waits in Slurm")
         if left := await asyncio.to_thread(process.marked, last.nonce):
             pids = " ".join(str(one.pid) for one in left)
             text = f"still has processes of run {last.number}: {pids}"
@@ -310,7 +341,7 @@ class Session:
         path = await self.host.disk(self.folder.new_run)
         await self.note("run started", run=int(path.name), resumed_from=command.resumed_from)
         try:
-            return await asyncio.to_thread(runs.launch, path, command)
+            return await asyncio.to_thread(self.host.launchers.of(command).launch, path, command)
         except (LaunchError, OSError) as error:
             await self.note("run failed to start", run=int(path.name), reason=str(error))
             await self.host.disk(runs.discard, path)
@@ -334,49 +365,6 @@ class Session:
         for pair, why in self.shelf.damaged_since(newest.time if newest else 0):
             self.tell(f"skips the damaged snapshot {pair.state.name} ({why}) and {instead}", error=True)
         return newest
-
-
-def _stamp(folder: Folder) -> tuple[int, ...]:
-    """Changes when solver or net are written."""
-    stamp: list[int] = []
-    for path in (folder.solver, folder.net):
-        try:
-            found = path.stat()
-            stamp += [found.st_size, found.st_mtime_ns]
-        except OSError:
-            stamp += [-1, -1]
-    return tuple(stamp)
-
-
-class _Inspection(NamedTuple):
-    """What was found in a session's files: why they cannot be started, what else is odd, and two fields."""
-
-    defects: list[Problem]
-    warnings: list[Problem]
-    max_iter: int
-    device: str
-
-
-def inspect(folder: Folder, device: str) -> _Inspection:
-    """Judge the files for a device. Blocks."""
-    # Imported here: these parse prototxt, which an agent of finished sessions hardly does.
-    from barista_server.agent.graphics import count_gpus, device_in_use, device_problem
-    from barista_server.caffe.check import check_session
-    from barista_server.caffe.schema import SolverParameter
-    from barista_server.caffe.tolerant import read_tolerant
-
-    found: dict[str, list[Problem]] = {"error": [], "warning": []}
-    for one in check_session(folder.path):
-        problem = Problem(text=one.message, file=one.file, line=one.line, hint=one.hint or None)
-        found[one.severity].append(problem)
-    try:
-        solver = read_tolerant(folder.solver, SolverParameter)[0]
-    except (OSError, ValueError):
-        solver = SolverParameter()
-    if absent := device_problem(solver, device, count_gpus(os.environ)):
-        found["error"].append(absent)
-    uses = device_in_use(solver, device)
-    return _Inspection(found["error"], found["warning"], solver.max_iter, uses)
 
 
 def _trust(shelf: Shelf, folder: Path, record: dict[str, Any]) -> Stamp | None:

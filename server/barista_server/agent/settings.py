@@ -12,6 +12,7 @@ import msgspec
 from barista_server.agent import files
 from barista_server.agent.compose import prepare_solver
 from barista_server.agent.errors import CallError
+from barista_server.agent.slurm.options import checked
 from barista_server.api import messages as m
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def calls(find: Callable[[Any], Session], settled: Callable[[], Awaitable[None]]
 
 async def _configure(session: Session, call: m.ConfigureSession) -> None:
     """Write the new choice down, then believe it. Raises CallError, OSError."""
-    if session.state in LIVE and (call.caffe is not None or call.device is not None):
+    acts = (call.caffe, call.device, call.launcher, call.slurm) != (None,) * 4
+    if acts and (session.state in LIVE or session.underway is not None):
         raise CallError("refused", "is running: pause it first")
     changed: dict[str, Any] = {}
     if call.caffe is not None:
@@ -78,6 +80,10 @@ async def _configure(session: Session, call: m.ConfigureSession) -> None:
         changed["device"] = valid_device(call.device)
     if call.auto_resume is not None:
         changed["auto_resume"] = call.auto_resume
+    if call.launcher is not None:
+        changed["launcher"] = call.launcher
+    if call.slurm is not None:
+        changed["slurm"] = checked(call.slurm)
     meta = msgspec.structs.replace(session.meta, **changed)
     changed = {name: value for name, value in changed.items() if getattr(session.meta, name) != value}
     if not changed:
@@ -86,10 +92,17 @@ async def _configure(session: Session, call: m.ConfigureSession) -> None:
         await session.host.disk(without_gpu, session.folder.solver)
     await session.host.disk(session.folder.save, meta)
     session.meta = meta
-    await session.note("configured", **changed)
-    session.tell(", ".join(f"{name.replace('_', '-')}: {value}" for name, value in changed.items()))
+    await session.note("configured", **msgspec.to_builtins(changed))
+    session.tell("; ".join(f"{name.replace('_', '-')}: {_words(value)}" for name, value in changed.items()))
     await session.check(again=True)
     session.changed()
+
+
+def _words(value: object) -> str:
+    if not isinstance(value, m.SlurmOptions):
+        return str(value)
+    said = msgspec.to_builtins(value)
+    return " ".join(f"{name}={text}" for name, text in said.items()) or "as Slurm has it"
 
 
 def without_gpu(path: Path) -> None:
@@ -121,7 +134,12 @@ def default_calls(root: Path, caffes: Caffes, disk: Callable[..., Awaitable[Any]
             await asyncio.to_thread(chosen_caffe, caffes, call.caffe)
         caffe = now.caffe if call.caffe is None else call.caffe
         device = now.device if call.device is None else valid_device(call.device or "cpu")
-        now = m.Defaults(caffe=caffe, device=device)
+        now = m.Defaults(
+            caffe=caffe,
+            device=device,
+            launcher=call.launcher or now.launcher,
+            slurm=now.slurm if call.slurm is None else checked(call.slurm),
+        )
         await disk(files.write_json, root / "defaults.json", now)
         return now
 

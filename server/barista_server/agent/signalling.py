@@ -5,28 +5,34 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import Callable
 
 from barista_server.agent import process
 from barista_server.agent.errors import CallError
-from barista_server.agent.runs import Run
+from barista_server.agent.runs import LaunchError, Run, patience
 from barista_server.agent.session import Session
 from barista_server.agent.states import Happening, Refused, next_state
-from barista_server.api.messages import Snapshot
+from barista_server.api.messages import Snapshot, State
 
 START_PATIENCE = 600.0
 """Seconds a caffe has until ``Starting Optimization``; signals before it kill it."""
-LEAST_PATIENCE = 60.0
-SLOW_DISK = 10e6
-"""Bytes a second: what a snapshot is granted at least."""
 POLL = 0.1
 GRACE_LEFT = 0.5
 """Seconds for what caffe started to notice that it has ended."""
 GRACE_TERM = 3.0
 """Seconds between asking what is left to end, and ending it."""
+UNREACHABLE_POLL = 5.0
+
+
+class Unreachable(CallError):
+    """Who would pass a signal on does not answer just now."""
 
 
 async def pause(session: Session) -> None:
-    """Ask caffe to stop; the rest happens in the background. Raises Refused."""
+    """Ask caffe to stop; the rest happens in the background. Raises Refused, CallError."""
+    if session.state is State.QUEUED and session.underway is not None:
+        await _withdraw(session, session.underway)
+        return
     run = _live_run(session, Happening.PAUSE)
     session.happen(Happening.PAUSE)
     session.busy = "pausing"
@@ -34,12 +40,21 @@ async def pause(session: Session) -> None:
     session.spawn(carry_pause(session, run))
 
 
+async def _withdraw(session: Session, run: Run) -> None:
+    """Take back a job that waits; who watches it notices. Raises CallError."""
+    run.withdrawn = True
+    await session.note("withdrawn", run=run.number)
+    await _send(session.launcher(run).end_all, run, signal.SIGTERM)
+    session.busy = "is taken back from Slurm"
+    session.changed()
+
+
 async def force(session: Session, number: signal.Signals) -> None:
     """End caffe without its consent. Raises Refused, CallError."""
     run = _live_run(session, Happening.FORCE)
     run.forced = True
     await session.note("forced", run=run.number, signal=number.name)
-    await _end_all(run, number)
+    await _send(session.launcher(run).end_all, run, number)
     session.happen(Happening.FORCE)
     session.busy = f"ended by force ({number.name})"
 
@@ -51,10 +66,10 @@ async def snapshot(session: Session) -> Snapshot:
         raise CallError("timeout", "has not begun to train yet", "Try again when it shows iterations.")
     # Also those that are there and not verified yet: none of them is the one asked for.
     known = await asyncio.to_thread(session.shelf.stamps)
-    await _signal(run, signal.SIGHUP)
+    await _send(session.launcher(run).signal, run, signal.SIGHUP)
     session.busy = busy = "taking a snapshot"
     session.changed()
-    deadline = time.monotonic() + patience(session, run)
+    deadline = time.monotonic() + patience(run, session.shelf.good)
     try:
         while time.monotonic() < deadline:
             await session.look(settled=run.over.is_set())
@@ -82,15 +97,13 @@ async def carry_pause(session: Session, run: Run) -> None:
                 session.happen(Happening.PAUSE_GIVEN_UP)
                 session.tell("cannot be paused: training has not begun. Force ends it.", error=True)
             return
-        try:
-            await _signal(run, signal.SIGINT)
-        except CallError:
+        if not await _interrupt(session, run):
             return
         run.interrupted = True
         await session.note("interrupt sent", run=run.number, iteration=session.iteration)
     session.busy = f"stopping after iteration {session.iteration}"
     session.changed()
-    seconds = patience(session, run)
+    seconds = patience(run, session.shelf.good)
     try:
         async with asyncio.timeout(seconds):
             await run.over.wait()
@@ -101,12 +114,20 @@ async def carry_pause(session: Session, run: Run) -> None:
         session.tell(f"has not stopped within {seconds:.0f} s; {session.busy}", error=True)
 
 
-def patience(session: Session, run: Run) -> float:
-    """Seconds until caffe has reacted to a signal: after its iteration, and with a snapshot."""
-    pace = run.log.pace()
-    iteration_time = 1 / pace.speed if pace.speed else LEAST_PATIENCE
-    model = max((snapshot.size for snapshot in session.shelf.good), default=0)
-    return max(LEAST_PATIENCE, 20 * iteration_time) + 2 * model / SLOW_DISK
+async def _interrupt(session: Session, run: Run) -> bool:
+    """Send SIGINT as soon as that can be done. False when there is nobody left to send it to."""
+    while not run.over.is_set():
+        try:
+            await _send(session.launcher(run).signal, run, signal.SIGINT)
+        except Unreachable as error:
+            session.busy = error.text
+            session.changed()
+            await asyncio.sleep(UNREACHABLE_POLL)
+        except CallError:
+            return False
+        else:
+            return True
+    return False
 
 
 async def _until_began(run: Run) -> bool:
@@ -127,18 +148,13 @@ def _live_run(session: Session, happening: Happening) -> Run:
     return run
 
 
-async def _signal(run: Run, number: signal.Signals) -> None:
-    """To the process that trains."""
-    target = await asyncio.to_thread(process.trainer, run.caffe) if run.caffe else None
-    if target is None or not process.send(target, number):
-        raise CallError("refused", "has no process of its own any more; it is about to be seen as ended")
-
-
-async def _end_all(run: Run, number: signal.Signals) -> None:
-    """Signal caffe and all it started: a wrapper that dies alone would leave it training."""
-    others = await asyncio.to_thread(process.marked, run.nonce) if run.nonce else []
-    sent = [process.send(one, number) for one in dict.fromkeys([run.caffe, *others]) if one is not None]
-    if not any(sent):
+async def _send(send: Callable[[Run, signal.Signals], bool], run: Run, number: signal.Signals) -> None:
+    """Have a launcher signal a run. Raises CallError."""
+    try:
+        sent = await asyncio.to_thread(send, run, number)
+    except LaunchError as error:
+        raise Unreachable("refused", f"was not told: {error}", "Try again.") from None
+    if not sent:
         raise CallError("refused", "has no process of its own any more; it is about to be seen as ended")
 
 
@@ -150,7 +166,7 @@ async def end_left(session: Session, run: Run) -> None:
     if run.nonce is None or not (run.forced or run.interrupted):
         return
     nonce, begun = run.nonce, time.monotonic()
-    patient = GRACE_LEFT if run.forced else patience(session, run)
+    patient = GRACE_LEFT if run.forced else patience(run, session.shelf.good)
     told = False
     while left := await asyncio.to_thread(process.marked, nonce):
         passed = time.monotonic() - begun

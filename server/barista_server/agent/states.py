@@ -24,6 +24,7 @@ class Happening(StrEnum):
     CHECK_PASSED = "check passed"
     CHECK_FAILED = "check failed"
     ADOPTED = "adopted"
+    SUBMITTED = "submitted"
     PAUSE_GIVEN_UP = "pause given up"
     COMPLETED = "completed"
     STOPPED = "stopped"
@@ -65,6 +66,7 @@ _IDLE = {
     _H.SNAPSHOT: _NOT_RUNNING,
     _H.RESET: _S.WAITING,
     _H.CHECK_FAILED: _S.INVALID,
+    _H.SUBMITTED: _S.QUEUED,
     _H.PAUSE_GIVEN_UP: _NO_RUN,
     **_OUTCOMES,
 }
@@ -76,6 +78,7 @@ _LIVE = {
     _H.CHECK_PASSED: "is running: its files are checked when it has ended",
     _H.CHECK_FAILED: "is running: its files are checked when it has ended",
     _H.MORE_TO_DO: "is running already",
+    _H.SUBMITTED: "is running already",
     **_OUTCOMES,
 }
 

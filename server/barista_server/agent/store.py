@@ -13,7 +13,7 @@ import msgspec
 
 from barista_server.agent import files, journal
 from barista_server.agent.journal import Record
-from barista_server.api.messages import AutoResume
+from barista_server.api.things import AutoResume, LauncherName, SlurmOptions
 
 _RUN = re.compile(r"\d{4,}")
 _TRASH = re.compile(r"[0-9T]+-(\d+)-(delete|reset)(\.\d+)?")
@@ -29,6 +29,8 @@ class Meta(msgspec.Struct, omit_defaults=True):
     device: str = "cpu"
     parent: str | None = None
     auto_resume: AutoResume = "off"
+    launcher: LauncherName = "process"
+    slurm: SlurmOptions | None = None
 
 
 class LogMeta(msgspec.Struct, omit_defaults=True):
@@ -50,6 +52,24 @@ class Command(msgspec.Struct, omit_defaults=True):
     resumed_from: int | None = None
     device: str = "cpu"
     caffe: str = ""
+    slurm: SlurmOptions | None = None
+    """What sbatch is asked for; None: a process of this machine."""
+    key: str = ""
+    """Comment of the job; of an array, of all its tasks."""
+    name: str = ""
+    task: int | None = None
+    """Number within an array."""
+    lead: int = 0
+    """Seconds before the time limit that caffe is asked to stop."""
+    python: str = ""
+    """That executes the runner on the node; empty: the agent's own."""
+
+
+class Ticket(msgspec.Struct):
+    """``job.json``: the job of Slurm that a run is."""
+
+    job: str
+    submitted: float
 
 
 class Process(msgspec.Struct):
@@ -64,6 +84,8 @@ class Process(msgspec.Struct):
     started: float
     log: tuple[int, int] | None = None
     """Device and number of the file it writes to."""
+    host: str = ""
+    """Of a job: the node."""
 
 
 class Exit(msgspec.Struct):
@@ -77,6 +99,8 @@ class Exit(msgspec.Struct):
     exec_error: str | None = None
     oom_kills: int = 0
     """Processes killed as memory ran out while it ran, by its control group or by the machine."""
+    warned: str = ""
+    """What the runner of a job was told before: ``time limit``, ``terminated``."""
 
 
 class Folder:

@@ -9,11 +9,14 @@ import time
 import msgspec
 
 from barista_server.agent import process
+from barista_server.agent.errors import CallError
+from barista_server.agent.launchers import GRACE_ORPHAN
 from barista_server.agent.logcare import LogCare
 from barista_server.agent.runs import Run, discard
-from barista_server.agent.session import Session
+from barista_server.agent.session import LIVE, Session
 from barista_server.agent.signalling import carry_pause, end_left
-from barista_server.agent.states import Happening
+from barista_server.agent.slurm import fates
+from barista_server.agent.states import Happening, Refused
 from barista_server.agent.verdict import Verdict, judge
 from barista_server.api.messages import Problem, Snapshot, State
 
@@ -21,11 +24,6 @@ TICK = 0.25
 """Seconds between two looks at a run: a handful of stat calls, and what was printed since is parsed."""
 LOOKS = 20
 """Looks a second at all runs together; where there are many, each is looked at less often."""
-GRACE_ORPHAN = 0.5
-"""Seconds after caffe has vanished until its end is taken for certain, when no runner is left to tell of it.
-"""
-GRACE_RUNNER = 10.0
-"""The same while the runner lives and is about to write process.json or exit.json."""
 
 GRACE_BEGIN = 1.0
 """Seconds for which others are not loaded while a runner is about to write process.json."""
@@ -49,6 +47,10 @@ async def load(session: Session) -> None:
 
 
 async def _recover(session: Session, run: Run) -> None:
+    if run.command is not None and run.command.slurm is not None:
+        # What became of the job, Slurm tells in its own time.
+        adopt(session, run)
+        return
     coming = await _settled(run)
     if run.process is None and await asyncio.to_thread(run.find_process):
         session.tell(f"process.json of run {run.number} was lost; caffe was found by its mark", error=True)
@@ -92,8 +94,9 @@ async def _forget(session: Session, run: Run) -> None:
 
 def adopt(session: Session, run: Run) -> None:
     """Take a live run under watch, and go on with what was being done to it."""
-    session.happen(Happening.ADOPTED)
-    if run.pausing:
+    waits = run.process is None and run.exit is None
+    session.happen(Happening.SUBMITTED if waits else Happening.ADOPTED)
+    if run.pausing and not waits:
         session.happen(Happening.PAUSE)
         session.spawn(carry_pause(session, run))
     session.spawn(follow(session, run))
@@ -133,6 +136,7 @@ class _Watcher:
         # Asked before the log is read: what caffe wrote last is then in it.
         run.refresh()
         over = run.exit is not None or self._vanished()
+        self._tell_of_waiting()
         read = run.log.read
         self._care_for_log()
         await run.read_log()
@@ -157,7 +161,7 @@ class _Watcher:
     def _care_for_log(self) -> None:
         """Somebody may rotate, cut off or delete it while caffe writes to it."""
         session, run = self._session, self._run
-        if self._care is None and run.process is not None and run.process.log and run.caffe is not None:
+        if self._care is None and run.ticket is None and run.process and run.process.log and run.caffe:
             self._care = LogCare(run.log.path, run.process.log, run.caffe)
         if self._care is None:
             return
@@ -177,6 +181,18 @@ class _Watcher:
         if self._care is not None:
             self._care.close()
 
+    def _tell_of_waiting(self) -> None:
+        """A job may wait for days before it trains."""
+        session, run = self._session, self._run
+        if session.launcher(run) is not session.host.launchers.slurm:
+            return
+        queued = session.host.launchers.slurm.waiting(run)
+        if queued is None and session.state not in LIVE:
+            session.happen(Happening.ADOPTED)
+        if queued != session.queued:
+            session.queued = queued
+            session.changed()
+
     async def _look_for_snapshots(self) -> None:
         session = self._session
         changed = session.folder.path.stat().st_mtime_ns
@@ -193,20 +209,26 @@ class _Watcher:
     def _vanished(self) -> bool:
         """caffe is gone, and so long that no exit.json will come any more."""
         run = self._run
-        if (run.caffe is not None and process.exists(run.caffe)) or (run.process is None and run.may_begin()):
+        launcher = self._session.launcher(run)
+        if launcher.lives(run):
             self._gone_since = None
             return False
         now = time.monotonic()
         self._gone_since = self._gone_since or now
-        grace = GRACE_RUNNER if run.process is None or run.runner_lives() else GRACE_ORPHAN
-        return now - self._gone_since > grace
+        return now - self._gone_since > launcher.grace(run)
 
 
 async def _finish(session: Session, run: Run) -> None:
     """Read the rest, verify what was written, judge, tell."""
     await end_left(session, run)
+    session.queued = None
+    if run.withdrawn and run.process is None and run.exit is None:
+        await _take_back(session, run)
+        return
+    if run.ticket is not None and (run.exit is None or run.exit.signal is not None):
+        await session.host.launchers.slurm.settle(run)
     try:
-        verdict = await _judge(session, run)
+        verdict = fates.told(run, await _judge(session, run))
     except (OSError, ValueError) as error:
         problem = Problem(text=f"what is left of the run cannot be read: {error}")
         verdict = Verdict(Happening.LOST, session.iteration, [problem])
@@ -223,6 +245,40 @@ async def _finish(session: Session, run: Run) -> None:
         session.tell(f"{session.state} at iteration {verdict.iteration}")
     await _tell_of_orphans(session, run)
     await session.check()
+    await _go_on(session, run, verdict)
+
+
+async def _take_back(session: Session, run: Run) -> None:
+    """A person took back a job before it started: as if it had never been."""
+    run.over.set()
+    del session.runs[run.number]
+    await session.note("run failed to start", run=run.number, reason="taken back")
+    try:
+        await session.host.disk(discard, run.path)
+    except OSError as error:
+        session.tell(f"the folder of run {run.number} is left: {error}", error=True)
+    session.busy = None
+    if session.state is State.QUEUED:
+        session.settle(Happening.PAUSE)
+    session.changed()
+
+
+async def _go_on(session: Session, run: Run, verdict: Verdict) -> None:
+    """Submit a job again whose time was up or whose node was lost."""
+    at = run.command.resumed_from if run.command else None
+    past = [one for one in session.runs.values() if one.command and one.command.resumed_from == at]
+    reason = fates.reason_to_go_on(run, verdict, len(past))
+    if not reason or session.last is not run:
+        return
+    try:
+        async with session.lock:
+            again = await session.start(None)
+    except (Refused, CallError, OSError) as error:
+        session.tell(f"{reason}, and it could not be submitted again: {error}", error=True)
+        return
+    await session.note("submitted again", run=again.number, reason=reason)
+    session.tell(f"{reason}; submitted again, goes on from iteration {session.iteration}")
+    session.spawn(follow(session, again))
 
 
 async def _tell_of_orphans(session: Session, run: Run) -> None:
@@ -261,7 +317,8 @@ async def _judge(session: Session, run: Run) -> Verdict:
         forced=run.forced,
         interrupted=run.interrupted,
         told="exit.json" in run.damage,
-        shut_down=run.caffe is not None and process.rebooted(run.caffe),
+        # Of a job the boot is its node's.
+        shut_down=run.ticket is None and run.caffe is not None and process.rebooted(run.caffe),
     )
     if run.damage and verdict.happening is Happening.LOST:
         text = f"how it ended is not known, a file of the run is damaged: {'; '.join(run.damage.values())}"

@@ -7,6 +7,7 @@ from typing import Literal
 from barista_server.api.datasets import DATASET_LOOKS, DatasetCall
 from barista_server.api.search import SEARCH_LOOKS, SearchCall
 from barista_server.api.settings import SETTINGS_LOOKS, SettingsCall
+from barista_server.api.slurm import SLURM_LOOKS, SlurmCall
 from barista_server.api.things import Message, SeriesKey
 from barista_server.api.transfers import TRANSFER_LOOKS, TransferCall
 
@@ -335,6 +336,7 @@ Call = (
     | SearchCall
     | SettingsCall
     | TransferCall
+    | SlurmCall
     | Subscribe
     | FollowLog
     | UnfollowLog
@@ -347,6 +349,7 @@ _LOOKS: frozenset[type[Message]] = (
     | SETTINGS_LOOKS
     | SEARCH_LOOKS
     | TRANSFER_LOOKS
+    | SLURM_LOOKS
     | frozenset(
         {
             ListSessions,

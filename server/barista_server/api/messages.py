@@ -20,6 +20,7 @@ from barista_server.api.results import *  # noqa: F403
 from barista_server.api.results import Occurrence, Result
 from barista_server.api.search import *  # noqa: F403
 from barista_server.api.settings import *  # noqa: F403
+from barista_server.api.slurm import *  # noqa: F403
 from barista_server.api.things import *  # noqa: F403
 from barista_server.api.things import Message
 from barista_server.api.transfers import *  # noqa: F403

@@ -8,6 +8,7 @@ from barista_server.api.datasets import DatasetChanged, DatasetRemoved, DatasetR
 from barista_server.api.nets import NetView, TrainingNeed
 from barista_server.api.search import SearchResult
 from barista_server.api.settings import SettingsResult
+from barista_server.api.slurm import SlurmResult
 from barista_server.api.things import (
     BlobStats,
     CaffeInfo,
@@ -190,6 +191,7 @@ Result = (
     | SearchResult
     | SettingsResult
     | TransferResult
+    | SlurmResult
     | Subscribed
 )
 

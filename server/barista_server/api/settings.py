@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from barista_server.api.things import AutoResume, Message
+from barista_server.api.things import AutoResume, LauncherName, Message, SlurmOptions
 
 
 class ConfigureSession(Message, frozen=True, tag="configure"):
@@ -18,6 +18,9 @@ class ConfigureSession(Message, frozen=True, tag="configure"):
     device: str | None = None
     """``cpu``, or what caffe's ``--gpu`` takes: ``0``, ``0,1``, ``all``."""
     auto_resume: AutoResume | None = None
+    launcher: LauncherName | None = None
+    slurm: SlurmOptions | None = None
+    """All of them anew."""
 
 
 class GetDefaults(Message, frozen=True, tag="get-defaults"):
@@ -32,6 +35,8 @@ class SetDefaults(Message, frozen=True, tag="set-defaults"):
 
     caffe: str | None = None
     device: str | None = None
+    launcher: LauncherName | None = None
+    slurm: SlurmOptions | None = None
 
 
 class Defaults(Message, frozen=True, tag="defaults"):
@@ -40,6 +45,8 @@ class Defaults(Message, frozen=True, tag="defaults"):
     caffe: str = ""
     """Name of an executable; empty: the first that works."""
     device: str = "cpu"
+    launcher: LauncherName = "process"
+    slurm: SlurmOptions | None = None
 
 
 SettingsCall = ConfigureSession | GetDefaults | SetDefaults

@@ -27,6 +27,26 @@ class State(StrEnum):
     INVALID = "invalid"
 
 
+LauncherName = Literal["process", "slurm"]
+
+
+class SlurmOptions(Message, frozen=True):
+    """What ``sbatch`` is asked for. Empty or 0: nothing is said, Slurm's own default holds."""
+
+    partition: str = ""
+    gres: str = ""
+    """``gpu:1``, ``gpu:a100:2``."""
+    time: str = ""
+    """Time limit as sbatch takes it: minutes, ``HH:MM:SS``, ``D-HH``."""
+    cpus: int = 0
+    """Processors of the one task."""
+    memory: str = ""
+    """``16G``."""
+    account: str = ""
+    arguments: list[str] = []
+    """More arguments of sbatch, one word each: ``--qos=long``, ``--nodelist=gpu07``."""
+
+
 class Problem(Message, frozen=True):
     """Why a session is invalid or a run failed."""
 
@@ -85,7 +105,7 @@ class Queued(Message, frozen=True):
     """Where a session stands in its host's queue."""
 
     place: int
-    """1 is next."""
+    """1 is next. 0: not in the host's own queue but in Slurm's, which tells no places."""
     since: float
     priority: int = 0
     """Higher goes first."""
@@ -163,6 +183,12 @@ class SessionInfo(Message, frozen=True):
     """Name of the chosen executable, see :class:`CaffeInfo`."""
     device: str = "cpu"
     """``cpu``, or what caffe's ``--gpu`` takes: ``0``, ``0,1``, ``all``."""
+    launcher: LauncherName = "process"
+    """Whether it runs as a process of the agent's machine, or as a job of Slurm."""
+    slurm: SlurmOptions | None = None
+    """What the job asks for."""
+    job: str = ""
+    """Number of the newest run's job."""
     parent: str | None = None
     problems: list[Problem] = []
     """Reasons of Invalid and Failed, worst first."""

@@ -1,0 +1,1 @@
+"""Sessions as jobs of Slurm: submitting, watching, signalling."""
