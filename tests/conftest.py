@@ -11,6 +11,7 @@ import pytest
 COMPONENTS = {
     "tmux": ["tmux"],
     "sshd": ["sshd", "ssh", "ssh-keygen"],
+    "netns": ["ip"],
     "slurm": ["slurmctld", "slurmd", "sbatch", "munged"],
 }
 """Executables each component of the ``real`` marker needs."""
@@ -18,7 +19,9 @@ COMPONENTS = {
 
 def _missing(component: str) -> list[str]:
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
-    return [name for name in COMPONENTS[component] if shutil.which(name, path=path) is None]
+    missing = [name for name in COMPONENTS[component] if shutil.which(name, path=path) is None]
+    # Network namespaces are made by root only.
+    return [*missing, "rights of root"] if component == "netns" and os.getuid() != 0 else missing
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

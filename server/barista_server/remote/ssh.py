@@ -19,7 +19,6 @@ from barista_server.remote.hostkeys import HostKeyChanged, HostKeyUnknown, Known
 CONNECT_TIMEOUT = 10.0
 LOGIN_TIMEOUT = 20.0
 KEEPALIVE = 5.0
-"""Seconds of silence after which the host is asked for a sign of life; after three the link is lost."""
 MISSED = 3
 MOST_JUMPS = 8
 """Hosts on the way to another."""
@@ -42,12 +41,17 @@ class NoAgent(LinkError):
 
 @dataclass(frozen=True)
 class Way:
-    """How to reach hosts. ``config``: files of ssh's configuration; ``keys``: further private keys."""
+    """How to reach hosts. ``config``: files of ssh's configuration; ``keys``: further private keys.
+
+    ``keepalive``: seconds of silence after which the host is asked for a sign of life; after MISSED of them
+    the link is lost.
+    """
 
     known_hosts: KnownHosts
     config: list[Path] = field(default_factory=list)
     keys: list[Path] = field(default_factory=list)
     via: Literal["asyncssh", "ssh"] = "asyncssh"
+    keepalive: float = KEEPALIVE
 
 
 def own_way(folder: Path, via: Literal["asyncssh", "ssh"] = "asyncssh") -> Way:
@@ -138,7 +142,7 @@ async def _direct(
             tunnel=tunnel or (),
             config=[str(path) for path in way.config] if address.kind == "ssh" else [],
             known_hosts=way.known_hosts.match,
-            keepalive_interval=KEEPALIVE,
+            keepalive_interval=way.keepalive,
             keepalive_count_max=MISSED,
             connect_timeout=CONNECT_TIMEOUT,
             login_timeout=LOGIN_TIMEOUT,
