@@ -68,6 +68,11 @@ def loss_of_force(session: SessionInfo) -> str:
     )
 
 
+def _seen(session: SessionInfo) -> int | None:
+    """By what it is decided; None where the agent does not tell."""
+    return session.revision or None
+
+
 class Commands:
     """Commands to the hosts of sessions. Calls raise CallFailed and LinkError; the caller shows them."""
 
@@ -80,13 +85,16 @@ class Commands:
     async def start(self, host: str, session: SessionInfo, snapshot: int | None = None) -> None:
         """Start, or go on from a snapshot (None: the newest)."""
         reply = await self._fleet[host].call(
-            StartSession(session=session.id, snapshot=snapshot), SessionReply
+            StartSession(session=session.id, snapshot=snapshot, seen=_seen(session)), SessionReply
         )
         self._store.changed_session(host, reply.session)
 
     async def pause(self, host: str, session: SessionInfo, force: Literal["", "term", "kill"] = "") -> None:
         """Stop with a snapshot, or by force without one."""
-        reply = await self._fleet[host].call(PauseSession(session=session.id, force=force), SessionReply)
+        # A polite pause loses nothing, whatever has happened meanwhile.
+        seen = _seen(session) if force else None
+        call = PauseSession(session=session.id, force=force, seen=seen)
+        reply = await self._fleet[host].call(call, SessionReply)
         self._store.changed_session(host, reply.session)
 
     async def toggle(self, host: str, session: SessionInfo) -> None:
@@ -121,12 +129,16 @@ class Commands:
 
     async def rename(self, host: str, session: SessionInfo, name: str) -> None:
         """Give it another name."""
-        reply = await self._fleet[host].call(RenameSession(session=session.id, name=name), SessionReply)
+        reply = await self._fleet[host].call(
+            RenameSession(session=session.id, name=name, seen=_seen(session)), SessionReply
+        )
         self._store.changed_session(host, reply.session)
 
     async def delete(self, host: str, session: SessionInfo) -> None:
         """Move it to the trash, and say how to get it back."""
-        reply = await self._fleet[host].call(DeleteSession(session=session.id), TrashReply)
+        reply = await self._fleet[host].call(
+            DeleteSession(session=session.id, seen=_seen(session)), TrashReply
+        )
         if session.kind == "log":
             self.trash.append(Trashed(host, reply.trash, f"{session.name} is off the list"))
             self._say(f"{session.name} is off the list; the log stays. Press u to undo.", "information")
@@ -135,7 +147,9 @@ class Commands:
 
     async def reset(self, host: str, session: SessionInfo) -> None:
         """Move its runs and snapshots to the trash, and say how to get them back."""
-        reply = await self._fleet[host].call(ResetSession(session=session.id), TrashReply)
+        reply = await self._fleet[host].call(
+            ResetSession(session=session.id, seen=_seen(session)), TrashReply
+        )
         self._trashed(host, reply, f"Runs and snapshots of {session.name} are in the trash")
 
     async def undo(self) -> None:

@@ -33,6 +33,7 @@ CODES = {
     "not-found": Exit.NOT_FOUND,
     "ambiguous": Exit.NOT_FOUND,
     "refused": Exit.REFUSED,
+    "changed": Exit.REFUSED,
     "invalid": Exit.REFUSED,
     "timeout": Exit.TIMEOUT,
 }

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from barista_server.api import frames
+from barista_server.api.link import CallFailed
 from barista_server.api.local import connect
 from barista_server.api.messages import (
+    ConfigureSession,
+    DeleteSession,
     Done,
     Event,
     Failure,
@@ -20,15 +23,21 @@ from barista_server.api.messages import (
     Message,
     PauseSession,
     Ping,
+    RenameSession,
     Reply,
     Request,
     SessionList,
     SessionReply,
     StartSession,
     State,
+    TrashReply,
     Welcome,
 )
-from tests.agent.agents import DEADLINE, Root, Watcher, new, solver, until
+from barista_tui.commands import Commands
+from barista_tui.fleet import Fleet
+from barista_tui.store import Store
+from barista_tui.target import Target
+from tests.agent.agents import DEADLINE, Root, Watcher, get, new, solver, until
 
 
 class Later(Message, frozen=True, tag="brew-espresso"):
@@ -67,6 +76,89 @@ async def test_g20_two_people_start_and_pause_at_once(root: Root, watcher: Watch
     await asyncio.gather(*(link.call(PauseSession(session="1"), SessionReply) for link in both))
     await watcher.state(State.PAUSED)
     await other.call(PauseSession(session="1"), SessionReply)
+
+
+async def test_g20_who_acts_on_what_is_no_longer_so_is_told(root: Root, watcher: Watcher) -> None:
+    mine, other = watcher.link, await root.link()
+    seen = (await new(mine, solver(speed=100), start=False)).revision
+    await other.call(StartSession(session="1", seen=seen), SessionReply)
+    at = (await watcher.iteration(5)).revision
+    for call, result in (
+        (DeleteSession(session="1", seen=seen), TrashReply),
+        (RenameSession(session="1", name="mine", seen=seen), SessionReply),
+        (ConfigureSession(session="1", auto_resume="on", seen=seen), SessionReply),
+        (PauseSession(session="1", force="kill", seen=seen), SessionReply),
+    ):
+        with pytest.raises(CallFailed, match=r"changed meanwhile: it is run 1, running now") as failed:
+            await mine.call(call, result)
+        assert failed.value.failure.code == "changed"
+    # What merely trains is not changed, and what is so already is no conflict.
+    assert (await watcher.iteration(20)).revision == at != seen
+    await mine.call(StartSession(session="1", seen=seen), SessionReply)
+    await mine.call(RenameSession(session="1", name="mine", seen=at), SessionReply)
+    await mine.call(PauseSession(session="1"), SessionReply)
+    paused = await watcher.state(State.PAUSED)
+    assert (paused.name, len(paused.runs)) == ("mine", 1)
+
+
+async def test_g20_the_screen_says_by_what_it_decides(root: Root, watcher: Watcher) -> None:
+    shown = await new(watcher.link, solver(), start=False)
+    store = Store()
+    fleet = Fleet([Target(root.path)], store)
+    fleet.start()
+    commands = Commands(fleet, store, lambda text, severity: None)
+    try:
+        await until(lambda: store.known.host("local").sessions, "linked")
+        await watcher.link.call(RenameSession(session="1", name="other"), SessionReply)
+        for act in (
+            commands.delete("local", shown),
+            commands.reset("local", shown),
+            commands.start("local", shown),
+            commands.rename("local", shown, "mine"),
+            commands.pause("local", shown, "kill"),
+        ):
+            with pytest.raises(CallFailed, match="other changed meanwhile: it is waiting now"):
+                await act
+        await commands.rename("local", await get(watcher.link), "mine")
+        assert (await get(watcher.link)).name == "mine"
+    finally:
+        await fleet.close()
+
+
+async def test_g20_of_two_conflicting_calls_at_once_one_wins(root: Root, watcher: Watcher) -> None:
+    links = [watcher.link, await root.link()]
+    one = await new(watcher.link, solver(), start=False)
+    names = [RenameSession(session="1", name=name, seen=one.revision) for name in ("a", "b")]
+    told = await asyncio.gather(
+        *(link.call(call, SessionReply) for link, call in zip(links, names, strict=True)),
+        return_exceptions=True,
+    )
+    won = [each.session.name for each in told if isinstance(each, SessionReply)]
+    lost = [each.failure.code for each in told if isinstance(each, CallFailed)]
+    assert lost == ["changed"] and won == [(await get(watcher.link)).name]
+    told = await asyncio.gather(
+        *(link.call(DeleteSession(session="1"), TrashReply) for link in links), return_exceptions=True
+    )
+    assert [each.failure.code for each in told if isinstance(each, CallFailed)] == ["not-found"]
+    assert len([each for each in told if isinstance(each, TrashReply)]) == 1
+
+
+async def test_g20_two_clients_see_one_order(root: Root, watcher: Watcher) -> None:
+    other = Watcher(await root.link())
+    await other.subscribe()
+    links = (watcher.link, other.link)
+    await new(watcher.link, solver(speed=100), start=False)
+    for call in (StartSession(session="1"), PauseSession(session="1")) * 2:
+        await asyncio.gather(*(link.call(call, SessionReply) for link in links))
+        await watcher.state(State.RUNNING if isinstance(call, StartSession) else State.PAUSED)
+    assert len((await get(other.link)).runs) == 2
+    # The answer comes after all events before it.
+    last = (await watcher.subscribe()).sequence
+    await until(lambda: other.events[-1].sequence >= last, "the other is told all")
+    assert [each for each in watcher.events if each.sequence <= last] == [
+        each for each in other.events if each.sequence <= last
+    ]
+    assert other.states == watcher.states
 
 
 async def test_g25_a_newer_call_is_answered_and_the_link_lives(root: Root, watcher: Watcher) -> None:

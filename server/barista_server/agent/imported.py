@@ -15,6 +15,7 @@ from barista_server.agent import files
 from barista_server.agent.hub import Hub
 from barista_server.agent.logfile import SMALL, Content, LogFile, Stamp, Told
 from barista_server.agent.parts import Facts, Pace
+from barista_server.agent.seen import revision
 from barista_server.agent.standing import Standing, quiet_for, standing
 from barista_server.agent.store import LogMeta
 from barista_server.api import messages as m
@@ -136,6 +137,7 @@ class Imported:
             stalled=self.standing.stalled,
             runs=[self._run_info(told) for told in self.content.runs],
             busy=self.busy or (None if self.known.is_set() else "reading"),
+            revision=revision(self.meta.name),
             kind="log",
             log=m.LogFile(
                 path=self.meta.path,

@@ -18,6 +18,7 @@ from barista_server.agent.errors import CallError
 from barista_server.agent.hub import Hub
 from barista_server.agent.imported import Imported, read_meta
 from barista_server.agent.names import valid_name
+from barista_server.agent.seen import held
 from barista_server.agent.store import LogMeta, Store
 from barista_server.api import messages as m
 from barista_server.api.text import MOST_NAME, clean_name
@@ -79,9 +80,9 @@ class Imports:
         one.tell(f"imported: {path}")
         return one
 
-    async def delete(self, one: Imported) -> m.TrashReply:
+    async def delete(self, one: Imported, call: m.DeleteSession) -> m.TrashReply:
         """Take it off the list; the file stays as it is. Raises OSError."""
-        async with one.lock:
+        async with held(one, call):
             trash, count, size = await self._disk(self._store.delete_log, one.folder)
             del self.logs[one.id]
             await one.unload()
@@ -100,10 +101,10 @@ class Imports:
             folder = await self._disk(self._store.restore_log, trashed, number)
             return await self._add(folder, read_meta(folder))
 
-    async def rename(self, one: Imported, name: str) -> None:
+    async def rename(self, one: Imported, call: m.RenameSession) -> None:
         """Raises CallError, OSError."""
-        wanted = valid_name(name)
-        async with one.lock:
+        wanted = valid_name(call.name)
+        async with held(one, call):
             meta = LogMeta(one.id, wanted, one.meta.created, one.meta.path)
             await self._disk(files.write_json, one.folder / "log.json", meta)
             one.meta = meta

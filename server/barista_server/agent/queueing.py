@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from barista_server.agent.names import find_named
+from barista_server.agent.seen import unchanged
 from barista_server.api import messages as m
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def calls(
         async with session.lock:
             # Two may press it at once: what one asks for is there. From a snapshot it is not.
             if session.state is not m.State.RUNNING or call.snapshot is not None:
+                unchanged(session, call)
                 await queue.start(session, call.snapshot)
         return m.SessionReply(session=session.info())
 

@@ -29,6 +29,7 @@ from barista_server.agent.names import SOME, find_named, valid_name
 from barista_server.agent.queue import Queue
 from barista_server.agent.reading import Reading
 from barista_server.agent.resuming import Resuming
+from barista_server.agent.seen import held
 from barista_server.agent.session import LIVE, Host, Session
 from barista_server.agent.slurm import calls as slurm_calls
 from barista_server.agent.slurm.launcher import SlurmLauncher
@@ -266,7 +267,7 @@ class Service:
 
     async def _pause(self, call: m.PauseSession, client: Client) -> m.Result:
         session = self._find_session(call)
-        async with session.lock:
+        async with held(session, call):
             if session.state is m.State.QUEUED and not call.force and session.underway is None:
                 await self._queue.take_out(session)
             elif call.force:
@@ -281,7 +282,7 @@ class Service:
 
     async def _reset(self, call: m.ResetSession, client: Client) -> m.Result:
         session = self._find_session(call)
-        async with session.lock:
+        async with held(session, call):
             next_state(session.state, Happening.RESET)
             files = await asyncio.to_thread(session.shelf.all_files)
             trash, count, size = await self._disk(self._store.reset, session.folder, files)
@@ -295,13 +296,14 @@ class Service:
     async def _delete(self, call: m.DeleteSession, client: Client) -> m.Result:
         session = self._find(call)
         if isinstance(session, Imported):
-            return await self._imports.delete(session)
-        async with session.lock:
+            return await self._imports.delete(session, call)
+        async with held(session, call):
             next_state(session.state, Happening.DELETE)
             gone = not await asyncio.to_thread(session.folder.path.exists)
             if not gone:
                 trash, count, size = await self._disk(self._store.delete, session.folder)
-            del self._sessions[session.id]
+            # Two may delete it at once.
+            self._sessions.pop(session.id, None)
             await session.unload()
         self.hub.removed(session.id)
         if gone:
@@ -345,10 +347,10 @@ class Service:
     async def _rename(self, call: m.RenameSession, client: Client) -> m.Result:
         session = self._find(call)
         if isinstance(session, Imported):
-            await self._imports.rename(session, call.name)
+            await self._imports.rename(session, call)
             return m.SessionReply(session=session.info())
         name = valid_name(call.name)
-        async with session.lock:
+        async with held(session, call):
             before = session.meta.name
             session.meta.name = name
             try:

@@ -18,6 +18,7 @@ from barista_server.agent.inspection import inspect, stamp_of_files
 from barista_server.agent.launchers import Launcher, Launchers
 from barista_server.agent.parts import Facts
 from barista_server.agent.runs import LaunchError, Run, patience
+from barista_server.agent.seen import revision
 from barista_server.agent.slurm.jobs import as_job
 from barista_server.agent.snapshots import Pair, Shelf, Stamp
 from barista_server.agent.states import Happening, next_state
@@ -142,6 +143,7 @@ class Session:
             queued=self.queued,
             auto_resume=self.meta.auto_resume,
             resumes=self.resumes,
+            revision=revision(self.state, self.meta, max(self.runs, default=0)),
         )
 
     def changed(self) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from barista_server.agent import files
 from barista_server.agent.compose import prepare_solver
 from barista_server.agent.errors import CallError
+from barista_server.agent.seen import held
 from barista_server.agent.slurm.options import checked
 from barista_server.api import messages as m
 
@@ -59,7 +60,7 @@ def calls(find: Callable[[Any], Session], settled: Callable[[], Awaitable[None]]
 
     async def configure(call: m.ConfigureSession, client: Client) -> m.Result:
         session = find(call)
-        async with session.lock:
+        async with held(session, call):
             await _configure(session, call)
         await settled()
         return m.SessionReply(session=session.info())

@@ -8,7 +8,7 @@ from barista_server.api.datasets import DATASET_LOOKS, DatasetCall
 from barista_server.api.search import SEARCH_LOOKS, SearchCall
 from barista_server.api.settings import SETTINGS_LOOKS, SettingsCall
 from barista_server.api.slurm import SLURM_LOOKS, SlurmCall
-from barista_server.api.things import Message, SeriesKey
+from barista_server.api.things import Acting, Message, SeriesKey
 from barista_server.api.transfers import TRANSFER_LOOKS, TransferCall
 
 MOST_LINES = 10_000
@@ -56,7 +56,7 @@ class ImportLog(Message, frozen=True, tag="import-log"):
     name: str = ""
 
 
-class StartSession(Message, frozen=True, tag="start"):
+class StartSession(Acting, frozen=True, tag="start"):
     """Start, or go on from ``snapshot`` (iteration; default: newest verified). Answered by
     :class:`SessionReply`, also when it runs already and no snapshot was named.
     """
@@ -65,7 +65,7 @@ class StartSession(Message, frozen=True, tag="start"):
     snapshot: int | None = None
 
 
-class PauseSession(Message, frozen=True, tag="pause"):
+class PauseSession(Acting, frozen=True, tag="pause"):
     """Stop with a verified snapshot; answered when the process was told, Paused comes as an event.
 
     ``force`` is for a process that does not react, after a person confirmed what is lost since the last
@@ -82,13 +82,13 @@ class SnapshotSession(Message, frozen=True, tag="snapshot"):
     session: str
 
 
-class ResetSession(Message, frozen=True, tag="reset"):
+class ResetSession(Acting, frozen=True, tag="reset"):
     """Move snapshots and runs to the trash. Answered by :class:`TrashReply`; refused while running."""
 
     session: str
 
 
-class DeleteSession(Message, frozen=True, tag="delete"):
+class DeleteSession(Acting, frozen=True, tag="delete"):
     """Move the whole session to the trash. Answered by :class:`TrashReply`; refused while running."""
 
     session: str
@@ -100,7 +100,7 @@ class Restore(Message, frozen=True, tag="restore"):
     trash: str
 
 
-class RenameSession(Message, frozen=True, tag="rename"):
+class RenameSession(Acting, frozen=True, tag="rename"):
     """Answered by :class:`SessionReply`."""
 
     session: str

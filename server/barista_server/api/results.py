@@ -35,8 +35,9 @@ class Failure(Message, frozen=True, tag="failure"):
     """The call was not carried out.
 
     ``code`` is for programs: ``not-found``, ``ambiguous``, ``refused`` (wrong state; ``text`` says which and
-    what to do first), ``invalid`` (see ``problems``), ``disk`` (full or unwritable), ``timeout``,
-    ``unknown`` (the other side is older), ``internal``.
+    what to do first), ``changed`` (not what the caller saw, see :class:`Acting`), ``invalid`` (see
+    ``problems``), ``disk`` (full or unwritable), ``timeout``, ``unknown`` (the other side is older),
+    ``internal``.
     """
 
     code: str

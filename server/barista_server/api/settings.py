@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from barista_server.api.things import AutoResume, LauncherName, Message, SlurmOptions
+from barista_server.api.things import Acting, AutoResume, LauncherName, Message, SlurmOptions
 
 
-class ConfigureSession(Message, frozen=True, tag="configure"):
+class ConfigureSession(Acting, frozen=True, tag="configure"):
     """Choose anew what a session trains with. Answered by :class:`SessionReply`; refused while it runs, but
     for ``auto_resume``.
 

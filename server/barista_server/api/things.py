@@ -12,6 +12,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of all on the wire. Unknown fields are ignored, so that one may be added within one version."""
 
 
+class Acting(Message, frozen=True, kw_only=True):
+    """Base of calls that do to a session what another person may not want any more."""
+
+    seen: int | None = None
+    """The :attr:`SessionInfo.revision` by which it was decided; the call is refused as ``changed`` if that is
+    not what it is now. None: whatever it is.
+    """
+
+
 class State(StrEnum):
     """State of a session. *Not connected* is no state: it belongs to the link (see docs/architecture.md)."""
 
@@ -215,6 +224,10 @@ class SessionInfo(Message, frozen=True):
     """While it is in the queue; of an Invalid session too, which then waits to be corrected."""
     auto_resume: AutoResume = "off"
     resumes: Resumes | None = None
+    revision: int = 0
+    """Another one after a change of state, runs, name or settings, the same while it merely trains.
+    0: the agent is too old to tell.
+    """
     kind: Literal["session", "log"] = "session"
     log: LogFile | None = None
     """Of kind ``log``. Its runs are those found in the file; nothing can be done to them. ``folder`` is where
