@@ -79,11 +79,11 @@ def needs_agent(context: Context) -> str | None:
             return f"{context.host} is offline: press {context.key('link', 'U')} to connect it"
     match context.link.cause:
         case "key-unknown":
-            return f"the key of {context.host} is not known: press {context.key('trust', 'f3')} to accept it"
+            return f"the key of {context.host} is not known: press {context.key('hosts', 'f3')} to accept it"
         case "key-changed":
             return f"the key of {context.host} has CHANGED: see the notices ({context.key('source', 'v')})"
         case "no-agent":
-            return f"{context.host} has no agent: `barista host install {context.host}` puts one there"
+            return f"{context.host} has no agent: {context.key('hosts', 'f3')}, then I installs it"
         case "auth-failed":
             why = CAUSE_WORDS[context.link.cause]
             return f"{context.host}: {why}, see the notices ({context.key('source', 'v')})"

@@ -22,9 +22,11 @@ from barista_server.api.messages import ImportLog, Notice, SessionReply, State
 from barista_tui import cache, keymap, looks, projects, settings, theme
 from barista_tui.calling import command
 from barista_tui.fleet import Fleet
+from barista_tui.hostdeeds import HostDeeds
 from barista_tui.hosts import LOCAL, HostEntry, Hosts, HostsError, folder
 from barista_tui.opening import Opening
 from barista_tui.projects import Project, ProjectError
+from barista_tui.screens.acting import ActingScreen
 from barista_tui.screens.main import MainScreen
 from barista_tui.store import Store
 from barista_tui.target import Target
@@ -68,6 +70,7 @@ class BaristaApp(App[None]):
         self.store = Store(self._store_changed)
         self.works = Works(self._store_changed, lambda text: self.main.say(text, "error"))
         self.fleet = Fleet([target, *(others or ())], self.store)
+        self.host_deeds = HostDeeds(self)
         self._all_hosts = others is not None
         self._connect = connect
         self._select = select
@@ -129,24 +132,17 @@ class BaristaApp(App[None]):
         listed = Hosts().all()
         if self.project is not None:
             known = {entry.name: entry for entry in listed}
-            self._show_hosts([known.get(entry.name, entry) for entry in self._entries()])
+            self.arrange_hosts([known.get(entry.name, entry) for entry in self.host_entries()])
         elif self._all_hosts:
-            self._show_hosts(listed)
+            self.arrange_hosts(listed)
 
-    def show_host(self, entry: HostEntry) -> None:
-        """Show one more host; the project that is open has it from now on."""
-        if entry.name not in self.fleet:
-            self._show_hosts([*self._entries(), entry])
-
-    def hide_host(self, name: str) -> None:
-        """Do not show a host any more; nothing happens on it."""
-        self._show_hosts([entry for entry in self._entries() if entry.name != name])
-
-    def _entries(self) -> list[HostEntry]:
+    def host_entries(self) -> list[HostEntry]:
+        """The hosts that are shown, but the local one."""
         return [host.target.host for host in self.fleet if host.target.host is not None]
 
-    def _show_hosts(self, entries: Sequence[HostEntry]) -> None:
-        if list(entries) == self._entries():
+    def arrange_hosts(self, entries: Sequence[HostEntry]) -> None:
+        """Show these hosts in this order, beside the local one."""
+        if list(entries) == self.host_entries():
             return
         # Of --server and --host the first one is no local one.
         first = [self.target] if self.target.host is None else []
@@ -210,7 +206,9 @@ class BaristaApp(App[None]):
     def _update(self) -> None:
         self._update_due = False
         if self.main.is_mounted:
-            self.main.show_known()
+            for screen in self.screen_stack:
+                if isinstance(screen, ActingScreen):
+                    screen.show_known()
             if self._log_wanted is not None and self.store.known.host(LOCAL).alive:
                 log, self._log_wanted = self._log_wanted, None
                 self._import_log(log)
@@ -242,7 +240,7 @@ class BaristaApp(App[None]):
 
     def _save_project(self) -> None:
         assert self.project is not None
-        entries = self._entries()
+        entries = self.host_entries()
         root = None if self.target.root == default_root() else str(self.target.root)
         try:
             projects.save(self.project, Project(root=root, hosts=entries, view=self.settings))

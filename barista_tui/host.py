@@ -18,6 +18,7 @@ from barista_server.api.messages import (
     Ping,
     Subscribe,
     Subscribed,
+    Welcome,
 )
 from barista_tui.hosts import CAUSE_WORDS, Cause, HostsError, cause_of
 from barista_tui.store import LinkState, Store
@@ -47,6 +48,8 @@ class Host:
         self.name = target.name
         self.problem: Exception | None = None
         """Why the last attempt failed; a HostKeyUnknown carries the key that the host offered."""
+        self.welcome: Welcome | None = None
+        """What the agent said of itself when it was connected last."""
         self._store = store
         self._link: Link | None = None
         self._wake = asyncio.Event()
@@ -110,7 +113,7 @@ class Host:
             self._happened(event)
         link.on_event = self._happened
         self._link = link
-        self.problem = None
+        self.problem, self.welcome = None, link.welcome
         self._tell("alive")
 
     def _happened(self, event: Event) -> None:

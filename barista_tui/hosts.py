@@ -97,14 +97,14 @@ class Hosts:
     def add(self, entry: HostEntry) -> None:
         """At the end. Raises HostsError, OSError."""
         entries = self.all()
-        self._check(entry, entries)
+        self.check(entry, entries)
         self._save([*entries, entry])
 
     def replace(self, name: str, entry: HostEntry) -> None:
         """In its place. Raises HostsError, OSError."""
         entries = self.all()
         at = self._index(name, entries)
-        self._check(entry, entries[:at] + entries[at + 1 :])
+        self.check(entry, entries[:at] + entries[at + 1 :])
         self._save([*entries[:at], entry, *entries[at + 1 :]])
 
     def remove(self, name: str) -> HostEntry:
@@ -131,7 +131,8 @@ class Hosts:
         raise HostsError(f"there is no host '{name}'; there are: {there}")
 
     @staticmethod
-    def _check(entry: HostEntry, others: Sequence[HostEntry]) -> None:
+    def check(entry: HostEntry, others: Sequence[HostEntry]) -> None:
+        """Raises HostsError if it cannot stand beside the others."""
         if not _NAME.fullmatch(entry.name) or entry.name == LOCAL or entry.name.startswith("-"):
             raise HostsError(f"'{entry.name}' is no name for a host: letters, digits, and . _ + - only")
         if any(other.name == entry.name for other in others):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from barista_tui.actions.action import MENUS, Action, Menu
+from barista_tui.actions.action import MENUS, Action, Menu, Opens
 from barista_tui.allowed import needs_unknown_key, needs_work, only_disconnected
 from barista_tui.ui import Ui
 
@@ -111,8 +111,18 @@ ACTIONS: tuple[Action, ...] = (
         label_now=lambda context: f"{'Link' if context.link.state == 'offline' else 'Unlink'} {context.host}",
     ),
     Action(
+        "hosts",
+        ("f3", "ctrl+h"),
+        "Hosts",
+        "Barista",
+        "The host manager: add, rename, install, accept keys; devices and caffes of each host",
+        Opens("barista_tui.screens.hosts:HostManager"),
+        footer=7,
+        menu="Tools",
+    ),
+    Action(
         "trust",
-        ("f3",),
+        (),
         "Accept host key",
         "Barista",
         "Show the key that an unknown host offers, and accept it once",

@@ -47,6 +47,9 @@ class ActingScreen(Screen[None]):
         if any(host.epoch for host in known.hosts.values()):
             self._newest_notice = max((notice.time for notice in known.notices), default=0.0)
 
+    def show_known(self) -> None:
+        """Something has changed in what the store knows, or in long work."""
+
     def acted(self) -> None:
         """A command has come to its end, good or bad."""
 

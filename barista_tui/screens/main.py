@@ -196,7 +196,7 @@ class MainScreen(ActingScreen):
             return
         known = self.app.store.known
         self.sessions.show_known(known)
-        self._tray.show(self.app.works.lines(known, self._stop_hashing))
+        self._tray.show(self.app.works.lines(known, self.stop_hashing))
         self.tell_errors(known)
         self.show_session()
 
@@ -268,7 +268,8 @@ class MainScreen(ActingScreen):
             start = self.commands.start(self.host_name, self.session, iteration)
             self.ask_agent(start, f"{self.session.name} was not started")
 
-    def _stop_hashing(self, dataset: Key) -> None:
+    def stop_hashing(self, dataset: Key) -> None:
+        """End the hashing of a dataset, named by host and id."""
         cancel = self.app.fleet.of(dataset).call(CancelHash(dataset=dataset.session), DatasetReply)
         self.ask_agent(cancel, "It is still being hashed")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from barista_server.remote.collect import Progress, collected
+from barista_server.remote.collect import Progress, Tell, collected
 from barista_server.remote.hostshell import shell
 from barista_server.remote.install import Installed, by_hand, install_on, uninstall_from
 from barista_server.remote.ssh import own_way
@@ -56,8 +56,7 @@ async def install(hosts: Hosts, entry: HostEntry, args: argparse.Namespace) -> E
         return await _print(entry)
     line = Line()
     try:
-        async with shell(entry.where(), own_way(folder(), entry.via)) as there:
-            done = await install_on(there, line.tell, engine=args.engine, python=args.python)
+        done = await put_on(entry, line.tell, args.engine, args.python)
     finally:
         line.end()
     if args.there:
@@ -69,13 +68,20 @@ async def install(hosts: Hosts, entry: HostEntry, args: argparse.Namespace) -> E
         known = {"host": entry.name, "state": checked.state, "detail": checked.detail}
         output.print_json(known | done._asdict())
     else:
-        for words in _words(entry, done):
+        for words in installed_words(entry, done):
             output.say(words)
         output.say(f"{checked.state}: {output.one_line(checked.detail)}")
     return Exit.OK if checked.state == "alive" else Exit.UNREACHABLE
 
 
-def _words(entry: HostEntry, done: Installed) -> list[str]:
+async def put_on(entry: HostEntry, tell: Tell, engine: bool = False, python: str = "") -> Installed:
+    """Log in and install. Raises LinkError, HostsError."""
+    async with shell(entry.where(), own_way(folder(), entry.via)) as there:
+        return await install_on(there, tell, engine=engine, python=python)
+
+
+def installed_words(entry: HostEntry, done: Installed) -> list[str]:
+    """What came of it, in sentences."""
     was = f", in place of {done.before}" if done.before else ""
     mb = f"{done.copied / 1e6:.1f} MB copied" if done.copied else "all wheels were there already"
     said = [f"barista-server {done.version} is on {entry.name}{was} (Python {done.python}; {mb})"]
@@ -101,24 +107,31 @@ def _with_root(hosts: Hosts, entry: HostEntry, root: str) -> HostEntry:
 
 
 async def _print(entry: HostEntry) -> Exit:
-    """The commands to type, with the wheels they take made in the user's cache."""
+    line = Line()
+    try:
+        print(await commands_for(entry, line.tell), end="")
+    except WheelError as error:
+        raise VerbError(str(error)) from None
+    finally:
+        line.end()
+    return Exit.OK
+
+
+async def commands_for(entry: HostEntry, tell: Tell) -> str:
+    """The commands to type, with the wheels they take made in the user's cache.
+
+    Raises WheelError, HostsError, OSError.
+    """
     from platformdirs import user_cache_path
 
     where = user_cache_path("barista", appauthor=False) / "wheels"
     where.mkdir(parents=True, exist_ok=True)
     for old in where.glob("*.whl"):
         old.unlink()
-    line = Line()
-    try:
-        await asyncio.to_thread(collected, None, where, line.tell)
-    except WheelError as error:
-        raise VerbError(str(error)) from None
-    finally:
-        line.end()
+    await asyncio.to_thread(collected, None, where, tell)
     address = entry.where()
     user = f"{address.user}@" if address.user else ""
-    print(by_hand(f"{user}{address.host}", address.port, Path(where)), end="")
-    return Exit.OK
+    return by_hand(f"{user}{address.host}", address.port, Path(where))
 
 
 async def uninstall(entry: HostEntry, args: argparse.Namespace) -> Exit:
