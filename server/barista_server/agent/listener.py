@@ -22,6 +22,10 @@ SUBSYSTEM = "barista"
 KEEPALIVE = 15
 """Seconds of silence after which a client is asked whether it is still there; three times."""
 LOGIN_TIMEOUT = 20
+MOST_LOGINS = 32
+"""Connections that have not shown a key yet; one more, and the oldest of them is cut off: who holds many open
+keeps nobody out, for a true client is through in a moment.
+"""
 
 Attend = Callable[[Reader, Writer, Role, str], Awaitable[None]]
 
@@ -45,10 +49,11 @@ def host_key(root: Path) -> Path:
 async def listen(root: Path, address: str, port: int, attend: Attend) -> asyncssh.SSHAcceptor:
     """Open the listener. Raises ListenError."""
     _check_keys(root, address)
+    logins: dict[_Door, None] = {}
     try:
         key = _own_key(host_key(root))
         acceptor = await asyncssh.create_server(
-            lambda: _Door(root),
+            lambda: _Door(root, logins),
             address,
             port,
             server_host_keys=[key],
@@ -115,14 +120,29 @@ def _own_key(path: Path) -> asyncssh.SSHKey:
 
 
 class _Door(asyncssh.SSHServer):
-    """Lets in whom authorized_keys names at this moment."""
+    """Lets in whom authorized_keys names at this moment. ``logins``: those at this listener that have yet to
+    show a key, the oldest first.
+    """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, logins: dict[_Door, None]) -> None:
         self._root = root
+        self._logins = logins
         self._connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
+        self._logins[self] = None
+        if len(self._logins) > MOST_LOGINS:
+            oldest = next(iter(self._logins))
+            del self._logins[oldest]
+            assert oldest._connection is not None
+            oldest._connection.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._logins.pop(self, None)
+
+    def auth_completed(self) -> None:
+        self._logins.pop(self, None)
 
     def begin_auth(self, username: str) -> bool:
         assert self._connection is not None
