@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from barista_tui.screens.hosts import HostManager
 
 KEYS = """\
-↑ ↓ j k         choose a host; tab goes to its defaults and to its details
-enter           what its state asks for: accept the key, install, link, connect
-a               add a host: an address, or one that ~/.ssh/config knows
-e               another name
-d               delete the reference; nothing happens on the host
-u               undo that
-r               connect now, or ask again what it offers
-U               unlink, or link again
-K J  ⇧↑ ⇧↓      move up, move down
-y               accept the key that is shown
-I               install the agent there, or a newer one; or show the commands
-s               show sessions there that are hidden here
-X               to what takes long: there x cancels
-esc             back to the sessions
+↑ ↓ j k     choose a host; tab goes to its defaults and details
+enter       what its state asks for: accept, install, link, connect
+a           add a host: an address, or one of ~/.ssh/config
+e           another name
+d           delete the reference; nothing happens on the host
+u           undo that
+r           connect now, or ask again what it offers
+U           unlink, or link again
+K J  ⇧↑ ⇧↓  move up, move down
+y           accept the key that is shown
+I           install the agent there, or show the commands
+s           show sessions there that are hidden here
+X           to what takes long: there x cancels
+esc         back to the sessions
 
-In the table: ● alive  ◌ connecting or silent  ✖ not connected  ○ offline
+● alive  ◌ connecting or silent  ✖ not connected  ○ offline
 """
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import asyncssh
 import pytest
 from textual.widgets import Input, OptionList, Select
 
@@ -18,10 +20,11 @@ from barista_server.api.messages import (
     SessionInfo,
     State,
 )
-from barista_tui import hostlook
+from barista_server.remote.hostkeys import Offered
+from barista_tui import hostlook, projects
 from barista_tui.app import BaristaApp
 from barista_tui.hostlook import HostLine
-from barista_tui.hosts import Cause, HostEntry, Hosts, folder
+from barista_tui.hosts import Cause, HostEntry, Hosts, HostsError, folder
 from barista_tui.screens.add_host import AddHostScreen, name_for
 from barista_tui.screens.hosts import HostManager
 from barista_tui.sshconfig import Alias, aliases
@@ -31,6 +34,9 @@ from barista_tui.target import Target
 from ..remote.sshd import USER, Sshd, free_port
 from .support import made, opened, shown, until
 from .test_hosts import stopped
+
+PYTHON = Path(sys.executable).resolve()
+"""All that a bare host has."""
 
 # ------------------------------------------------------------------------------------ words, pure
 
@@ -245,3 +251,85 @@ async def test_this_machine_stays_and_dead_hosts_hold_up_nothing(root: Path) -> 
         await pilot.press("u")
         await until(pilot, lambda: app.fleet.names == ["local", "two", "one"])
         assert [each.name for each in Hosts().all()] == ["two", "one"]
+
+
+def accept(sshd: Sshd) -> None:
+    from barista_server.remote.ssh import own_way
+
+    kind, text = (sshd.folder / "host.pub").read_text().split()[:2]
+    own_way(folder()).known_hosts.accept(Offered("", "", "", f"[127.0.0.1]:{sshd.port} {kind} {text}"))
+
+
+@pytest.mark.real("sshd")
+async def test_the_agent_is_installed_from_here(root: Path, tmp_path: Path) -> None:
+    home, programs, there = tmp_path / "home", tmp_path / "bin", tmp_path / "far"
+    for each in (home, programs, there):
+        each.mkdir()
+    (programs / f"python3.{sys.version_info.minor}").symlink_to(PYTHON)
+    sshd = Sshd.start(tmp_path / "sshd", there, path=f"{programs}:/usr/bin:/bin", home=home)
+    folder().mkdir(parents=True, exist_ok=True)
+    shutil.copy(sshd.folder / "client", folder() / "id_ed25519")
+    accept(sshd)
+    bare = HostEntry("bare", f"{USER}@127.0.0.1:{sshd.port}")
+    Hosts().add(bare)
+    app = BaristaApp(Target(root), "tests", others=[Target(root, bare)])
+    try:
+        async with app.run_test(size=(80, 24), notifications=True) as pilot:
+            await until(pilot, lambda: app.store.known.host("bare").link.cause == "no-agent")
+            await pilot.press("f3", "down")
+            await until(pilot, lambda: "✖ no agent" in shown(app) and "I installs the agent" in shown(app))
+            await pilot.press("enter")
+            await until(pilot, lambda: "Install the agent on bare" in shown(app))
+            await pilot.press("enter")
+            await until(pilot, lambda: "installing the agent on bare" in shown(app))
+            # Cancelled, nothing is left in use there, and it can be begun again.
+            await pilot.press("X", "x")
+            await until(pilot, lambda: "Not installed on bare" in shown(app))
+            assert not (home / ".local/share/barista/server").exists()
+            app.host_deeds.install("bare")
+            await until(pilot, lambda: app.store.known.host("bare").alive, 90)
+            await until(pilot, lambda: "is on bare (Python" in shown(app))
+            assert (home / ".local/share/barista/server").readlink().parts[0] == "servers"
+            assert not app.works.any
+    finally:
+        if (there / "agent.sock").exists():
+            await stopped(there)
+        sshd.down()
+
+
+@pytest.mark.real("sshd")
+async def test_a_changed_key_is_a_hard_stop_in_words(root: Path, far: Sshd) -> None:
+    other = asyncssh.generate_private_key("ssh-ed25519").export_public_key("openssh").decode()
+    (folder() / "known_hosts").write_text(f"[127.0.0.1]:{far.port} {other}")
+    there = HostEntry("far", f"{USER}@127.0.0.1:{far.port}")
+    app = BaristaApp(Target(root), "tests", others=[Target(root, there)])
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.store.known.host("far").link.cause == "key-changed")
+        await pilot.press("ctrl+h", "down")
+        await until(pilot, lambda: "✖ host key CHANGED" in shown(app) and "Nothing was sent" in shown(app))
+        await pilot.press("y")
+        await until(pilot, lambda: "no key waits to be accepted" in shown(app))
+        assert app.store.known.host("far").link.cause == "key-changed"
+
+
+async def test_a_project_has_hosts_of_its_own(root: Path, tmp_path: Path) -> None:
+    mine = HostEntry("mine", f"127.0.0.1:{free_port()}")
+    Hosts().add(HostEntry("other", f"127.0.0.1:{free_port()}"))
+    path = tmp_path / "some.barista"
+    projects.save(path, projects.Project(root=str(root), hosts=[mine]))
+    app = BaristaApp(Target(root), "some", others=[Target(root, mine)], project=path)
+    async with app.run_test(size=(120, 30), notifications=True) as pilot:
+        await pilot.press("f3", "a")
+        await until(pilot, lambda: "on the list of hosts" in shown(app))
+        await pilot.press("down", "enter", "enter")
+        await until(pilot, lambda: app.fleet.names == ["local", "mine", "other"])
+        assert [each.name for each in Hosts().all()] == ["other"], "it was there already"
+        assert [each.name for each in projects.load(path).hosts] == ["mine", "other"]
+        app.host_deeds.rename("mine", "yours")
+        assert [each.name for each in projects.load(path).hosts] == ["yours", "other"]
+        app.host_deeds.remove("yours")
+        assert [each.name for each in projects.load(path).hosts] == ["other"]
+        app.host_deeds.undo()
+        assert [each.name for each in projects.load(path).hosts] == ["yours", "other"]
+        with pytest.raises(HostsError, match="already"):
+            app.host_deeds.rename("yours", "other")
