@@ -49,6 +49,14 @@ PANES: tuple[PaneSpec, ...] = (
         ("follow", "kinds", "source", "raw"),
     ),
     PaneSpec(
+        "weights",
+        "5",
+        "Weights",
+        "barista_tui.panes.weights:WeightsPane",
+        "Weights of a snapshot: filters as blocks, light is high; matrices as heat maps. Red is not finite.",
+        ("weights-before", "weights-after", "weights-play", "weights-scale", "weights-save"),
+    ),
+    PaneSpec(
         "snapshots",
         "6",
         "Snapshots",

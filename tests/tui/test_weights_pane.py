@@ -1,0 +1,170 @@
+"""The Weights pane on a real agent and real model files."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from barista_server.api.link import Link
+from barista_server.api.messages import (
+    GetBlob,
+    GetBlobStats,
+    ListSessions,
+    ListWeights,
+    SessionInfo,
+    SessionList,
+)
+from barista_server.caffe.schema import NetParameter
+from barista_server.caffe.weights import write_weights
+from barista_tui.app import BaristaApp
+from barista_tui.panes.weights import WeightsPane
+
+from .support import made, opened, shown, solver, until
+
+SHAPES = {
+    "conv1": ("Convolution", [(96, 3, 11, 11), (96,)]),
+    "relu1": ("ReLU", []),
+    "conv2": ("Convolution", [(32, 48, 5, 5)]),
+    "fc6": ("InnerProduct", [(900, 600), (900,)]),
+}
+
+
+def write_model(path: Path, seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    net = NetParameter(name="alex")
+    for name, (kind, _) in SHAPES.items():
+        net.layer.add(name=name, type=kind)
+    blobs = {
+        name: [chance.normal(0, 0.1, shape).astype(np.float32) for shape in shapes]
+        for name, (_, shapes) in SHAPES.items()
+        if shapes
+    }
+    blobs["fc6"][1][7] = np.nan
+    write_weights(path, net, blobs)
+
+
+async def trained(root: Path, name: str = "alex") -> SessionInfo:
+    """A finished session whose three snapshots hold the model."""
+    text = solver(max_iter=30, extra="snapshot: 10\n", speed=2000)
+    session = await made(root, name, text=text)
+    link = await Link.open(root)
+    while True:
+        listed = (await link.call(ListSessions(), SessionList)).sessions
+        session = next(each for each in listed if each.id == session.id)
+        if session.state == "finished" and len(session.snapshots) == 3:
+            break
+    await link.close()
+    for snapshot in session.snapshots:
+        write_model(Path(session.folder) / snapshot.model, snapshot.iteration)
+    return session
+
+
+@asynccontextmanager
+async def looking(
+    root: Path, size: tuple[int, int]
+) -> AsyncIterator[tuple[BaristaApp, Pilot[None], WeightsPane]]:
+    await trained(root)
+    async with opened(root, size) as (app, pilot):
+        await until(pilot, lambda: app.main.session is not None and len(app.main.session.snapshots) == 3)
+        await pilot.press("5")
+        pane = app.main.pane("weights")
+        assert isinstance(pane, WeightsPane)
+        await until(pilot, lambda: pane.drawn is not None)
+        yield app, pilot, pane
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_layer_is_drawn_and_keys_change_how(size: tuple[int, int], root: Path) -> None:
+    async with looking(root, size) as (app, pilot, pane):
+        assert pane.drawn is not None
+        assert (pane.drawn.grid.pages, pane.drawn.mode, pane.drawn.snapshot.iteration) == (1, "colour", 30)
+        await pilot.pause()
+        text = shown(app)
+        assert "conv1" in text and "96x3x11x11" in text and "▀" in text and "NaN/Inf 0" in text
+        assert "(3/3)" in text and "relu1" not in text
+        first = pane.picture.image
+        await pilot.press("a")
+        await until(pilot, lambda: pane.picture.image is not first)
+        assert pane.picture.image is not None and pane.picture.image.low is None
+        await pilot.press("m")
+        await until(pilot, lambda: pane.drawn is not None and pane.drawn.mode == "channels")
+        assert pane.drawn.grid.blocks == 288
+        await pilot.press("plus", "plus")
+        await until(pilot, lambda: pane.drawn is not None and pane.drawn.grid.pages > 1)
+        await pilot.press("full_stop")
+        await until(pilot, lambda: pane.drawn is not None and pane.drawn.blocks.start > 0)
+        await pilot.press("b")
+        await until(pilot, lambda: pane.drawn is not None and "blob 2/2" in pane.drawn.title)
+        await pilot.press("down", "down")
+        await until(pilot, lambda: pane.drawn is not None and pane.drawn.title.startswith("fc6"))
+        await pilot.pause()
+        assert pane.drawn.form.kind == "matrix" and "█" in shown(app) and pane.drawn.grid.pages == 2
+        await pilot.press("b")
+        await until(pilot, lambda: "NaN/Inf 1" in shown(app))
+
+
+async def test_snapshots_one_after_the_other_and_as_a_film_asked_for_once(root: Path) -> None:
+    async with looking(root, (120, 40)) as (app, pilot, pane):
+        asked: list[str] = []
+        host = app.fleet.of(app.main.key)  # type: ignore[arg-type]
+        call = host.call
+
+        async def counted(what, result):  # type: ignore[no-untyped-def]
+            if isinstance(what, GetBlob | GetBlobStats | ListWeights):
+                asked.append(type(what).__name__)
+            return await call(what, result)
+
+        host.call = counted  # type: ignore[method-assign]
+        await pilot.press("left")
+        await until(pilot, lambda: pane.drawn is not None and pane.drawn.snapshot.iteration == 20)
+        assert sorted(asked) == ["GetBlob", "GetBlobStats", "ListWeights"]
+        await pilot.press("p")
+        await until(pilot, lambda: pane.drawn is not None and pane.drawn.snapshot.iteration == 10)
+        asked.clear()
+        for iteration in (20, 30, 10):
+            await until(pilot, lambda wanted=iteration: pane.drawn.snapshot.iteration == wanted)  # type: ignore
+        assert "film" in shown(app) and not asked
+        # Who cannot be seen asks for nothing, and a film nobody sees ends.
+        await pilot.press("1")
+        await until(pilot, lambda: not pane.playing)
+        asked.clear()
+        app.main.show_known()
+        await pilot.pause(0.1)
+        assert not asked
+
+
+async def test_a_picture_is_written_and_nothing_overwritten(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with looking(root, (120, 40)) as (app, pilot, _):
+        for _ in range(2):
+            await pilot.press("w")
+            await until(pilot, lambda: app.screen.query(Input))
+            assert app.screen.query_one(Input).value == "alex-conv1-30.png"
+            await pilot.press("enter")
+            await until(pilot, lambda: app.screen is app.main)
+        await until(pilot, lambda: "there already" in " ".join(each.message for each in app._notifications))
+    with Image.open(tmp_path / "alex-conv1-30.png") as read:
+        assert max(read.size) > 400
+
+
+async def test_what_cannot_be_read_is_told_in_its_place(root: Path) -> None:
+    session = await trained(root)
+    newest = session.snapshots[-1]
+    (Path(session.folder) / newest.model).write_bytes(b"\x0a\xff no model")
+    async with opened(root, (120, 40)) as (app, pilot):
+        await until(pilot, lambda: app.main.session is not None)
+        await pilot.press("5")
+        pane = app.main.pane("weights")
+        assert isinstance(pane, WeightsPane)
+        await until(pilot, lambda: newest.model in pane.picture.words)
+        await pilot.press("left")
+        await until(pilot, lambda: pane.drawn is not None)
