@@ -18,7 +18,7 @@ from barista_server.api.messages import (
     WeightsList,
 )
 from barista_tui import format
-from barista_tui.verbs import output
+from barista_tui.verbs import output, weightspng
 from barista_tui.verbs.agentlink import linked, target_of
 from barista_tui.verbs.errors import Exit, VerbError
 
@@ -39,6 +39,10 @@ async def weights(args: argparse.Namespace) -> Exit:
     async with linked(target_of(args)) as link:
         model = await link.call(call, WeightsList)
         chosen = _chosen(model, args.layer)
+        if args.png is not None:
+            if not args.layer or len(chosen) != 1:
+                raise VerbError("--png draws one layer", "Name it with --layer.", Exit.USAGE)
+            return await weightspng.save(args, link, call, model, chosen[0])
         stats = await _stats(link, call, model, chosen) if args.stats or args.layer else {}
     if args.json:
         output.print_json(as_objects(model, chosen, stats))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from barista_server.api.messages import BlobInfo, BlobStats, LayerWeights, ListWeights, WeightsList
 from barista_server.caffe.weights import read_weights
@@ -96,3 +97,20 @@ def test_a_file_and_a_session(shell: Shell) -> None:
     assert (told["session"], told["iteration"]) == ("1", taken)
     assert all("stats" not in blob for layer in told["layers"] for blob in layer["blobs"])
     assert f"_iter_{taken}.caffemodel" in shell.barista("weights", "tiny", "--stats").stdout
+
+
+def test_a_layer_as_a_picture(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "conv1.png"
+    said = shell.barista("weights", str(MODEL), "--layer", "conv1", "--png", str(path)).stdout
+    with Image.open(path) as read:
+        assert f"{read.width} x {read.height}" in said and max(read.size) > 700
+        # Three blocks beside each other, two rows; the first value of the first filter in its place.
+        values = read_weights(MODEL).layers["conv1"][0]
+        level = (values[0, 0, 0, 0] - values.min()) / (values.max() - values.min())
+        assert read.getpixel((0, 0)) == (round(255 * float(level)),) * 3
+    told = shell.json("weights", str(MODEL), "--layer", "ip1", "--png", str(path), "--scale", "filter")
+    assert told["path"] == str(path) and told["low"] is None
+    assert "--layer" in shell.barista("weights", str(MODEL), "--png", str(path), code=2).stderr
+    folder = shell.barista("weights", str(MODEL), "--layer", "ip1", "--png", str(tmp_path), code=1).stderr
+    assert "was not written" in folder
+    shell.barista("weights", str(MODEL), "--layer", "relu1", "--png", str(path), code=3)
