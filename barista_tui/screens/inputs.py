@@ -24,6 +24,7 @@ from barista_tui import datasets
 from barista_tui import format as fmt
 from barista_tui.commands import failure_text
 from barista_tui.datasets import Row
+from barista_tui.hosts import LOCAL
 from barista_tui.screens.acting import ActingScreen
 from barista_tui.screens.input_deeds import InputDeeds
 from barista_tui.store import Key, Known
@@ -41,11 +42,12 @@ REST = 0.15
 KEYS = (
     ("a", "add", "Add", "Put a dataset of a host on its list"),
     ("f", "search", "Find", "Search the declared folders of a host"),
+    ("e", "edit", "List", "Edit the chosen list of HDF5 files, or make one; on this machine"),
     ("r", "do('rename')", "Name", "Rename it"),
     ("l", "do('locate')", "Place", "Tell where its files are now"),
-    ("R", "do('reload')", "Reload", "Read its facts again and see whether it changed"),
+    ("R", "do('reload')", "Load", "Read its facts again and see whether it changed"),
     ("h", "do('hash')", "Hash", "Find its content id; while it is hashed: cancel"),
-    ("d", "do('remove')", "Delete", "Take it off the list; its files stay"),
+    ("d", "do('remove')", "Del", "Take it off the list; its files stay"),
     ("u", "undo", "Undo", "Undo the last change"),
     ("J", "do('move', 1)", "↓", "Down the list"),
     ("K", "do('move', -1)", "↑", "Up the list"),
@@ -299,6 +301,18 @@ class InputManager(ActingScreen):
 
         if self._hosts():
             self.app.push_screen(SearchInputs(self._hosts(), self._host()), self._added)
+
+    def action_edit(self) -> None:
+        """A list of HDF5 files of this machine: the chosen one, or a new one."""
+        from barista_tui.screens.list_editor import ListEditor
+
+        if not self.app.store.known.host(LOCAL).alive:
+            self.say("Lists are edited on this machine, whose agent is not connected", "warning")
+            return
+        row = self.chosen
+        mine = row is not None and row.key.host == LOCAL and row.dataset.facts.kind == "hdf5-list"
+        path = row.dataset.path if row is not None and mine else ""
+        self.app.push_screen(ListEditor(path), self._deeds.list_saved)
 
     def _hosts(self) -> list[str]:
         alive = [host.name for host in self.app.store.known.hosts.values() if host.alive]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList, SelectionList, Static
+from textual.widgets import Input, OptionList, SelectionList, Static, TextArea
 
 from barista_server.api.messages import DatasetFacts, DatasetInfo, LabelBin, LabelHistogram, Thumbnail
 from barista_tui import datasets
@@ -13,6 +13,7 @@ from barista_tui.app import BaristaApp
 from barista_tui.screens.confirm import ConfirmScreen
 from barista_tui.screens.input_search import SearchInputs
 from barista_tui.screens.inputs import InputManager
+from barista_tui.screens.list_editor import ListEditor
 from barista_tui.store import HostKnown, Key, Known, LinkState
 from barista_tui.widgets.dataset_look import DatasetLook
 
@@ -190,3 +191,33 @@ async def test_a_search_adds_what_was_chosen(root: Path, tmp_path: Path) -> None
         await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, InputManager))
         await until(pilot, lambda: sorted(names(app)) == ["faces", "numbers.h5"])
+
+
+async def test_a_list_is_made_edited_and_hashed(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "data" / "deep").mkdir(parents=True)
+    first, second = files.hdf5(tmp_path / "data/1.h5"), files.hdf5(tmp_path / "data/deep/2.h5", seed=2)
+    one = lambda: next(iter(app.store.known.host("local").datasets.values()), None)  # noqa: E731
+    async with opened(root, size=(80, 24)) as (app, pilot):
+        await pilot.press("ctrl+i")
+        await until(pilot, lambda: isinstance(app.screen, InputManager))
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, ListEditor))
+        app.screen.query_one("#list", Input).value = str(tmp_path / "list.txt")
+        app.screen.query_one("#more", Input).value = str(tmp_path / "data")
+        app.screen.query_one("#more").focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: "2 files added" in shown(app))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, InputManager) and one() and one().content)
+        # Empty lines are dropped.
+        assert (tmp_path / "list.txt").read_text() == f"{first}\n{second}\n"
+        before = one().content
+        await until(pilot, lambda: app.screen.chosen is not None)
+        await pilot.press("e")
+        await until(
+            pilot,
+            lambda: isinstance(app.screen, ListEditor) and "1.h5" in app.screen.query_one(TextArea).text,
+        )
+        app.screen.query_one(TextArea).load_text(f"\n{second}\n\n")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: one().content not in ("", before) and one().facts.samples == 20)
