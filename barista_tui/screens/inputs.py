@@ -110,7 +110,7 @@ class InputManager(ActingScreen):
     def on_mount(self) -> None:
         self.query_one("#inputs-list").focus()
         self.query_one("#inputs-keys", Bar).show(
-            _keys(), [Piece(" Esc", "accent", "leave"), Piece(" Back ", "dim", "leave")]
+            _keys(), [Piece(" Esc ", "accent", "leave", reason="Back to the sessions")]
         )
         self.set_interval(LOOK, self._look)
         self._relist()

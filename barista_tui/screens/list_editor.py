@@ -26,6 +26,7 @@ class ListEditor(ModalScreen[str | None]):
     """
     BINDINGS = [
         Binding("escape", "dismiss", show=False),
+        Binding("f8", "remove_line", show=False, priority=True),
         Binding("ctrl+s", "save", show=False, priority=True),
         Binding("ctrl+o", "load", show=False, priority=True),
     ]
@@ -52,7 +53,9 @@ class ListEditor(ModalScreen[str | None]):
                 )  # fmt: skip
             yield TextArea(id="lines", compact=True)
             yield Static(
-                Content("A file a line; ^shift+k removes a line."), classes="line dim hint", id="told"
+                Content("A file a line; F8 removes a line, ^z takes it back"),
+                classes="line dim hint",
+                id="told",
             )
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
@@ -63,6 +66,10 @@ class ListEditor(ModalScreen[str | None]):
         if self._path:
             self.action_load()
         self.query_one("#more" if self._path else "#list").focus()
+
+    def action_remove_line(self) -> None:
+        """Take out the line that the cursor is on."""
+        self.query_one(TextArea).action_delete_line()
 
     def _typed(self, field: str) -> Path:
         return Path(self.query_one(field, Input).value.strip()).expanduser().absolute()

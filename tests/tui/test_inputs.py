@@ -218,6 +218,7 @@ async def test_a_list_is_made_edited_and_hashed(root: Path, tmp_path: Path) -> N
             pilot,
             lambda: isinstance(app.screen, ListEditor) and "1.h5" in app.screen.query_one(TextArea).text,
         )
-        app.screen.query_one(TextArea).load_text(f"\n{second}\n\n")
+        # The cursor is on the first line.
+        await pilot.press("f8")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: one().content not in ("", before) and one().facts.samples == 20)
