@@ -275,6 +275,7 @@ async def test_the_agent_is_installed_from_here(root: Path, tmp_path: Path) -> N
     app = BaristaApp(Target(root), "tests", others=[Target(root, bare)])
     try:
         async with app.run_test(size=(80, 24), notifications=True) as pilot:
+            await until(pilot, lambda: app.store.known.host("local").alive)
             await until(pilot, lambda: app.store.known.host("bare").link.cause == "no-agent")
             await pilot.press("f3", "down")
             await until(pilot, lambda: "✖ no agent" in shown(app) and "I installs the agent" in shown(app))
@@ -304,6 +305,7 @@ async def test_a_changed_key_is_a_hard_stop_in_words(root: Path, far: Sshd) -> N
     there = HostEntry("far", f"{USER}@127.0.0.1:{far.port}")
     app = BaristaApp(Target(root), "tests", others=[Target(root, there)])
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.store.known.host("local").alive)
         await until(pilot, lambda: app.store.known.host("far").link.cause == "key-changed")
         await pilot.press("ctrl+h", "down")
         await until(pilot, lambda: "✖ host key CHANGED" in shown(app) and "Nothing was sent" in shown(app))
@@ -319,6 +321,7 @@ async def test_a_project_has_hosts_of_its_own(root: Path, tmp_path: Path) -> Non
     projects.save(path, projects.Project(root=str(root), hosts=[mine]))
     app = BaristaApp(Target(root), "some", others=[Target(root, mine)], project=path)
     async with app.run_test(size=(120, 30), notifications=True) as pilot:
+        await until(pilot, lambda: app.store.known.host("local").alive)
         await pilot.press("f3", "a")
         await until(pilot, lambda: "on the list of hosts" in shown(app))
         await pilot.press("down", "enter", "enter")
