@@ -5,7 +5,7 @@ An action that cannot be done now gives the reason; it is shown dim, and says th
 
 from __future__ import annotations
 
-from barista_tui.actions import barista, console, managers, plot, session, snapshots, view, weights
+from barista_tui.actions import barista, console, managers, network, plot, session, snapshots, view, weights
 from barista_tui.actions.action import (
     MENUS,
     Action,
@@ -39,6 +39,7 @@ ACTIONS: tuple[Action, ...] = (
     *view.ACTIONS,
     *plot.ACTIONS,
     *console.ACTIONS,
+    *network.ACTIONS,
     *weights.ACTIONS,
     *snapshots.ACTIONS,
     *managers.ACTIONS,

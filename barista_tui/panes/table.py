@@ -49,6 +49,14 @@ PANES: tuple[PaneSpec, ...] = (
         ("follow", "kinds", "source", "raw"),
     ),
     PaneSpec(
+        "network",
+        "3",
+        "Network",
+        "barista_tui.panes.network:NetworkPane",
+        "The selected session's net as Caffe builds it, with its branches; / searches, ← folds, v: TEST.",
+        ("net-phase", "net-open", "net-fold", "net-fold-all"),
+    ),
+    PaneSpec(
         "weights",
         "5",
         "Weights",
