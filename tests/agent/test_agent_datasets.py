@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -278,6 +279,22 @@ async def test_hashing_survives_a_cancel_and_the_agent(client: Follower, root: R
     assert len(done.content) == 64
     assert not (root.path / "dataset-hashes" / "1.part").exists()
     assert done.content == content_id("image-list", [_zeros(20 << 20)] * 100, 100)
+
+
+async def test_hashing_leaves_processor_and_disk_to_others(
+    client: Follower, root: Root, tmp_path: Path
+) -> None:
+    path = large(tmp_path / "large")
+    await client.one(AddDataset(path=str(path)))
+    await until(lambda: client.share("1"), "some of it is hashed")
+    (child,) = (
+        one
+        for one in psutil.Process(client.link.welcome.pid).children()
+        if "barista_server.agent.datasets.child" in one.cmdline()
+    )
+    assert child.nice() == psutil.Process(client.link.welcome.pid).nice() + 10
+    assert child.ionice().ioclass == psutil.IOPRIO_CLASS_IDLE
+    await client.one(RemoveDataset(dataset="1"))
 
 
 async def test_a_try_of_other_files_is_not_gone_on_with(client: Follower, tmp_path: Path) -> None:

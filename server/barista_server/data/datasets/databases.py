@@ -210,7 +210,17 @@ class LevelDbSource(Database):
         self._counted: int | None = None
 
     def pairs(self, start: bytes | None = None) -> Iterator[Record]:
-        return _told(iter(self._database.iterator(start=start, fill_cache=False)), self._error)
+        return _told(self._checked(start), self._error)
+
+    def _checked(self, start: bytes | None) -> Iterator[Record]:
+        # Made within the generator: a damaged table is an error already here. plyvel's iterator tells of no
+        # damage before its first record, the raw one does.
+        first = self._database.raw_iterator(fill_cache=False, verify_checksums=True)
+        try:
+            first.seek_to_first() if start is None else first.seek(start)
+        finally:
+            first.close()
+        yield from self._database.iterator(start=start, fill_cache=False, verify_checksums=True)
 
     def count(self) -> int | None:
         if self._counted is None:
