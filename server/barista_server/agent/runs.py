@@ -158,6 +158,7 @@ class Run:
             caffe_start=caffe.start,
             nonce=nonce,
             started=self.started,
+            host=os.uname().nodename,
             log=logcare.inode_of(self.path / "caffe.log", caffe),
         )
         files.write_json(self.path / "process.json", self.process)
