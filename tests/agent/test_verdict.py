@@ -65,6 +65,13 @@ def test_judgement(
         assert verdict.problems[0].hint
 
 
+@pytest.mark.parametrize("left", [ended(), None])
+def test_without_a_known_max_iter_no_snapshot_reaches_it(left: Exit | None) -> None:
+    unknown = msgspec.structs.replace(STOPPED, max_iter=None)
+    verdict = judge(left, unknown, 43, 0)
+    assert (verdict.happening, verdict.iteration) == (H.STOPPED, 43)
+
+
 def test_force_is_told_apart_from_the_system() -> None:
     problem = judge(ended(code=None, signal=9), GOING, 20, 100, forced=True).problems[0]
     assert "by force (SIGKILL)" in problem.text

@@ -64,7 +64,9 @@ def test_damage_is_an_error_that_names_the_database(whole: Path, tmp_path: Path,
     shutil.copytree(whole, path)
     DAMAGES[damage](path)
     before = {one.name: one.stat().st_size for one in path.iterdir() if one.is_file()}
-    with pytest.raises(DatasetError, match=""):
+    with pytest.raises(DatasetError) as caught:
         _read_all(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "barista-leveldb-" not in str(caught.value), "that is no place of the person's"
     after = {one.name: one.stat().st_size for one in path.iterdir() if one.is_file()}
     assert before.items() <= after.items(), "nothing of it was thrown away"

@@ -48,7 +48,8 @@ def judge(
     problem = _violence(ended, facts, forced) if ended is not None else None
     if problem is not None:
         return Verdict(Happening.BROKE, facts.iteration, [problem])
-    if facts.done or (snapshot is not None and snapshot >= goal):
+    # A log that does not tell max_iter, read before the solver was: 0 is then no goal that was reached.
+    if facts.done or (snapshot is not None and 0 < goal <= snapshot):
         if ended is not None or told:
             return Verdict(Happening.COMPLETED, max(at, goal))
         text = f"how caffe ended is not known: its runner is gone. It seems to have reached iteration {goal}"

@@ -210,7 +210,12 @@ class LevelDbSource(Database):
         self._counted: int | None = None
 
     def pairs(self, start: bytes | None = None) -> Iterator[Record]:
-        return _told(self._checked(start), self._error)
+        try:
+            yield from self._checked(start)
+        except self._error as error:
+            told = error.args[0].decode(errors="replace") if error.args else ""
+            text = f"{self.path}: damaged LevelDB: {told.replace(self._folder, str(self.path))}"
+            raise DatasetError(text, "Copy it again from where it was made.") from None
 
     def _checked(self, start: bytes | None) -> Iterator[Record]:
         # Made within the generator: a damaged table is an error already here. plyvel's iterator tells of no
@@ -243,10 +248,10 @@ class LevelDbSource(Database):
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _told(found: Iterator[T], error_of_library: Any = DataError) -> Iterator[T]:
+def _told(found: Iterator[T]) -> Iterator[T]:
     try:
         yield from found
-    except (DataError, error_of_library) as error:
+    except DataError as error:
         raise DatasetError(str(error), "Copy it again from where it was made.") from None
 
 
