@@ -10,7 +10,7 @@ from barista_tui.format import STATES
 from barista_tui.hosts import CAUSE_WORDS, LOCAL
 from barista_tui.keynames import key_word
 from barista_tui.panes.table import SPECS
-from barista_tui.store import LinkState
+from barista_tui.store import Key, LinkState
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class Context:
     """What visible panes say of themselves, by name: their own actions decide by it."""
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Keys of actions that the person chose, where they are not those of the table."""
+    marked: tuple[Key, ...] = ()
+    """Sessions that were marked to be looked at together."""
     can_undo: bool = False
     filtered: bool = False
     grouped: bool = False

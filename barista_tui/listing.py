@@ -20,6 +20,7 @@ class SessionRow:
     session: SessionInfo
     age: str = ""
     spark: tuple[float, ...] = ()
+    marked: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Wish:
     folded: frozenset[str] = frozenset()
     hidden: frozenset[Key] = frozenset()
     """Sessions that the project does not show."""
+    marked: tuple[Key, ...] = ()
+    """Sessions to be looked at together, in the order in which they were marked."""
 
 
 def link_words(host: HostKnown, now: float) -> str:
@@ -82,7 +85,7 @@ def listed(known: Known, wish: Wish, now: float, sparks: Mapping[Key, tuple[floa
         made = []
         for session in shown:
             key = Key(host.name, session.id)
-            made.append(SessionRow(key, session, ages[host.name], sparks.get(key, ())))
+            made.append(SessionRow(key, session, ages[host.name], sparks.get(key, ()), key in wish.marked))
         return made
 
     if not wish.grouped:

@@ -28,8 +28,11 @@ def restore(screen: MainScreen, settings: Settings) -> None:
     screen.hinted = settings.hinted
     screen.shares = Shares(settings.list_share, settings.dock_share)
     screen.tab = settings.tab if settings.tab in SPECS and settings.tab != "sessions" else "plot"
-    hidden = frozenset(Key(*each.partition("/")[::2]) for each in settings.hidden)
-    screen.sessions.wish = Wish(sort=sort, grouped=settings.grouped, folded=folded, hidden=hidden)
+    hidden = frozenset(map(Key.of, settings.hidden))
+    marked = tuple(map(Key.of, settings.marked))
+    screen.sessions.wish = Wish(
+        sort=sort, grouped=settings.grouped, folded=folded, hidden=hidden, marked=marked
+    )
 
 
 def present(screen: MainScreen) -> Settings:
@@ -46,7 +49,8 @@ def present(screen: MainScreen) -> Settings:
         list_share=screen.shares.list,
         dock_share=screen.shares.dock,
         tab=screen.tab,
-        hidden=sorted("/".join(key) for key in screen.sessions.wish.hidden),
+        hidden=sorted(map(str, screen.sessions.wish.hidden)),
+        marked=list(map(str, screen.sessions.wish.marked)),
         hinted=screen.hinted,
         folded=sorted(screen.sessions.wish.folded),
     )

@@ -16,6 +16,9 @@ SPARK_WIDTH = 12
 MOVING = {State.RUNNING, State.PAUSING, State.QUEUED}
 """States that may have changed since the last news; the others last."""
 
+MARK = "◆"
+"""Stands in the gap before the name of a marked session."""
+
 LOG_GLYPH = "≡"
 """Stands before the name of an imported log."""
 
@@ -119,7 +122,12 @@ def heading(layout: Columns, sort: str) -> list[Cell]:
 
 
 def row(
-    session: SessionInfo, layout: Columns, host: str = "local", link: str = "", spark: Sequence[float] = ()
+    session: SessionInfo,
+    layout: Columns,
+    host: str = "local",
+    link: str = "",
+    spark: Sequence[float] = (),
+    marked: bool = False,
 ) -> list[Cell]:
     """The cells of one session. ``link``: age of the last news where the link is lost (``2 m``)."""
     look = fmt.state_look(session)
@@ -130,6 +138,7 @@ def row(
             state = f"{look.glyph} {look.word} {link.replace(' ', '')}"
     cells = [
         Cell(fmt.fit(session.id, layout.id), "dim", "id"),
+        *([Cell(MARK, "accent", "mark")] if marked else []),
         *_name(session, layout.name),
     ]
     if layout.host:

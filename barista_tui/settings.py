@@ -33,6 +33,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     tab: str = "plot"
     hidden: list[str] = []
     """Sessions not to be shown, as ``host/id``."""
+    marked: list[str] = []
+    """Sessions to be looked at together, as ``host/id``."""
     hinted: bool = False
     """The line for those who are here for the first time has been seen."""
 

@@ -38,6 +38,14 @@ class Key(NamedTuple):
     host: str
     session: str = ""
 
+    @classmethod
+    def of(cls, text: str) -> Key:
+        """The key that was written as ``host/id``."""
+        return cls(*text.partition("/")[::2])
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.session}"
+
 
 @dataclass(frozen=True)
 class LinkState:

@@ -50,7 +50,7 @@ class Picture:
 
 PICTURES = (
     Picture("wide-dark", (160, 45), (), "train loss"),
-    Picture("wide-light", (160, 45), ("t", "l"), "train loss"),
+    Picture("wide-light", (160, 45), ("T", "l"), "train loss"),
     Picture("narrow-list", (80, 24), (), "Running"),
     Picture("narrow-plot", (80, 24), ("1",), "train loss"),
     Picture("narrow-console", (80, 24), ("2",), "loss ="),

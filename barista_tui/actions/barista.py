@@ -64,7 +64,7 @@ ACTIONS: tuple[Action, ...] = (
         footer=9,
         menu="Help",
     ),
-    Action("theme", ("t",), "Theme", "Barista", "The next theme", lambda ui: ui.next_theme(), menu="View"),
+    Action("theme", ("T",), "Theme", "Barista", "The next theme", lambda ui: ui.next_theme(), menu="View"),
     Action(
         "reconnect",
         ("C",),

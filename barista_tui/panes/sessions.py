@@ -127,6 +127,27 @@ class SessionsPane(Pane):
         gone = self.wish.hidden if keys is None else keys
         self.wish_for(replace(self.wish, hidden=self.wish.hidden - gone))
 
+    # ---------------------------------------------------------------------------------- marks
+
+    @property
+    def marked(self) -> tuple[Key, ...]:
+        """Marked sessions that there are, in the order in which they were marked."""
+        known = self.app.store.known.sessions
+        return tuple(key for key in self.wish.marked if key in known)
+
+    def mark(self) -> None:
+        """Mark the selected session to be looked at with others, or unmark it; in the list go to the next."""
+        if (key := self.main.key) is not None and key.session:
+            rest = tuple(each for each in self.wish.marked if each != key)
+            self.wish_for(replace(self.wish, marked=rest if key in self.wish.marked else (*rest, key)))
+            if self.list.has_focus:
+                self.list.action_move(1)
+
+    def mark_all(self) -> None:
+        """Take all marks away; where there are none, mark all that the list shows."""
+        shown = tuple(row.key for row in self.list.model.rows if isinstance(row, SessionRow))
+        self.wish_for(replace(self.wish, marked=() if self.marked else shown))
+
     # ---------------------------------------------------------------------------------- filter
 
     def find(self) -> bool:

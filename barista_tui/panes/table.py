@@ -31,6 +31,7 @@ PANES: tuple[PaneSpec, ...] = (
         "Sessions",
         "barista_tui.panes.sessions:SessionsPane",
         "Each row is a session: a folder with net, solver, snapshots, logs. Quitting stops nothing.",
+        ("mark",),
     ),
     PaneSpec(
         "plot",

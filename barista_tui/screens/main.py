@@ -181,6 +181,7 @@ class MainScreen(ActingScreen):
             docked=shape.docked,
             facts={pane.spec.name: pane.facts() for pane in seen},
             keys=self.app.keymap.keys,
+            marked=self.sessions.marked,
             can_undo=bool(self.commands.trash),
             filtered=bool(self.sessions.wish.words),
             grouped=self.sessions.wish.grouped,

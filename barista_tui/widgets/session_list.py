@@ -178,7 +178,7 @@ class SessionList(ScrollView, can_focus=True):
         if isinstance(shown, HostRow):
             cells = host_cells(shown)
         else:
-            cells = row(shown.session, self._columns, shown.key.host, shown.age, shown.spark)
+            cells = row(shown.session, self._columns, shown.key.host, shown.age, shown.spark, shown.marked)
         mark = Segment(
             "▌" if chosen else " ", ink(palette.accent if self.has_focus else palette.dim, background)
         )
@@ -262,12 +262,14 @@ def _tip(row: Row) -> str:
 def cell_segments(
     cells: Sequence[Cell], palette: Palette, background: str | None = None, bold_name: bool = False
 ) -> list[Segment]:
-    """Cells of a row as segments, one blank between columns."""
+    """Cells of a row as segments, one blank between columns; a mark takes the place of one."""
     gap = Segment(" ", ink(palette.foreground, background))
     segments: list[Segment] = []
+    before = ""
     for cell in cells:
-        if segments and cell.column != "bar-rest":
+        if segments and cell.column not in ("bar-rest", "mark") and before != "mark":
             segments.append(gap)
+        before = cell.column
         bold = bold_name and cell.column == "name"
         if cell_len(cell.text):
             segments.append(Segment(cell.text, ink(color_of(palette, cell.tone), background, bold)))

@@ -414,7 +414,7 @@ async def test_a_legend_without_room_counts_the_rest(tmp_path: Path) -> None:
 async def test_the_next_start_looks_as_the_last_one(root: Path) -> None:
     await made(root, "looked-at", start=False)
     async with opened(root) as (app, pilot):
-        await pilot.press("1", "l", "x", "m", "f", "o", "t")
+        await pilot.press("1", "l", "x", "m", "f", "o", "T")
         before = app.settings
     async with opened(root, (80, 24)) as (app, pilot):
         assert app.settings == before and not app.current_theme.dark

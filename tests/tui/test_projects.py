@@ -14,7 +14,9 @@ from barista_tui.cli import HANDLERS, with_open
 from barista_tui.hosts import HostEntry, Hosts
 from barista_tui.opening import Opening, OpeningError
 from barista_tui.projects import Project, ProjectError, Recent
+from barista_tui.rows import MARK
 from barista_tui.settings import Settings
+from barista_tui.store import Key
 from barista_tui.target import Target
 
 from ..log.log_results import FIXTURES
@@ -132,6 +134,8 @@ async def test_saved_changed_and_opened_again(root: Path, tmp_path: Path) -> Non
         # From now on what changes is kept there.
         await pilot.press("ctrl+k", "o")
         await until(pilot, lambda: len(app.main.list.model.sessions) == 1)
+        await pilot.press("t")
+        await until(pilot, lambda: projects.load(path).view.marked == ["local/1"])
         await until(pilot, lambda: projects.load(path).view.sort == "name")
         assert projects.load(path).view.hidden == ["local/2"]
         assert projects.load(path).root == str(root)
@@ -142,6 +146,9 @@ async def test_saved_changed_and_opened_again(root: Path, tmp_path: Path) -> Non
     async with again.run_test(size=(120, 30)) as pilot:
         await until(pilot, lambda: [each.name for each in again.main.list.model.sessions] == ["one"])
         assert again.main.sessions.wish.sort == "name"
+        assert again.main.sessions.marked == (Key("local", "1"),) and MARK in shown(again)
+        await pilot.press("asterisk")
+        assert again.main.sessions.marked == () and MARK not in shown(again)
         await pilot.press("ctrl+r")
         await until(pilot, lambda: len(again.main.list.model.sessions) == 2)
         await until(pilot, lambda: projects.load(path).view.hidden == [])
@@ -201,5 +208,5 @@ async def test_every_look_is_put_on_in_turn(root: Path) -> None:
         seen = []
         for _ in LOOKS:
             seen.append(app.look)
-            await pilot.press("t")
+            await pilot.press("T")
         assert seen == list(LOOKS) and app.look == seen[0]

@@ -12,8 +12,10 @@ from rich.cells import cell_len
 
 from barista_server.api.messages import Problem, Queued, SessionInfo, State
 from barista_tui.listing import Wish, listed
-from barista_tui.rows import SORTS, Cell, columns, heading, matches, row
+from barista_tui.rows import MARK, SORTS, Cell, columns, heading, matches, row
 from barista_tui.store import HostKnown, Known
+from barista_tui.theme import palette_of
+from barista_tui.widgets.session_list import cell_segments
 
 LIVE = SessionInfo(
     id="7",
@@ -136,3 +138,14 @@ def test_a_queued_session_shows_its_place_and_why_it_waits() -> None:
     assert "#12" in text(row(replace(queued, queued=Queued(place=12, since=0.0)), columns(60, 12)))
     # About to start, it shows what it has done so far.
     assert "4210/10k" in text(row(replace(queued, queued=Queued(place=1, since=0.0)), columns(80, 12)))
+
+
+def test_a_mark_stands_in_the_gap_before_the_name() -> None:
+    palette = palette_of("barista-dark")
+
+    def line(marked: bool) -> str:
+        cells = row(LIVE, columns(78), marked=marked)
+        return "".join(each.text for each in cell_segments(cells, palette))
+
+    plain, marked = line(False), line(True)
+    assert MARK not in plain and marked.replace(MARK, " ") == plain
