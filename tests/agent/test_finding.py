@@ -65,6 +65,43 @@ async def test_a_session(root: Root) -> None:
     assert [*got.lines, *rest.lines] == everything.lines[::-1]
     assert (await found("nowhere to be found")).lines == []
 
+    # Places alone, more of them than an answer has room for lines; and lines by their places.
+    burst = [number for number, line in enumerate(log) if "burst" in line]
+    got = await found("burst", places_only=True, limit=100_000)
+    assert (got.lines, got.places, got.next) == ([], burst, None)
+    got = await found("burst", places_only=True, limit=3, direction="up")
+    assert got.places == burst[:-4:-1] and got.next == burst[-3]
+    pick = m.PickLines(session="1", run=1, places=[0, burst[7], burst[500], 10**9])
+    picked = await link.call(pick, m.FoundLines)
+    assert picked.places == pick.places[:-1] == [line.number for line in picked.lines]
+    assert [line.text for line in picked.lines] == [log[place] for place in picked.places]
+    picked = await link.call(
+        m.PickLines(session="1", run=1, places=rest.places[:2], kinds=["metric"]), m.FoundLines
+    )
+    assert picked.lines == rest.lines[:2]
+
+
+async def test_texts_of_the_client_are_matched_where_a_bad_pattern_holds_up_nobody(root: Root) -> None:
+    link = await root.link()
+    texts = ["loss = 0.5, Loss = 1", "lr = 0.1", "", "aé loss"]
+    call = m.MatchTexts(pattern=r"loss( = \d)?", regex=True, texts=texts)
+    found = await link.call(call, m.TextMatches)
+    assert found.spans == [[0, 8, 12, 20], None, None, [3, 7]]
+    found = await link.call(m.MatchTexts(pattern="Loss", case=True, texts=texts), m.TextMatches)
+    assert found.spans == [[12, 16], None, None, None]
+    # A match of no length is one, and nothing to be shown.
+    found = await link.call(m.MatchTexts(pattern="x*", regex=True, texts=["ax", ""]), m.TextMatches)
+    assert found.spans == [[1, 2], []]
+    slow = m.MatchTexts(pattern=r"(\w+\s*)+[!?]", regex=True, texts=["many words " * 9])
+    for bad, code in (
+        (slow, "timeout"),
+        (m.MatchTexts(pattern="(", regex=True, texts=texts), "invalid"),
+        (m.MatchTexts(pattern="a", texts=["x" * 5_000_000]), "invalid"),
+    ):
+        with pytest.raises(CallFailed) as error:
+            await link.call(bad, m.TextMatches)
+        assert error.value.failure.code == code
+
 
 async def test_what_cannot_be_searched(root: Root) -> None:
     link = await trained(root)
@@ -80,6 +117,7 @@ async def test_what_cannot_be_searched(root: Root) -> None:
     assert (await refused(m.FindLines(session="1", run=1, pattern="a" * 1001))).code == "invalid"
     assert (await refused(m.FindLines(session="1", run=2, pattern="a"))).code == "not-found"
     assert (await refused(m.FindLines(session="1", run=1, pattern="a", kinds=["odd"]))).code == "invalid"
+    assert (await refused(m.PickLines(session="1", run=1, places=[3, 2]))).code == "invalid"
     # The agent answers others meanwhile, and can search afterwards.
     slow = asyncio.create_task(refused(m.FindLines(session="1", run=1, pattern=r"(\w+\s*)+[!?]", regex=True)))
     begun = time.monotonic()

@@ -50,3 +50,15 @@ def test_what_is_no_regular_expression_is_told(pattern: str) -> None:
     with pytest.raises(PatternError, match="no regular expression: "):
         Matcher(pattern, True, True)
     assert Matcher(pattern, False, True).lines(f"a{pattern}\nb\n".encode()) == [0]
+
+
+@given(st.sampled_from(PATTERNS), st.lists(st.sampled_from(BITS)), st.booleans())
+def test_spans_are_told_of_the_lines_that_are_found(pattern: str, bits: list[bytes], case: bool) -> None:
+    matcher = Matcher(pattern, True, case)
+    lines = b"".join(bits).decode().split("\n")
+    for line in lines:
+        spans = matcher.spans(line, 3)
+        assert (spans is not None) == bool(matcher.lines(line.encode() + b"\n")) and len(spans or []) <= 6
+        for begin, end in zip((spans or [])[::2], (spans or [])[1::2], strict=True):
+            assert 0 <= begin < end <= len(line)
+    assert Matcher("s", False, True).spans("losses", 2) == [2, 3, 3, 4]

@@ -1,6 +1,7 @@
-"""``python -m barista_server.agent.findchild``: looks for patterns in blocks of logs, for :mod:`.finding`.
+"""``python -m barista_server.agent.findchild``: looks for patterns in blocks of logs and in texts, for
+:mod:`.finding`.
 
-Reads a line of JSON for each block (``Task``), prints one (``Answer``). A pattern that takes too long ends
+Reads a line of JSON for each (``Task``), prints one (``Answer``). A pattern that takes too long ends
 the process: that is why it is one.
 """
 
@@ -17,6 +18,7 @@ import msgspec
 
 from barista_server.agent import files
 from barista_server.agent.matching import Matcher, PatternError
+from barista_server.api.search import MOST_SPANS
 
 LONGEST = 2.0
 """Seconds of processor time a block may take."""
@@ -26,20 +28,24 @@ MOST_MEMORY = 1 << 30
 
 
 class Task(msgspec.Struct):
-    """Lines in bytes ``start`` to ``stop`` of a file."""
+    """A pattern, looked for in bytes ``start`` to ``stop`` of a file, or in texts."""
 
-    path: str
-    start: int
-    stop: int
     pattern: str
     regex: bool
     case: bool
+    path: str = ""
+    start: int = 0
+    stop: int = 0
+    texts: list[str] | None = None
 
 
 class Answer(msgspec.Struct):
-    """Numbers within the block; or what went wrong, and whether that is the pattern."""
+    """Numbers of lines within the block, or what is found in each text; or what went wrong, and whether that
+    is the pattern.
+    """
 
     lines: list[int] = []
+    spans: list[list[int] | None] = []
     problem: str = ""
     of_pattern: bool = False
 
@@ -50,13 +56,15 @@ _matcher = lru_cache(4)(Matcher)
 def _answer(task: Task) -> Answer:
     try:
         matcher = _matcher(task.pattern, task.regex, task.case)
+        if task.texts is not None:
+            return Answer(spans=[matcher.spans(text, MOST_SPANS) for text in task.texts])
         with files.open_regular(Path(task.path)) as file:
             file.seek(task.start)
             return Answer(matcher.lines(file.read(min(MOST_BLOCK, task.stop - task.start))))
     except PatternError as error:
         return Answer(problem=str(error), of_pattern=True)
     except (OSError, MemoryError, RecursionError) as error:
-        return Answer(problem=f"{task.path}: {error or type(error).__name__}")
+        return Answer(problem=f"{task.path or 'the lines'}: {error or type(error).__name__}")
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import msgspec
@@ -77,25 +78,26 @@ class _Block(NamedTuple):
 
 async def find(access: Access, call: m.FindLines, child: Child) -> m.FoundLines:
     """Raises CallError, OSError, KeyError for an unknown kind."""
-    if not 0 < len(call.pattern) <= m.MOST_PATTERN:
-        text = f"a pattern of {len(call.pattern)} characters is looked for; 1 to {m.MOST_PATTERN} can be"
-        raise CallError("invalid", text)
+    _check_pattern(call.pattern)
     down = call.direction == "down"
     among: _Lines = await access(lambda log, within: _among(log, within, call.kinds))
     place = (0 if down else among.total) if call.start is None else min(max(0, call.start), among.total)
     at, end = among.number(place), among.high if down else among.low
-    limit, until = min(max(1, call.limit), m.MOST_FOUND), time.monotonic() + BUDGET
+    most = m.MOST_PLACES if call.places_only else m.MOST_FOUND
+    limit, until = min(max(1, call.limit), most), time.monotonic() + BUDGET
     found: list[int] = []
     while at != end and len(found) < limit and time.monotonic() < until:
         block: _Block = await access(partial(_block, at=at, end=end))
-        task = Task(among.path, block.start, block.stop, call.pattern, call.regex, call.case)
-        hits = np.array(await child.lines(task), np.int64) + block.first
+        task = Task(call.pattern, call.regex, call.case, among.path, block.start, block.stop)
+        hits = np.array((await child.answer(task)).lines, np.int64) + block.first
         hits = among.meant(hits[(hits >= block.low) & (hits < block.high)])
         hits = hits if down else hits[::-1]
         found += hits[: limit - len(found)].tolist()
         at = block.high if down else block.low
         if len(found) == limit:
             at = _behind(found, down)
+    if call.places_only:
+        return _told(call, among, [], np.array(found, np.int64), None if at == end else at)
     lines: list[m.LogLine] = await access(partial(_numbered, numbers=sorted(found)))
     while len(lines) < len(found):
         # So long that they do not fit into an answer.
@@ -103,13 +105,51 @@ async def find(access: Access, call: m.FindLines, child: Child) -> m.FoundLines:
         at = _behind(found, down)
         lines = await access(partial(_numbered, numbers=sorted(found)))
     lines = lines if down else lines[::-1]
+    numbers = np.array([line.number for line in lines], np.int64)
+    return _told(call, among, lines, numbers, None if at == end else at)
+
+
+async def pick(access: Access, call: m.PickLines) -> m.FoundLines:
+    """Lines by their places. Raises CallError, OSError, KeyError for an unknown kind."""
+    if len(call.places) > m.MOST_FOUND or any(a >= b for a, b in pairwise(call.places)):
+        raise CallError("invalid", f"places must ascend, and be {m.MOST_FOUND} at most")
+    among: _Lines = await access(lambda log, within: _among(log, within, call.kinds))
+    numbers = [among.number(place) for place in call.places if 0 <= place < among.total]
+    lines: list[m.LogLine] = await access(partial(_numbered, numbers=numbers))
+    return _told(call, among, lines, np.array([line.number for line in lines], np.int64), None)
+
+
+async def match(call: m.MatchTexts, child: Child) -> m.TextMatches:
+    """Where a pattern is in texts. Raises CallError."""
+    _check_pattern(call.pattern)
+    if len(call.texts) > m.MOST_TEXTS or sum(map(len, call.texts)) > m.MOST_CHARACTERS:
+        text = f"{m.MOST_TEXTS} texts of {m.MOST_CHARACTERS} characters together can be searched at once"
+        raise CallError("invalid", text)
+    answer = await child.answer(Task(call.pattern, call.regex, call.case, texts=call.texts))
+    return m.TextMatches(spans=answer.spans)
+
+
+def _check_pattern(pattern: str) -> None:
+    if not 0 < len(pattern) <= m.MOST_PATTERN:
+        text = f"a pattern of {len(pattern)} characters is looked for; 1 to {m.MOST_PATTERN} can be"
+        raise CallError("invalid", text)
+
+
+def _told(
+    call: m.FindLines | m.PickLines,
+    among: _Lines,
+    lines: list[m.LogLine],
+    numbers: NDArray[np.int64],
+    at: int | None,
+) -> m.FoundLines:
+    """``numbers``: of the lines found; ``at``: of the one to go on from."""
     return m.FoundLines(
         session=call.session,
         run=call.run,
         lines=lines,
-        places=among.places(np.array([line.number for line in lines], np.int64)).tolist(),
+        places=among.places(numbers).tolist(),
         total=among.total,
-        next=None if at == end else int(among.places(np.array([at]))[0]),
+        next=None if at is None else int(among.places(np.array([at]))[0]),
     )
 
 
@@ -149,8 +189,8 @@ class Child:
         self._using = asyncio.Lock()
         self._rest: asyncio.TimerHandle | None = None
 
-    async def lines(self, task: Task) -> list[int]:
-        """Numbers within the block. Raises CallError."""
+    async def answer(self, task: Task) -> Answer:
+        """What was found. Raises CallError."""
         async with self._using:
             if self._rest is not None:
                 self._rest.cancel()
@@ -167,7 +207,7 @@ class Child:
             self._rest = asyncio.get_running_loop().call_later(IDLE, self.end)
         if answer.problem:
             raise CallError("invalid" if answer.of_pattern else "disk", answer.problem)
-        return answer.lines
+        return answer
 
     async def _ask(self, task: Task) -> Answer:
         if self._process is None:

@@ -34,6 +34,7 @@ class Matcher:
         except (re.error, OverflowError, RecursionError) as error:
             raise PatternError(f"'{pattern}' is no regular expression: {error}") from None
         self._search: Callable[[str], object] = compiled.search
+        self._all = compiled.finditer
         self._folds = bool(compiled.flags & re.IGNORECASE)
         self._needed = _needed(text if regex else re.escape(text), compiled.flags)
 
@@ -47,6 +48,17 @@ class Matcher:
             return self._among(lines)
         text = plain.removesuffix(b"\n").decode("ascii")
         return self._around(text) if self._needed else self._among(text.split("\n"))
+
+    def spans(self, text: str, most: int) -> list[int] | None:
+        """Begin and end of its first matches in a text, without those of no length; None if it has none."""
+        spans: list[int] | None = None
+        for found in self._all(text):
+            spans = [] if spans is None else spans
+            if found.end() > found.start():
+                spans += found.span()
+            if len(spans) >= 2 * most:
+                break
+        return spans
 
     def _among(self, lines: list[str]) -> list[int]:
         search = self._search

@@ -14,7 +14,7 @@ import msgspec
 from barista_server.agent import files, series
 from barista_server.agent.client import Client, Follow
 from barista_server.agent.errors import CallError
-from barista_server.agent.finding import Child, find
+from barista_server.agent.finding import Child, find, match, pick
 from barista_server.agent.hub import Hub
 from barista_server.agent.imported import Imported
 from barista_server.agent.lastlines import last_lines
@@ -51,6 +51,8 @@ class Reading:
         return {
             m.GetLines: lambda call, client: self.lines(find(call), call),
             m.FindLines: lambda call, client: self.find(find(call), call),
+            m.PickLines: lambda call, client: self.pick(find(call), call),
+            m.MatchTexts: lambda call, client: match(call, self._searcher),
             m.ListSeries: lambda call, client: self.keys(find(call)),
             m.GetSeries: lambda call, client: self.windows(find(call), call),
             m.FollowLog: lambda call, client: self.follow(find(call), call, client),
@@ -93,6 +95,12 @@ class Reading:
         with _known_kinds():
             found = await find(partial(self._use, one, call.run), call, self._searcher)
         return msgspec.structs.replace(found, session=one.id)
+
+    async def pick(self, one: Session | Imported, call: m.PickLines) -> m.Result:
+        """Lines by their places. Raises CallError, OSError."""
+        with _known_kinds():
+            picked = await pick(partial(self._use, one, call.run), call)
+        return msgspec.structs.replace(picked, session=one.id)
 
     async def _use(
         self, one: Session | Imported, number: int, work: Callable[[Log, tuple[int, int | None]], T]
