@@ -19,7 +19,7 @@ from textual.geometry import Size
 
 from barista_server.api.local import default_root
 from barista_server.api.messages import ImportLog, Notice, SessionReply, State
-from barista_tui import cache, keymap, looks, projects, settings, theme
+from barista_tui import cache, keymap, looks, managerkeys, projects, settings, theme
 from barista_tui.calling import command
 from barista_tui.fleet import Fleet
 from barista_tui.hostdeeds import HostDeeds
@@ -93,7 +93,7 @@ class BaristaApp(App[None]):
     def on_mount(self) -> None:
         if self._connect:
             self._show_remembered()
-        self.set_keymap(dict(self.keymap.moves))
+        self.set_keymap({**self.keymap.moves, **managerkeys.textual_keymap(self.keymap.keys)})
         self.push_screen(self.main)
         for problem in self.keymap.problems:
             self.store.noticed(Notice(time=self.now(), caller="Settings", kind="error", text=problem))

@@ -7,52 +7,36 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from barista_server.remote.address import AddressError, parse
 from barista_tui import format as fmt
+from barista_tui import managerkeys
 from barista_tui.store import Key
 from barista_tui.widgets.bar import Piece
 
 if TYPE_CHECKING:
     from barista_tui.screens.hosts import HostManager
 
-KEYS = """\
-↑ ↓ j k     choose a host; tab goes to its defaults and details
-enter       what its state asks for: accept, install, link, connect
-a           add a host: an address, or one of ~/.ssh/config
-e           another name
-d           delete the reference; nothing happens on the host
-u           undo that
-r           connect now, or ask again what it offers
-U           unlink, or link again
-K J  ⇧↑ ⇧↓  move up, move down
-y           accept the key that is shown
-I           install the agent there, or show the commands
-s           show sessions there that are hidden here
-X           to what takes long: there x cancels
-esc         back to the sessions
-
-● alive  ◌ connecting or silent  ✖ not connected  ○ offline
-"""
+USUAL = f"{'enter':<14} What its state asks for: accept, install, link, connect"
+STATES = "\n● alive  ◌ connecting or silent  ✖ not connected  ○ offline\n"
 
 
 class Deed(NamedTuple):
-    """``id`` as bound; the order is the footer's."""
+    """``id`` as in :data:`~barista_tui.managerkeys.HOSTS`; the order is the footer's."""
 
     id: str
-    key: str
     word: str
 
 
 DEEDS = (
-    Deed("trust", "y", "Accept key"),
-    Deed("undo", "u", "Undo"),
-    Deed("add", "a", "Add"),
-    Deed("rename", "e", "Rename"),
-    Deed("remove", "d", "Delete"),
-    Deed("retry", "r", "Refresh"),
-    Deed("link", "U", "Unlink"),
-    Deed("install", "I", "Install"),
-    Deed("up", "K", "Up"),
-    Deed("down", "J", "Down"),
-    Deed("hidden", "s", "Hidden sessions"),
+    Deed("trust", "Accept key"),
+    Deed("undo", "Undo"),
+    Deed("add", "Add"),
+    Deed("rename", "Rename"),
+    Deed("remove", "Delete"),
+    Deed("retry", "Refresh"),
+    Deed("link", "Unlink"),
+    Deed("install", "Install"),
+    Deed("up", "Up"),
+    Deed("down", "Down"),
+    Deed("hidden", "Hidden sessions"),
 )
 
 
@@ -62,6 +46,7 @@ class HostWork:
     def __init__(self, screen: HostManager) -> None:
         self._screen = screen
         self._deeds = screen.app.host_deeds
+        self.keys = screen.app.keymap.keys
 
     # ---------------------------------------------------------------------------------- why not
 
@@ -81,10 +66,14 @@ class HostWork:
             case "undo" if not self._deeds.removed:
                 return "nothing was deleted from here"
             case "retry" if known.link.state == "offline":
-                return f"{known.name} is offline: U links it again"
+                return f"{known.name} is offline: {self._word('link')} links it again"
             case "hidden" if not screen.hidden():
                 return "all its sessions are shown"
         return None
+
+    def _word(self, name: str) -> str:
+        key = next(each for each in managerkeys.HOSTS if each.id == f"hosts-{name}")
+        return managerkeys.word(key, self.keys) or "its button"
 
     def usual(self) -> str:
         """What enter does."""
@@ -205,12 +194,18 @@ def _login(address: str) -> bool:
 
 def footer(work: HostWork) -> tuple[list[Piece], list[Piece]]:
     """Keys of what can be done now, as buttons; help and the way back at the right."""
+    chosen = work.keys
+    named = {each.id: managerkeys.word(each, chosen) for each in managerkeys.HOSTS}
     left = []
     for deed in DEEDS:
         if work.refused(deed.id) is None:
             left += [
-                Piece(f" {deed.key} ", "accent", deed.id),
+                Piece(f" {named[f'hosts-{deed.id}']} ", "accent", deed.id),
                 Piece(f"{work.word(deed)} ", "dim", deed.id),
             ]
-    right = [Piece(" F1 ", "accent", "keys"), Piece("Keys ", "dim", "keys")]
-    return left, [*right, Piece(" esc ", "accent", "leave"), Piece("Back ", "dim", "leave")]
+    right = [Piece(f" {named['hosts-keys']} ", "accent", "keys"), Piece("Keys ", "dim", "keys")]
+    return left, [
+        *right,
+        Piece(f" {named['hosts-leave']} ", "accent", "leave"),
+        Piece("Back ", "dim", "leave"),
+    ]

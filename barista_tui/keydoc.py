@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from barista_tui.actions import ACTIONS, GROUPS, Action, key_word
 from barista_tui.keymap import MOVES
+from barista_tui.managerkeys import MANAGERS
 
 HEAD = """# Keys
 
@@ -26,6 +27,10 @@ def markdown() -> str:
     for group in GROUPS:
         lines += [f"## {group}", "", "| key | does | action |", "|---|---|---|"]
         lines += [_row(action) for action in ACTIONS if action.group == group]
+        lines.append("")
+    for title, table in MANAGERS.items():
+        lines += [f"## {title}", "", "| key | does | action |", "|---|---|---|"]
+        lines += [f"| {_keys(each.keys)} | {each.help} | `{each.id}` |" for each in table]
         lines.append("")
     lines += ["## Moving", "", "| key | moves | action |", "|---|---|---|"]
     lines += [f"| {_keys(keys)} | {words} | `{name}` |" for name, (keys, words) in MOVES.items()]

@@ -10,14 +10,16 @@ The person's choice wins: an action that had the key loses it, and that is told.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from textual.binding import Binding
 
-from barista_tui.actions import ACTIONS, Action, key_word
+from barista_tui.actions import ACTIONS, key_word
 from barista_tui.hosts import folder
+from barista_tui.managerkeys import MANAGERS
 
 MOVES: dict[str, tuple[tuple[str, ...], str]] = {
     "move-up": (("up", "k"), "up a line"),
@@ -45,12 +47,27 @@ _SIGNS = {
 
 @dataclass(frozen=True)
 class Keymap:
-    """``keys``: of actions whose keys are not the table's; ``moves``: of :data:`MOVES`, for Textual."""
+    """``keys``: of actions and managers whose keys are not the tables'; ``moves``: of :data:`MOVES`, for
+    Textual."""
 
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     moves: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     """What is wrong with the file, and which keys changed their action, in sentences."""
+
+
+class Remappable(Protocol):
+    """An action, or a key of a manager."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def keys(self) -> tuple[str, ...]: ...
+    @property
+    def pane(self) -> str | None: ...
+
+
+_EVERY: Sequence[Remappable] = (*ACTIONS, *(each for table in MANAGERS.values() for each in table))
 
 
 def move(name: str, action: str) -> Binding:
@@ -81,7 +98,7 @@ def load() -> Keymap:
     return arranged(wanted)
 
 
-def arranged(wanted: Mapping[str, object], actions: Iterable[Action] = ACTIONS) -> Keymap:
+def arranged(wanted: Mapping[str, object], actions: Iterable[Remappable] = _EVERY) -> Keymap:
     """The keymap that the entries make of the table."""
     table = {action.id: action for action in actions}
     problems: list[str] = []

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Container, Grid, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList, Select, Static
@@ -23,7 +22,7 @@ from barista_server.api.messages import (
     ListDevices,
     SetDefaults,
 )
-from barista_tui import hostlook
+from barista_tui import hostlook, managerkeys
 from barista_tui.host import CallFailed, Host, LinkError
 from barista_tui.hostlook import HostLine, Offers
 from barista_tui.hosts import HostsError
@@ -73,22 +72,7 @@ class HostManager(ActingScreen):
     HostManager.-wide #hosts-left { width: 3fr; height: 1fr; max-height: 100%; }
     HostManager.-wide #host-details { width: 2fr; height: 1fr; padding: 0 1; border-left: solid $faint; }
     """
-    BINDINGS = [
-        Binding("escape,q,f3,ctrl+h", "leave", show=False),
-        Binding("f1,question_mark", "keys", show=False),
-        Binding("a,insert", "act('add')", show=False),
-        Binding("e,f2", "act('rename')", show=False),
-        Binding("d,delete", "act('remove')", show=False),
-        Binding("u", "act('undo')", show=False),
-        Binding("r,C", "act('retry')", show=False),
-        Binding("U", "act('link')", show=False),
-        Binding("K,shift+up", "act('up')", show=False),
-        Binding("J,shift+down", "act('down')", show=False),
-        Binding("y", "act('trust')", show=False),
-        Binding("I", "act('install')", show=False),
-        Binding("s", "act('hidden')", show=False),
-        Binding("X", "tray", show=False),
-    ]
+    BINDINGS = managerkeys.bindings(managerkeys.HOSTS)
 
     def __init__(self) -> None:
         super().__init__()
@@ -378,10 +362,11 @@ class HostManager(ActingScreen):
 
     def action_keys(self) -> None:
         """All keys of this screen."""
-        from barista_tui.hostwork import KEYS
+        from barista_tui.hostwork import STATES, USUAL
         from barista_tui.screens.text import TextScreen
 
-        self.app.push_screen(TextScreen("Keys · Hosts", KEYS))
+        text = managerkeys.page(managerkeys.HOSTS, self.app.keymap.keys, USUAL) + STATES
+        self.app.push_screen(TextScreen("Keys · Hosts", text))
 
     def action_leave(self) -> None:
         """Back to the sessions."""

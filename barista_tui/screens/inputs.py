@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import OptionList, Static
@@ -20,11 +20,12 @@ from barista_server.api.messages import (
     Thumbnails,
 )
 from barista_server.api.text import clean_name
-from barista_tui import datasets
+from barista_tui import datasets, managerkeys
 from barista_tui import format as fmt
 from barista_tui.commands import failure_text
 from barista_tui.datasets import Row
 from barista_tui.hosts import LOCAL
+from barista_tui.keymap import move
 from barista_tui.screens.acting import ActingScreen
 from barista_tui.screens.input_deeds import InputDeeds
 from barista_tui.store import Key, Known
@@ -38,21 +39,6 @@ RELIST = 10.0
 """Seconds until hosts are asked again whether the files are still there and as they were."""
 REST = 0.15
 """Seconds that the cursor rests before a dataset is looked into."""
-
-KEYS = (
-    ("a", "add", "Add", "Put a dataset of a host on its list"),
-    ("f", "search", "Find", "Search the declared folders of a host"),
-    ("e", "edit", "List", "Edit the chosen list of HDF5 files, or make one; on this machine"),
-    ("r", "do('rename')", "Name", "Rename it"),
-    ("l", "do('locate')", "Place", "Tell where its files are now"),
-    ("R", "do('reload')", "Load", "Read its facts again and see whether it changed"),
-    ("h", "do('hash')", "Hash", "Find its content id; while it is hashed: cancel"),
-    ("d", "do('remove')", "Del", "Take it off the list; its files stay"),
-    ("u", "undo", "Undo", "Undo the last change"),
-    ("J", "do('move', 1)", "↓", "Down the list"),
-    ("K", "do('move', -1)", "↑", "Up the list"),
-)
-"""Key, action, label, help."""
 
 
 class InputManager(ActingScreen):
@@ -73,16 +59,9 @@ class InputManager(ActingScreen):
     InputManager #inputs-keys { background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,f2,ctrl+i", "leave", show=False),
-        *(Binding(key, action, label, show=False) for key, action, label, _ in KEYS),
-        Binding("delete", "do('remove')", show=False),
-        Binding("shift+down", "do('move', 1)", show=False),
-        Binding("shift+up", "do('move', -1)", show=False),
-        Binding("left", "samples(-1)", show=False, priority=True),
-        Binding("right", "samples(1)", show=False, priority=True),
-        Binding("H", "whole", show=False),
-        Binding("j", "cursor(1)", show=False),
-        Binding("k", "cursor(-1)", show=False),
+        *managerkeys.bindings(managerkeys.INPUTS),
+        move("move-down", "cursor(1)"),
+        move("move-up", "cursor(-1)"),
     ]
 
     def __init__(self) -> None:
@@ -110,7 +89,7 @@ class InputManager(ActingScreen):
     def on_mount(self) -> None:
         self.query_one("#inputs-list").focus()
         self.query_one("#inputs-keys", Bar).show(
-            _keys(), [Piece(" Esc ", "accent", "leave", reason="Back to the sessions")]
+            self._keys(), [Piece(" Esc ", "accent", "leave", reason="Back to the sessions")]
         )
         self.set_interval(LOOK, self._look)
         self._relist()
@@ -345,12 +324,20 @@ class InputManager(ActingScreen):
         self._want = want or self._want
         self._look()
 
+    def action_keys(self) -> None:
+        """All keys of this screen."""
+        from barista_tui.screens.text import TextScreen
 
-def _keys() -> list[Piece]:
-    pieces = []
-    for key, action, label, help in KEYS:
-        pieces += [
-            Piece(f" {key}", "accent", action, reason=help),
-            Piece(f" {label}", "dim", action, reason=help),
-        ]
-    return pieces
+        text = managerkeys.page(managerkeys.INPUTS, self.app.keymap.keys)
+        self.app.push_screen(TextScreen("Keys · Datasets", text))
+
+    def _keys(self) -> list[Piece]:
+        pieces = []
+        for each in managerkeys.INPUTS:
+            if each.label:
+                key = managerkeys.word(each, self.app.keymap.keys)
+                pieces += [
+                    Piece(f" {key}", "accent", each.does, reason=each.help),
+                    Piece(f" {each.label}", "dim", each.does, reason=each.help),
+                ]
+        return pieces

@@ -11,6 +11,9 @@ from barista_tui import keydoc, keymap
 from barista_tui.actions import BY_ID, key_word
 from barista_tui.allowed import Context
 from barista_tui.keymap import Keymap, arranged
+from barista_tui.managerkeys import textual_keymap
+from barista_tui.screens.add_host import AddHostScreen
+from barista_tui.screens.input_add import AddInput
 from barista_tui.store import LinkState
 
 from .support import made, opened, shown, until
@@ -62,6 +65,18 @@ def test_what_is_wrong_with_the_file_is_told(
     assert words in found.problems[0] and not found.keys
 
 
+def test_keys_of_managers_are_remapped_within_their_own_screen() -> None:
+    found = arranged({"inputs-add": "f", "snapshot": "f8", "hosts-add": "f8"})
+    assert found.keys == {
+        "inputs-add": ("f",),
+        "inputs-search": (),
+        "snapshot": ("f8",),
+        "hosts-add": ("f8",),
+    }
+    assert found.problems == ("keys: f now does inputs-add, no longer inputs-search (its keys: none)",)
+    assert textual_keymap(found.keys) == {"inputs-add": "f", "inputs-search": "", "hosts-add": "f8"}
+
+
 def test_keys_read_as_people_write_them() -> None:
     words = [key_word(key) for key in ("ctrl+p", "shift+up", "f10", "alt+s", "less_than_sign", "G")]
     assert words == ["^p", "⇧↑", "F10", "alt+s", "<", "G"]
@@ -77,7 +92,10 @@ def test_reasons_name_the_key_that_the_person_has() -> None:
 async def test_a_remapped_key_works_and_is_what_the_screen_shows(root: Path) -> None:
     await made(root, "one", start=False)
     keymap.path().parent.mkdir(parents=True, exist_ok=True)
-    keymap.path().write_text('[keys]\nrename = "f7"\nmove-down = "ctrl+n"\nquit = "ctrl+x"\n')
+    keymap.path().write_text(
+        '[keys]\nrename = "f7"\nmove-down = "ctrl+n"\nquit = "ctrl+x"\n'
+        'inputs-add = "f8"\nhosts-add = "f8"\nhosts-leave = "f9"\n'
+    )
     async with opened(root) as (app, pilot):
         await until(pilot, lambda: app.main.session is not None and "^x Quit" in shown(app))
         await pilot.press("r")
@@ -88,6 +106,18 @@ async def test_a_remapped_key_works_and_is_what_the_screen_shows(root: Path) -> 
         assert app.is_running and app.screen is app.main
         await pilot.press("f10")
         await until(pilot, lambda: any("Rename" in line and "F7" in line for line in shown(app).splitlines()))
-        await pilot.press("escape", "ctrl+x")
+        await pilot.press("escape", "f2")
+        await until(pilot, lambda: "F8 Add" in shown(app))
+        await pilot.press("a", "f8")
+        await until(pilot, lambda: isinstance(app.screen, AddInput))
+        await pilot.press("escape", "f1")
+        await until(pilot, lambda: "F8             Put a dataset" in shown(app))
+        await pilot.press("escape", "escape", "f3")
+        await until(pilot, lambda: "F8 Add" in shown(app) and "F9 Back" in shown(app))
+        await pilot.press("a", "escape", "f8")
+        await until(pilot, lambda: isinstance(app.screen, AddHostScreen))
+        await pilot.press("escape", "f9")
+        assert app.screen is app.main
+        await pilot.press("ctrl+x")
         await until(pilot, lambda: not app.is_running)
     assert BY_ID["rename"].keys == ("r",)

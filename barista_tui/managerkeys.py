@@ -1,0 +1,108 @@
+"""Keys of the managers: one table for bindings, footers, their help, docs/keys.md and ``config.toml``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from textual.binding import Binding, BindingType
+
+from barista_tui.keynames import key_word
+
+
+@dataclass(frozen=True)
+class ManagerKey:
+    """``id``: as ``config.toml`` calls it; ``does``: what the screen runs; ``label``: in a footer, empty: not
+    there.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    does: str
+    help: str
+    pane: Literal["inputs", "hosts"]
+    label: str = ""
+    priority: bool = False
+
+
+def _inputs(
+    name: str, keys: str, does: str, help: str, label: str = "", priority: bool = False
+) -> ManagerKey:
+    return ManagerKey(f"inputs-{name}", tuple(keys.split()), does, help, "inputs", label, priority)
+
+
+def _hosts(name: str, keys: str, help: str, does: str = "") -> ManagerKey:
+    return ManagerKey(f"hosts-{name}", tuple(keys.split()), does or f"act('{name}')", help, "hosts")
+
+
+INPUTS: tuple[ManagerKey, ...] = (
+    _inputs("add", "a", "add", "Put a dataset of a host on its list", "Add"),
+    _inputs("search", "f", "search", "Search the declared folders of a host", "Find"),
+    _inputs("edit", "e", "edit", "Edit the chosen list of HDF5 files, or make one; on this machine", "List"),
+    _inputs("rename", "r", "do('rename')", "Rename it", "Name"),
+    _inputs("locate", "l", "do('locate')", "Tell where its files are now", "Place"),
+    _inputs("reload", "R", "do('reload')", "Read its facts again and see whether it changed", "Load"),
+    _inputs("hash", "h", "do('hash')", "Find its content id; while it is hashed: cancel", "Hash"),
+    _inputs("remove", "d delete", "do('remove')", "Take it off the list; its files stay", "Del"),
+    _inputs("undo", "u", "undo", "Undo the last change", "Undo"),
+    _inputs("down", "J shift+down", "do('move', 1)", "Down the list", "↓"),
+    _inputs("up", "K shift+up", "do('move', -1)", "Up the list", "↑"),
+    _inputs("samples-before", "left", "samples(-1)", "Samples before those that are shown", priority=True),
+    _inputs("samples-after", "right", "samples(1)", "The samples after them", priority=True),
+    _inputs("whole", "H", "whole", "Count the labels of all samples"),
+    _inputs("keys", "f1 question_mark", "keys", "These keys"),
+    _inputs("leave", "escape q f2 ctrl+i", "leave", "Back to the sessions"),
+)
+
+HOSTS: tuple[ManagerKey, ...] = (
+    _hosts("add", "a insert", "Add a host: an address, or one of ~/.ssh/config"),
+    _hosts("rename", "e f2", "Another name"),
+    _hosts("remove", "d delete", "Delete the reference; nothing happens on the host"),
+    _hosts("undo", "u", "Undo that"),
+    _hosts("retry", "r C", "Connect now, or ask again what it offers"),
+    _hosts("link", "U", "Unlink, or link again"),
+    _hosts("up", "K shift+up", "Up the list"),
+    _hosts("down", "J shift+down", "Down the list"),
+    _hosts("trust", "y", "Accept the key that is shown"),
+    _hosts("install", "I", "Install the agent there, or show the commands"),
+    _hosts("hidden", "s", "Show sessions there that are hidden here"),
+    _hosts("tray", "X", "To what takes long: there x cancels", "tray"),
+    _hosts("keys", "f1 question_mark", "These keys", "keys"),
+    _hosts("leave", "escape q f3 ctrl+h", "Back to the sessions", "leave"),
+)
+
+MANAGERS: dict[str, tuple[ManagerKey, ...]] = {"Datasets (F2)": INPUTS, "Hosts (F3)": HOSTS}
+"""By the title that they have on paper."""
+
+Chosen = Mapping[str, tuple[str, ...]]
+"""Keys that are not the table's, by id."""
+
+
+def bindings(table: Sequence[ManagerKey]) -> list[BindingType]:
+    """For a screen; what the person has chosen instead comes with the app's keymap, by id."""
+    return [
+        Binding(",".join(each.keys), each.does, show=False, priority=each.priority, id=each.id)
+        for each in table
+    ]
+
+
+def textual_keymap(chosen: Chosen) -> dict[str, str]:
+    """What Textual's ``set_keymap`` is given."""
+    every = [each for table in MANAGERS.values() for each in table]
+    return {each.id: ",".join(chosen[each.id]) for each in every if each.id in chosen}
+
+
+def word(each: ManagerKey, chosen: Chosen) -> str:
+    """The key to show, as people read it; empty where it has none."""
+    keys = chosen.get(each.id, each.keys)
+    return key_word(keys[0]) if keys else ""
+
+
+def page(table: Sequence[ManagerKey], chosen: Chosen, first: str = "") -> str:
+    """The keys of a manager, to be read; ``first``: a line before them."""
+    lines = [first] if first else []
+    for each in table:
+        keys = " ".join(key_word(key) for key in chosen.get(each.id, each.keys))
+        lines.append(f"{keys:<14} {each.help}")
+    return "\n".join(lines) + "\n"
