@@ -21,6 +21,7 @@ HANDLERS = {
     "queue": "queue:queue",
     "new": "new:new",
     "import": "importing:import_log",
+    "clone": "cloning:clone",
     "set": "settings:settings",
     "slurm": "slurm:slurm",
     "start": "running:start",
@@ -98,7 +99,12 @@ def with_open(words: list[str], verbs: Container[str]) -> list[str]:
     at = 0
     while at < len(words) and words[at] in ("--root", "--host"):
         at += 2
-    if at >= len(words) or words[at].startswith("-") or words[at] in verbs or words[at] in ("demo", "open"):
+    if (
+        at >= len(words)
+        or words[at].startswith("-")
+        or words[at] in verbs
+        or words[at] in ("demo", "open", "session")
+    ):
         return words
     word = words[at]
     looks = "/" in word or word.endswith((".barista", ".log")) or os.path.exists(word)  # noqa: PTH110

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
-from barista_server.api.messages import Notice, RunInfo, SessionInfo, State
+from barista_server.api.messages import Ancestor, Notice, RunInfo, SessionInfo, State
+from barista_server.api.text import clean_name
 
 ELLIPSIS = "…"
 UNKNOWN_FIELD = re.compile(r'Message type "[\w.]+" has no field named ("[^"]*")')
@@ -243,3 +244,17 @@ def queue_words(session: SessionInfo) -> str:
         return ""
     priority = f"priority {queued.priority}" if queued.priority else ""
     return ", ".join(filter(None, [str(queued.place or ""), priority, queued.reason]))
+
+
+def lineage_words(session: SessionInfo) -> list[str]:
+    """What it was made from, nearest first: ``7 lenet, weights of iteration 500``."""
+    return [f"{each.id} {clean_name(each.name)}, {taken_words(each)}" for each in session.lineage]
+
+
+def taken_words(one: Ancestor) -> str:
+    """What was taken from an ancestor."""
+    if one.how == "copy":
+        return f"copied from {clean_name(one.place)}" if one.place else "a copy of its folder"
+    if one.how == "settings":
+        return "settings only"
+    return "its own weights" if one.iteration is None else f"weights of iteration {one.iteration}"

@@ -142,7 +142,8 @@ def _place(session: SessionInfo) -> list[tuple[str, str]]:
         return [("log file", clean_name(session.log.path)), ("size", size)]
     return [
         ("caffe", f"{session.caffe} on {session.device}"),
-        ("parent", session.parent or ""),
+        ("parent", "; from ".join(fmt.lineage_words(session)[:3])),
+        ("weights", clean_name(session.weights) if not session.snapshots else ""),
         ("folder", session.folder),
     ]
 

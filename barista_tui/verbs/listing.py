@@ -149,7 +149,8 @@ def _place(session: SessionInfo) -> list[tuple[str, str]]:
         ]
     return [
         ("caffe", f"{session.caffe} on {session.device}"),
-        ("parent", session.parent or ""),
+        ("parent", "; from ".join(format.lineage_words(session)[:3])),
+        ("weights", output.one_line(session.weights) if not session.snapshots else ""),
         ("created", _when(session.created)),
         ("folder", session.folder),
     ]

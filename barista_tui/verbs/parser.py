@@ -13,6 +13,7 @@ from barista_tui.verbs.arguments import add_json as _json
 from barista_tui.verbs.arguments import add_session as _session
 from barista_tui.verbs.arguments import add_verb as _verb
 from barista_tui.verbs.arguments import at_least as _at_least
+from barista_tui.verbs.compare_parser import add_comparing, add_group
 from barista_tui.verbs.errors import MEANINGS
 from barista_tui.verbs.hosts_parser import add_hosts
 from barista_tui.verbs.queue_parser import add_queue, add_waiting
@@ -61,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     _looking(verbs)
     _making(verbs)
+    add_comparing(verbs)
     _running(verbs)
     add_queue(verbs)
     add_slurm(verbs)
@@ -71,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     _inputs(verbs)
     add_hosts(verbs)
     _rest(verbs)
+    add_group(verbs)
     return parser
 
 

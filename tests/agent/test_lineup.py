@@ -109,7 +109,7 @@ def test_one_on_several_cards_needs_all_and_is_not_overtaken_on_any() -> None:
     ("state", "after", "any_end"),
     [
         (State.FINISHED, "", ""),
-        (State.PRETRAINED, "", ""),
+        (State.PRETRAINED, "after x", "after x"),
         (State.RUNNING, "after x", "after x"),
         (State.PAUSED, "after x", "after x"),
         (State.WAITING, "after x", "after x"),

@@ -69,6 +69,9 @@ async def test_a_running_session_goes_on_at_the_other_host(root: Root, far_root:
     assert (info.name, info.state, info.runs[-1].resumed_from) == ("mine-2", State.RUNNING, iteration)
     assert info.iteration >= iteration >= 50 and info.caffe == "scripted"
     assert moved.session.id == "2" and not moved.problems
+    came = info.lineage[0]
+    assert (came.id, came.name, came.how, info.parent) == ("1", "mine", "copy", None)
+    assert came.place.endswith(f":{root.session()}")
     # The log of before came along; what was said there is still said.
     assert "Optimization stopped early." in (far_root.run(1, "2") / "caffe.log").read_text()
     kinds = [one["kind"] for one in far_root.journal("2")]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import socket
 import time
 from pathlib import Path
 from typing import TypeVar
@@ -16,8 +17,9 @@ import msgspec
 from barista_server.agent import files
 from barista_server.agent.errors import CallError
 from barista_server.agent.snapshots import check, pairs_in
-from barista_server.agent.store import Command, Folder, Meta, Process
+from barista_server.agent.store import MOST_ANCESTORS, Command, Folder, Meta, Process
 from barista_server.api.text import MOST_NAME, clean_name
+from barista_server.api.things import Ancestor
 
 T = TypeVar("T")
 
@@ -40,8 +42,11 @@ def duplicate(source: Path, target: Path) -> None:
             shutil.copy2(place, own / name)
 
 
-def meta_of(folder: Path, name: str, taken: set[str]) -> tuple[Meta, list[str]]:
-    """What session.json says, made fit for this root under a name that none has; and what was changed."""
+def meta_of(folder: Path, name: str, taken: set[str], origin: str, sessions: Path) -> tuple[Meta, list[str]]:
+    """What session.json says, made fit for this root under a name that none has; and what was changed.
+
+    ``origin``: ``host:folder`` it was copied from; ``sessions``: where this root has its own.
+    """
     notes: list[str] = []
     try:
         meta = files.read_json(folder / "session.json", Meta)
@@ -50,7 +55,7 @@ def meta_of(folder: Path, name: str, taken: set[str]) -> tuple[Meta, list[str]]:
     except ValueError as error:
         notes.append(f"session.json is damaged, name and choices are new: {error}")
         meta = Meta(id="", name="", created=time.time())
-    meta.parent = None
+    _descend(meta, origin, sessions)
     wanted = clean_name(name or meta.name)[:MOST_NAME] or "session"
     meta.name, number = wanted, 1
     while meta.name in taken:
@@ -59,6 +64,24 @@ def meta_of(folder: Path, name: str, taken: set[str]) -> tuple[Meta, list[str]]:
     if meta.name != wanted:
         notes.append(f"it is called {meta.name} here: there is a {wanted} already")
     return meta, notes
+
+
+def _descend(meta: Meta, origin: str, sessions: Path) -> None:
+    """Have it come from the session it is a copy of; ids of another root are told with their place."""
+    if not meta.id:
+        return
+    host, _, folder = origin.partition(":")
+    here = host == socket.gethostname() and Path(folder) == sessions / meta.id
+    meta.parent = meta.id if here else None
+    one = Ancestor(id=meta.id, name=meta.name, created=meta.created, place="" if here else origin)
+    before = meta.lineage
+    if not here:
+        around = origin.rpartition("/")[0]
+        before = [
+            each if each.place else msgspec.structs.replace(each, place=f"{around}/{each.id}")
+            for each in before
+        ]
+    meta.lineage = [one, *before][:MOST_ANCESTORS]
 
 
 def need_files(folder: Path) -> None:

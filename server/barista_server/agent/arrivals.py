@@ -246,7 +246,7 @@ class Arrivals:
         ready = arrival.incoming.staging / "ready"
         taken = {one.meta.name for one in self._all()}
         try:
-            meta, notes = await self._work(_make_ready, arrival, ready, taken)
+            meta, notes = await self._work(_make_ready, arrival, ready, taken, self._store.sessions)
             if not meta.caffe:
                 # A folder that never was a session of ours: as a new one.
                 defaults = await self._work(read_defaults, self._host.root)
@@ -267,7 +267,7 @@ class Arrivals:
                 if found.defects:
                     raise CallError("invalid", "could not be started here as it is:", None, found.defects)
             facts = {"origin": parcel.origin, "name": meta.name, "notes": notes}
-            folder = await self._host.disk(self._store.adopt, ready, meta, facts)
+            folder = await self._host.disk(self._store.adopt, ready, meta, "adopted", facts)
         finally:
             await self._work(shutil.rmtree, ready, True)
         session = await self._add(folder)
@@ -284,14 +284,15 @@ class Arrivals:
         return m.Done()
 
 
-def _make_ready(arrival: _Arrival, ready: Path, taken: set[str]) -> tuple[Meta, list[str]]:
+def _make_ready(arrival: _Arrival, ready: Path, taken: set[str], sessions: Path) -> tuple[Meta, list[str]]:
     """What is staged, as a session of this root under another name. Blocks. Raises CallError, OSError."""
     call, staged = arrival.call, arrival.incoming.files
     shutil.rmtree(ready, ignore_errors=True)
     adopting.duplicate(staged, ready)
     plainfolder.make_fit(ready, _base(call.parcel.origin), call.device or "cpu")
     adopting.need_files(ready)
-    meta, notes = adopting.meta_of(ready, call.name or call.parcel.name, taken)
+    name = call.name or call.parcel.name
+    meta, notes = adopting.meta_of(ready, name, taken, call.parcel.origin, sessions)
     meta.caffe = call.caffe or meta.caffe or call.parcel.caffe
     meta.device = valid_device(call.device or meta.device)
     adopting.disown_runs(ready)

@@ -39,7 +39,7 @@ def inspect(folder: Folder, meta: Meta) -> Inspection:
     from barista_server.caffe.tolerant import read_tolerant
 
     found: dict[str, list[Problem]] = {"error": [], "warning": []}
-    for one in check_session(folder.path):
+    for one in check_session(folder.path, weights=meta.weights):
         problem = Problem(text=one.message, file=one.file, line=one.line, hint=one.hint or None)
         found[one.severity].append(problem)
     try:

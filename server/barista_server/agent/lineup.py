@@ -125,7 +125,7 @@ def _awaits(entry: Entry, sessions: Mapping[str, Standing]) -> str:
     other = sessions.get(entry.after)
     if other is None:
         return "" if entry.after_any else f"waits for session {entry.after}, which is gone"
-    if other.state in (State.FINISHED, State.PRETRAINED):
+    if other.state is State.FINISHED:
         return ""
     ended = None if other.queued else _ENDED.get(other.state)
     if ended is None:

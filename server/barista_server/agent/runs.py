@@ -235,12 +235,22 @@ def patience(run: Run | None, snapshots: Sequence[Snapshot]) -> float:
 
 
 def train_command(
-    argv: list[str], folder: Path, device: str, state: str | None, iteration: int | None, caffe: str
+    argv: list[str],
+    folder: Path,
+    device: str,
+    state: str | None,
+    iteration: int | None,
+    caffe: str,
+    weights: str = "",
 ) -> Command:
-    """``caffe train`` in the session's folder, going on from a solver state if one is given."""
+    """``caffe train`` in the session's folder, going on from a solver state if one is given, else starting
+    from weights if there are any.
+    """
     arguments = [*argv, "train", "--solver=solver.prototxt"]
     if state is not None:
         arguments.append(f"--snapshot={state}")
+    elif weights:
+        arguments.append(f"--weights={weights}")
     if device != "cpu":
         arguments.append(f"--gpu={device}")
     return Command(

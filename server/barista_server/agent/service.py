@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from barista_server.agent import nets, offers, queueing, settings, signalling, watch, weights
+from barista_server.agent import (
+    cloning,
+    comparing,
+    nets,
+    offers,
+    queueing,
+    settings,
+    signalling,
+    watch,
+    weights,
+)
 from barista_server.agent.arrivals import Arrivals
 from barista_server.agent.caffes import Caffes
 from barista_server.agent.client import Client, shorten
@@ -72,6 +82,7 @@ class Service:
             m.GetSession: self._get_session,
             m.NewSession: self._new_session,
             m.ImportLog: self._import_log,
+            **cloning.calls(self._host, self._store, self._find_session, self._add, self._all),
             **queueing.calls(self._queue, self._all, self._find_session),
             **settings.calls(self._find_session, self._queue.settled),
             **slurm_calls.calls(self._queue, self._find_session, self._slurm),
@@ -84,7 +95,7 @@ class Service:
             m.RenameSession: self._rename,
             **offers.calls(self._host.caffes),
             **self._reading.calls(self._find),
-            m.GetFiles: self._get_files,
+            **comparing.calls(self._find_session),
             **weights.calls(self._find_session),
             **nets.calls(self._find_session),
             **self._datasets.calls(),
@@ -361,15 +372,6 @@ class Service:
             await session.note("renamed", name=name)
         session.changed()
         return m.SessionReply(session=session.info())
-
-    async def _get_files(self, call: m.GetFiles, client: Client) -> m.Result:
-        folder = self._find_session(call).folder
-
-        def read() -> list[str]:
-            return [path.read_text("utf-8", "replace") for path in (folder.solver, folder.net)]
-
-        solver, net = await asyncio.to_thread(read)
-        return m.SessionFiles(solver=solver, net=net)
 
     async def _subscribe(self, call: m.Subscribe, client: Client) -> m.Result:
         # No await from here on: what is told is complete up to ``sequence``; what follows comes as events.

@@ -52,7 +52,7 @@ class Session:
         self.host = host
         self.folder = folder
         self.meta = meta
-        self.state = State.WAITING
+        self.state = State.PRETRAINED if meta.weights else State.WAITING
         self.runs: dict[int, Run] = {}
         self.shelf = Shelf(folder.path)
         self.busy: str | None = None
@@ -128,6 +128,8 @@ class Session:
             slurm=self.meta.slurm,
             job=last.ticket.job if last and last.ticket else "",
             parent=self.meta.parent,
+            lineage=self.meta.lineage,
+            weights=self.meta.weights,
             problems=self._defects if self.state is State.INVALID else problems,
             warnings=self._warnings,
             iteration=self.iteration,
@@ -164,6 +166,8 @@ class Session:
     def happen(self, happening: Happening) -> None:
         """Move on in the state table. Raises Refused."""
         self.state = next_state(self.state, happening)
+        if self.meta.weights and self.state is State.WAITING:
+            self.state = next_state(self.state, Happening.GIVEN_WEIGHTS)
         self.changed()
 
     def spawn(self, work: Awaitable[None]) -> None:
@@ -313,7 +317,7 @@ class Session:
         before = {self.shelf.stamp_of(one) for one in self.shelf.good}
         state, resumed = (snapshot.state, snapshot.iteration) if snapshot else (None, None)
         command = runs.train_command(
-            caffe.argv, self.folder.path, self.meta.device, state, resumed, caffe.name
+            caffe.argv, self.folder.path, self.meta.device, state, resumed, caffe.name, self.meta.weights
         )
         if self.meta.launcher == "slurm":
             command = as_job(self.meta, command, patience(self.last, self.shelf.good))

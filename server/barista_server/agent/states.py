@@ -31,6 +31,7 @@ class Happening(StrEnum):
     BROKE = "broke"
     LOST = "lost"
     MORE_TO_DO = "more to do"
+    GIVEN_WEIGHTS = "given weights"
 
 
 class Refused(Exception):
@@ -44,7 +45,6 @@ _NOT_RUNNING = "is not running: start it first"
 _PAUSE_FIRST = "is running: pause it first"
 _WAIT = "is pausing: wait until it is paused, or force it to stop"
 _IN_LINE = "waits in the queue: take it out first"
-_GIVEN = "is a finished network and never trains: start a clone of it"
 _NO_RUN = "has no run this could be about"
 _AT_END = "has reached max_iter: raise max_iter in its solver to go on, or reset it to start over"
 _DEFECT = "is invalid: correct what is listed first"
@@ -78,6 +78,7 @@ _LIVE = {
     _H.CHECK_PASSED: "is running: its files are checked when it has ended",
     _H.CHECK_FAILED: "is running: its files are checked when it has ended",
     _H.MORE_TO_DO: "is running already",
+    _H.GIVEN_WEIGHTS: "is running already",
     _H.SUBMITTED: "is running already",
     **_OUTCOMES,
 }
@@ -90,7 +91,7 @@ def _idle(state: State, **changed: State | str) -> dict[Happening, State | str]:
 
 
 TABLE: dict[State, dict[Happening, State | str]] = {
-    _S.WAITING: _idle(_S.WAITING),
+    _S.WAITING: _idle(_S.WAITING, given_weights=_S.PRETRAINED),
     _S.QUEUED: _idle(_S.QUEUED, start=_S.RUNNING, reset=_IN_LINE, delete=_IN_LINE, pause=_S.WAITING),
     _S.RUNNING: {
         _H.START: "is running already",
@@ -118,7 +119,8 @@ TABLE: dict[State, dict[Happening, State | str]] = {
         queue=_AT_END,
         more_to_do=_S.PAUSED,
     ),
-    _S.PRETRAINED: _idle(_S.PRETRAINED, start=_GIVEN, queue=_GIVEN, reset=_GIVEN),
+    # A start takes the weights of another session's snapshot.
+    _S.PRETRAINED: _idle(_S.PRETRAINED, reset=_S.PRETRAINED),
     _S.FAILED: _idle(_S.FAILED),
     _S.INTERRUPTED: _idle(_S.INTERRUPTED),
     # From here, and from the queue by PAUSE, the state before is not known: what follows is what the last run

@@ -13,9 +13,11 @@ import msgspec
 
 from barista_server.agent import files, journal
 from barista_server.agent.journal import Record
-from barista_server.api.things import AutoResume, LauncherName, SlurmOptions
+from barista_server.api.things import Ancestor, AutoResume, LauncherName, SlurmOptions
 
 _RUN = re.compile(r"\d{4,}")
+MOST_ANCESTORS = 50
+"""Of a session, the nearest ones."""
 _TRASH = re.compile(r"[0-9T]+-(\d+)-(delete|reset)(\.\d+)?")
 
 
@@ -28,6 +30,9 @@ class Meta(msgspec.Struct, omit_defaults=True):
     caffe: str = ""
     device: str = "cpu"
     parent: str | None = None
+    lineage: list[Ancestor] = []
+    weights: str = ""
+    """File in its folder that a start takes the weights from while there is no snapshot."""
     auto_resume: AutoResume = "off"
     launcher: LauncherName = "process"
     slurm: SlurmOptions | None = None
@@ -160,7 +165,10 @@ class Folder:
             caffe=str(created.get("caffe", "")),
             device=str(created.get("device", "cpu")),
             parent=created.get("parent"),
+            weights=str(created.get("weights", "")),
         )
+        with contextlib.suppress(msgspec.ValidationError):
+            meta.lineage = msgspec.convert(created.get("lineage", []), list[Ancestor])
         if renamed := journal.last(records, "renamed"):
             meta.name = str(renamed.get("name", meta.name))
         return meta
@@ -231,12 +239,14 @@ class Store:
         files.sync_folder(self.sessions)
         return Folder(path)
 
-    def adopt(self, ready: Path, meta: Meta, facts: Mapping[str, object]) -> Folder:
-        """Move a folder that is fit for it among the sessions; ``meta.id`` is set to its number."""
+    def adopt(self, ready: Path, meta: Meta, kind: str, facts: Mapping[str, object]) -> Folder:
+        """Move a folder that is fit for it among the sessions, with ``kind`` in its journal; ``meta.id`` is
+        set to its number.
+        """
         meta.id = self._next_id()
         folder = Folder(ready)
         folder.save(meta)
-        folder.note("adopted", **facts)
+        folder.note(kind, **facts)
         path = self.sessions / meta.id
         ready.rename(path)
         files.sync_folder(self.sessions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from barista_server.api.cloning import CloneCall
 from barista_server.api.datasets import DATASET_LOOKS, DatasetCall
 from barista_server.api.search import SEARCH_LOOKS, SearchCall
 from barista_server.api.settings import SETTINGS_LOOKS, SettingsCall
@@ -332,6 +333,7 @@ Call = (
     | GetBlob
     | GetBlobStats
     | DescribeNet
+    | CloneCall
     | DatasetCall
     | SearchCall
     | SettingsCall

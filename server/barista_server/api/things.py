@@ -180,6 +180,22 @@ class DeviceInfo(Message, frozen=True):
     """Why the queue leaves it alone though it has a slot: processes of others hold it."""
 
 
+class Ancestor(Message, frozen=True):
+    """A session that another one was made from. What is told of it is as it was then."""
+
+    id: str
+    name: str
+    created: float
+    how: Literal["weights", "settings", "copy"] = "copy"
+    """What was taken from it: net and solver with the weights of a snapshot, or without; or all of it, by a
+    copy that arrived here.
+    """
+    iteration: int | None = None
+    """Of the snapshot whose weights were taken."""
+    place: str = ""
+    """``host:folder``, where it is a session of another root."""
+
+
 class SessionInfo(Message, frozen=True):
     """All a list row needs to know of a session, or of an imported log, which is shown as one."""
 
@@ -199,6 +215,11 @@ class SessionInfo(Message, frozen=True):
     job: str = ""
     """Number of the newest run's job."""
     parent: str | None = None
+    """Id of the session of the same root that this one was made from."""
+    lineage: list[Ancestor] = []
+    """What it was made from, then what that was made from, and so on; none of them need be there any more."""
+    weights: str = ""
+    """File in its folder that a start takes the weights from while there is no snapshot."""
     problems: list[Problem] = []
     """Reasons of Invalid and Failed, worst first."""
     warnings: list[Problem] = []

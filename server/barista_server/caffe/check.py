@@ -28,8 +28,9 @@ from barista_server.caffe.tolerant import UnknownField, parse_tolerant, read_tol
 __all__ = ["Problem", "check_session"]
 
 
-def check_session(folder: Path, solver_name: str = "solver.prototxt") -> list[Problem]:
+def check_session(folder: Path, solver_name: str = "solver.prototxt", weights: str = "") -> list[Problem]:
     """Check solver, nets and data of a session whose training runs in `folder`; no problems: an empty list.
+    weights: what is given as `--weights`, in place of the solver's own.
 
     Fields and layer types that Caffe 1.0 lacks are warnings, as a fork may have them; what looks like a slip
     of the keyboard is an error. Never raises for what the files hold.
@@ -39,7 +40,10 @@ def check_session(folder: Path, solver_name: str = "solver.prototxt") -> list[Pr
         solver, unknown = parse_tolerant(text, SolverParameter, solver_name)
     except (OSError, PrototxtError) as error:
         return [_reading_problem(error, solver_name)]
-    return _Check(folder, solver_name, field_lines(text.decode("utf-8", "replace"))).run(solver, unknown)
+    lines = field_lines(text.decode("utf-8", "replace"))
+    if weights:
+        solver.weights[:], lines = [weights], {**lines, "weights": []}
+    return _Check(folder, solver_name, lines).run(solver, unknown)
 
 
 class _Check:

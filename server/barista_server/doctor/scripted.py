@@ -48,6 +48,9 @@ def main() -> int:
         say("caffe.cpp:242", f"Resuming from {arguments['snapshot']}")
         start = resume(arguments["snapshot"])
         say("sgd_solver.cpp:318", "SGDSolver: restoring history")
+    elif "weights" in arguments:
+        say("caffe.cpp:155", f"Finetuning from {arguments['weights']}")
+        Path(arguments["weights"]).read_bytes()
     if not script.get("deaf"):
         signal.signal(signal.SIGINT, lambda *_: FLAGS.update(sigint=True))
     else:
