@@ -14,6 +14,7 @@ from barista_engine.glog import Glog
 
 _VERSION = "caffe version 1.0.0\n(barista-caffe, the Caffe-compatible engine of Barista, on PyTorch)"
 _COMMANDS = ("device_query", "test", "time", "train")
+"""Those of caffe, and named as it names them; `compare` is our own."""
 _NEEDED = {  # command -> flags it cannot do without, what for, and the line where Caffe checks it
     "train": [("solver", "Need a solver definition to train.", 177)],
     "test": [
@@ -21,6 +22,11 @@ _NEEDED = {  # command -> flags it cannot do without, what for, and the line whe
         ("weights", "Need model weights to score.", 259),
     ],
     "time": [("model", "Need a model definition to time.", 329)],
+    "compare": [
+        ("model", "Need a trained net to compare with.", 0),
+        ("deploy", "Need a net to compare.", 0),
+        ("weights", "Need model weights to compare with.", 0),
+    ],
 }
 
 
@@ -73,6 +79,10 @@ def _run(command: str, values: dict[str, Value], log: Glog) -> None:
         from barista_engine.time_cmd import time
 
         time(values, log)
+    elif command == "compare":
+        from barista_engine.compare_cmd import compare
+
+        compare(values, log)
     elif command == "device_query":
         from barista_engine.devices import device_query
 

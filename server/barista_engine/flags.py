@@ -41,6 +41,8 @@ FLAGS = (
     Flag("stage", "", "Network stages, separated by ','."),
     Flag("snapshot", "", "The solver state to resume training from."),
     Flag("weights", "", "Weights to start from, separated by ','. Not together with snapshot."),
+    Flag("deploy", "", "Only used for 'compare': the net that is to compute what the model does."),
+    Flag("sample", "", "Only used for 'compare': a net of the layers that read the data."),
     Flag("iterations", 50, "The number of iterations to run."),
     Flag("sigint_effect", "stop", "What SIGINT does: snapshot, stop or none."),
     Flag("sighup_effect", "snapshot", "What SIGHUP does: snapshot, stop or none."),
@@ -134,6 +136,7 @@ def usage(program: str) -> str:
         "  test            score a model",
         "  device_query    show GPU diagnostic information",
         "  time            benchmark model execution time",
+        "  compare         whether a net made for use computes what the trained one does",
         "",
         "  Flags:",
     ]
