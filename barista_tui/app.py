@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,12 +20,13 @@ from textual.geometry import Size
 
 from barista_server.api.local import default_root
 from barista_server.api.messages import ImportLog, Notice, SessionReply, State
-from barista_tui import cache, keymap, looks, managerkeys, projects, settings, theme
+from barista_tui import cache, keymap, looks, managerkeys, pixels, projects, settings, theme
 from barista_tui.calling import command
 from barista_tui.fleet import Fleet
 from barista_tui.hostdeeds import HostDeeds
 from barista_tui.hosts import LOCAL, HostEntry, Hosts, HostsError, folder
 from barista_tui.opening import Opening
+from barista_tui.pixels import Answered, AskingParser, Pixels
 from barista_tui.projects import Project, ProjectError
 from barista_tui.screens.acting import ActingScreen
 from barista_tui.screens.main import MainScreen
@@ -80,6 +82,8 @@ class BaristaApp(App[None]):
         self._hosts_mark = Hosts().path.stat().st_mtime_ns if Hosts().path.exists() else 0
         self.settings = self._settings() if connect else settings.Settings(hinted=True)
         self.keymap = keymap.load() if connect else keymap.Keymap()
+        wanted, self._pixels_problem = pixels.setting() if connect else ("off", None)
+        self.pixels = Pixels(wanted, os.environ, self._write)
         self.main = MainScreen(title or (project.stem if project else target.title))
         for each in theme.THEMES:
             self.register_theme(each)
@@ -95,7 +99,7 @@ class BaristaApp(App[None]):
             self._show_remembered()
         self.set_keymap({**self.keymap.moves, **managerkeys.textual_keymap(self.keymap.keys)})
         self.push_screen(self.main)
-        for problem in self.keymap.problems:
+        for problem in (*self.keymap.problems, *filter(None, [self._pixels_problem])):
             self.store.noticed(Notice(time=self.now(), caller="Settings", kind="error", text=problem))
             self.main.say(problem, "warning")
         if self._select:
@@ -334,13 +338,34 @@ class BaristaApp(App[None]):
     def get_driver_class(self) -> type[Driver]:
         """The platform's driver, leaving no picture behind."""
 
-        class LeavingDriver(super().get_driver_class()):  # type: ignore[misc]
+        driver = super().get_driver_class()
+        # The terminal's answers are no keys; Textual's drivers take their parser from their module.
+        vars(sys.modules[driver.__module__])["XTermParser"] = AskingParser
+
+        class LeavingDriver(driver):  # type: ignore[misc, valid-type]
             def stop_application_mode(self) -> None:
                 # After a resize tmux keeps in the shell's window what stands above the cursor.
                 self.write("\x1b[2J\x1b[999;1H")
                 super().stop_application_mode()
 
         return LeavingDriver
+
+    def _write(self, text: str) -> None:
+        """To the terminal itself, between two frames."""
+        if self._driver is not None:
+            self._driver.write(text)
+            self._driver.flush()
+
+    def post_display_hook(self) -> None:
+        self.pixels.paint()
+
+    def on_answered(self, answer: Answered) -> None:
+        """The terminal says what it can show."""
+        from barista_tui.widgets.picture import Picture
+
+        if self.pixels.heard(answer):
+            for each in self.main.query("Picture"):
+                each.post_message(Picture.Resized())
 
     async def action_quit(self) -> None:
         """Ctrl+Q and the palette leave the same way."""

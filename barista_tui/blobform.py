@@ -21,6 +21,8 @@ LEAST = 3
 """Pixels that the longer side of a block is scaled down to at most; then there are pages."""
 MOST_FACTOR = 16
 """Pixels for a value at most."""
+FINE_GAP, FINE_FACTOR = 2, 64
+"""The same where pixels are those of the screen, not halves of a character."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Grid:
     blocks: int
     """In all, or the rows of a matrix."""
     per_page: int
+    gap: int = GAP
 
     @property
     def pages(self) -> int:
@@ -96,31 +99,32 @@ class Grid:
         return range(start, min(start + self.per_page, self.blocks))
 
 
-def grid_of(form: Form, mode: Mode, width: int, height: int, zoom: int = 0) -> Grid:
+def grid_of(form: Form, mode: Mode, width: int, height: int, zoom: int = 0, fine: bool = False) -> Grid:
     """The largest blocks with which all find room in ``width`` x ``height`` pixels, times 1.5 ** ``zoom``;
-    if need be the least, and pages.
+    if need be the least, and pages. ``fine``: of true pixels.
     """
+    gap, most = (FINE_GAP, FINE_FACTOR) if fine else (GAP, MOST_FACTOR)
     width, height = max(width, 1), max(height, 1)
     if form.kind == "matrix":
         rows = form.count if form.count * form.row <= WHOLE else max(1, WHOLE // form.row)
         return Grid(height, width, 1, 1, form.count, rows)
     blocks = form.count * form.blocks(mode)
-    sizes = _sizes(form)
-    chosen = next((each for each in sizes if _room(each, width, height) >= blocks), sizes[-1])
+    sizes = _sizes(form, most)
+    chosen = next((each for each in sizes if _room(each, width, height, gap) >= blocks), sizes[-1])
     if zoom:
         chosen = (_zoomed(chosen[0], zoom, height), _zoomed(chosen[1], zoom, width))
-    columns = max(1, (width + GAP) // (chosen[1] + GAP))
-    rows = max(1, (height + GAP) // (chosen[0] + GAP))
-    return Grid(*chosen, columns, rows, blocks, columns * rows)
+    columns = max(1, (width + gap) // (chosen[1] + gap))
+    rows = max(1, (height + gap) // (chosen[0] + gap))
+    return Grid(*chosen, columns, rows, blocks, columns * rows, gap)
 
 
 def _zoomed(size: int, zoom: int, most: int) -> int:
     return int(min(max(1, round(size * 1.5**zoom)), most))
 
 
-def _sizes(form: Form) -> list[tuple[int, int]]:
+def _sizes(form: Form, most: int) -> list[tuple[int, int]]:
     """Height and width of a block, from large to small, as near to the filter's proportions as pixels go."""
-    larger = [(form.height * each, form.width * each) for each in range(MOST_FACTOR, 0, -1)]
+    larger = [(form.height * each, form.width * each) for each in range(most, 0, -1)]
     long = max(form.height, form.width)
     smaller = [
         (max(1, round(form.height * each / long)), max(1, round(form.width * each / long)))
@@ -129,8 +133,8 @@ def _sizes(form: Form) -> list[tuple[int, int]]:
     return larger + smaller
 
 
-def _room(size: tuple[int, int], width: int, height: int) -> int:
-    return ((height + GAP) // (size[0] + GAP)) * ((width + GAP) // (size[1] + GAP))
+def _room(size: tuple[int, int], width: int, height: int, gap: int) -> int:
+    return ((height + gap) // (size[0] + gap)) * ((width + gap) // (size[1] + gap))
 
 
 def rows_for(form: Form, mode: Mode, blocks: range) -> range:

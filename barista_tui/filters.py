@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from barista_tui.blobform import GAP, Form, Grid, Mode
+from barista_tui.blobform import Form, Grid, Mode
 
 Floats = NDArray[np.floating[Any]]
 Scale = Literal["shared", "filter"]
@@ -118,6 +118,20 @@ def resized(tiles: Floats, height: int, width: int) -> tuple[NDArray[np.uint8], 
     return pixels, np.where(spoilt, NOT_FINITE, VALUE).astype(np.uint8)
 
 
+def shrunk(image: Image, height: int, width: int) -> Image:
+    """The same in fewer pixels: each the mean of the values it covers; ground where that is most of it."""
+    down, across = _weights(image.kinds.shape[0], height), _weights(image.kinds.shape[1], width).T
+    drawn = (image.kinds != GROUND).astype(np.float64)
+    share = down @ drawn @ across
+    sums = [down @ (image.levels[..., each] * drawn) @ across for each in range(3)]
+    room = down.sum(axis=1)[:, None] * across.sum(axis=0)
+    means = np.stack(sums, axis=-1) / np.maximum(share, 1e-12)[..., None]
+    kinds = np.where(share * 2 >= room, VALUE, GROUND)
+    kinds[down @ (image.kinds == NOT_FINITE).astype(np.float64) @ across > 1e-9] = NOT_FINITE
+    levels = np.round(np.clip(means, 0, 255)).astype(np.uint8)
+    return Image(levels, kinds.astype(np.uint8), image.low, image.high)
+
+
 def _tiles(
     levels: Floats, form: Form, grid: Grid, blocks: range, first: int, mode: Mode
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -141,8 +155,9 @@ def _placed(
     count = len(pixels)
     columns = max(1, min(grid.columns, count))
     rows = max(1, -(-count // columns))
-    high, wide = grid.height + GAP, grid.width + GAP
-    image = np.zeros((rows * high - GAP, columns * wide - GAP, 3), np.uint8)
+    gap = grid.gap
+    high, wide = grid.height + gap, grid.width + gap
+    image = np.zeros((rows * high - gap, columns * wide - gap, 3), np.uint8)
     what = np.zeros(image.shape[:2], np.uint8)
     for number in range(count):
         y, x = number // columns * high, number % columns * wide

@@ -9,16 +9,14 @@ The person's choice wins: an action that had the key loses it, and that is told.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from textual.binding import Binding
 
+from barista_tui import config
 from barista_tui.actions import ACTIONS, key_word
-from barista_tui.hosts import folder
 from barista_tui.managerkeys import MANAGERS
 
 MOVES: dict[str, tuple[tuple[str, ...], str]] = {
@@ -75,26 +73,16 @@ def move(name: str, action: str) -> Binding:
     return Binding(",".join(MOVES[name][0]), action, show=False, id=name)
 
 
-def path() -> Path:
-    """The file, in the user's folder for configuration."""
-    return folder() / "config.toml"
-
-
 def load() -> Keymap:
     """The person's keymap; the table's own keys where there is no file, or none that can be read."""
-    file = path()
-    try:
-        text = file.read_text()
-    except FileNotFoundError:
-        return Keymap()
-    except (OSError, UnicodeDecodeError) as error:
-        return Keymap(problems=(f"{file} cannot be read: {error}",))
-    try:
-        wanted = tomllib.loads(text).get("keys", {})
-    except tomllib.TOMLDecodeError as error:
-        return Keymap(problems=(f"{file}: {error}; the usual keys are used",))
+    table, problem = config.read()
+    if problem is not None:
+        return Keymap(problems=(problem,))
+    wanted = table.get("keys", {})
     if not isinstance(wanted, dict):
-        return Keymap(problems=(f'{file}: keys must be a table: [keys], then lines as in snapshot = "f7"',))
+        return Keymap(
+            problems=(f'{config.path()}: keys must be a table: [keys], then lines as in snapshot = "f7"',)
+        )
     return arranged(wanted)
 
 

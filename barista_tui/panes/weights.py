@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from array import array
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
@@ -18,19 +17,20 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from barista_server.api.link import CallFailed
-from barista_server.api.messages import BlobInfo, BlobStats, ListWeights, SessionInfo, Snapshot, WeightsList
+from barista_server.api.messages import BlobInfo, ListWeights, SessionInfo, Snapshot, WeightsList
 from barista_tui import format as fmt
-from barista_tui.blobform import Form, Grid, Mode, form_of, grid_of, rows_for
+from barista_tui.blobform import Mode, form_of, rows_for
 from barista_tui.blobs import Kept
 from barista_tui.panes import weightwords as words
 from barista_tui.panes.base import Look, Pane
 from barista_tui.panes.table import PaneSpec
+from barista_tui.panes.weightdraw import Drawn, Paint, bounds_of, grounds, painted, room_in
 from barista_tui.store import Key
 from barista_tui.widgets.bar import Bar, Piece
-from barista_tui.widgets.picture import Picture, bars_in
+from barista_tui.widgets.picture import Picture
 
 if TYPE_CHECKING:
-    from barista_tui.filters import Image, Scale
+    from barista_tui.filters import Scale
 
 FRAME = 0.3
 """Seconds that each snapshot of a film stands at least."""
@@ -63,20 +63,6 @@ class Facts:
     playing: bool = False
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A picture and what it is of."""
-
-    snapshot: Snapshot
-    title: str
-    form: Form
-    grid: Grid
-    mode: Mode
-    image: Image
-    stats: BlobStats | None
-    blocks: range
-
-
 class WeightsPane(Pane, can_focus=True):
     """Layers left, the chosen one drawn beside. Follows the newest snapshot until one is chosen."""
 
@@ -105,6 +91,7 @@ class WeightsPane(Pane, can_focus=True):
         self._mark: tuple[object, ...] = ()
         self.drawn: Drawn | None = None
         self.playing = False
+        self._turn = 0
 
     def compose(self) -> ComposeResult:
         yield self._caption
@@ -138,6 +125,7 @@ class WeightsPane(Pane, can_focus=True):
         if not self.shown:
             self._mark = ()
             return
+        self.app.pixels.wake()
         self.fetch(self._run())
 
     async def _run(self) -> None:
@@ -178,21 +166,23 @@ class WeightsPane(Pane, can_focus=True):
         info = layer.blobs[wish.blob]
         form = form_of(layer.type, info.shape)
         mode = wish.mode if wish.mode in form.modes else form.modes[0]
-        width, height = self.picture.size
-        bars = bars_in(height) if form.kind == "matrix" else 0
-        grid = grid_of(form, mode, width, 2 * (height - bars - bool(bars)), wish.zoom)
+        room = room_in(*self.picture.size, form, self.picture.means)
+        grid = room.grid(form, mode, wish.zoom)
         blocks = grid.page(wish.page)
         wanted = rows_for(form, mode, blocks)
         stats = (await self._kept.stats(host, mark, which, wish.layer))[wish.blob]
         values = await self._kept.rows(host, mark, which, wish.layer, wish.blob, wanted)
         title = words.title(layer.name, wish.blob, len(layer.blobs), info)
-        image, histogram = await asyncio.to_thread(
-            _painted, values, form, grid, blocks, wanted.start, mode, wish.scale, _bounds(stats), bars
-        )
+        self._turn = 1 - self._turn
+        paint = Paint(
+            form, grid, blocks, wanted.start, mode, wish.scale, bounds_of(stats), room,
+            *grounds(self.app.theme), self._turn, self.app.console.color_system == "truecolor",
+        )  # fmt: skip
+        image, shown = await asyncio.to_thread(painted, values, paint)
         # The wish may have been settled otherwise while this was being fetched: then another run draws it.
         self.drawn = Drawn(snapshot, title, form, grid, mode, image, stats, blocks)
         self._wish = replace(wish, page=min(wish.page, grid.pages - 1))
-        self.picture.show(image, histogram)
+        self.picture.show(shown)
         self._tell()
 
     def _settled(self, model: WeightsList) -> Wish | None:
@@ -362,30 +352,3 @@ def _option(model: WeightsList, number: int) -> Option:
     count = sum(prod(blob.shape) for blob in layer.blobs if not blob.shared)
     text = (f" {layer.name or '(no name)'}\n", (f" {words.shape(first)} {fmt.count(count)}", "$dim"))
     return Option(Content.assemble(*text), id=str(number))
-
-
-def _bounds(stats: BlobStats | None) -> tuple[float, float] | None:
-    if stats is None or stats.least is None or stats.greatest is None:
-        return None
-    return stats.least, stats.greatest
-
-
-def _painted(
-    values: array[float],
-    form: Form,
-    grid: Grid,
-    blocks: range,
-    first: int,
-    mode: Mode,
-    scale: Scale,
-    bounds: tuple[float, float] | None,
-    bars: int,
-) -> tuple[Image, tuple[list[int], list[float]]]:
-    """In a thread: loading numpy and drawing must hold up no key."""
-    import numpy as np
-
-    from barista_tui import filters
-
-    flat = np.frombuffer(values, np.float32)
-    image = filters.draw(flat, form, grid, blocks, first, mode, scale, bounds)
-    return image, filters.histogram(flat, bars) if bars else ([], [])

@@ -10,7 +10,7 @@ from barista_tui.pictures import enlarged, write_png
 from barista_tui.screens.prompt import PromptScreen
 
 if TYPE_CHECKING:
-    from barista_tui.panes.weights import Drawn
+    from barista_tui.panes.weightdraw import Drawn
     from barista_tui.screens.main import MainScreen
 
 

@@ -9,7 +9,7 @@ from barista_tui import format as fmt
 from barista_tui.widgets.bar import Piece
 
 if TYPE_CHECKING:
-    from barista_tui.panes.weights import Drawn
+    from barista_tui.panes.weightdraw import Drawn
 
 _MODES = {"colour": "in colour, ", "channels": "", "mean": "mean of channels, "}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from barista_tui import keydoc, keymap
+from barista_tui import config, keydoc, keymap
 from barista_tui.actions import BY_ID, key_word
 from barista_tui.allowed import Context
 from barista_tui.keymap import Keymap, arranged
@@ -48,7 +48,7 @@ def test_signs_are_written_as_they_look_and_none_is_no_key() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[keys\n", "the usual keys are used"),
+        ("[keys\n", "what it says is not used"),
         ("keys = 3\n", "keys must be a table"),
         ('[keys]\nsnapshoot = "f7"\n', "there is no action 'snapshoot'"),
         ("[keys]\nsnapshot = 7\n", "snapshot must be a text"),
@@ -59,8 +59,8 @@ def test_what_is_wrong_with_the_file_is_told(
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert keymap.load() == Keymap()
-    keymap.path().parent.mkdir()
-    keymap.path().write_text(text)
+    config.path().parent.mkdir()
+    config.path().write_text(text)
     found = keymap.load()
     assert words in found.problems[0] and not found.keys
 
@@ -91,8 +91,8 @@ def test_reasons_name_the_key_that_the_person_has() -> None:
 
 async def test_a_remapped_key_works_and_is_what_the_screen_shows(root: Path) -> None:
     await made(root, "one", start=False)
-    keymap.path().parent.mkdir(parents=True, exist_ok=True)
-    keymap.path().write_text(
+    config.path().parent.mkdir(parents=True, exist_ok=True)
+    config.path().write_text(
         '[keys]\nrename = "f7"\nmove-down = "ctrl+n"\nquit = "ctrl+x"\n'
         'inputs-add = "f8"\nhosts-add = "f8"\nhosts-leave = "f9"\n'
     )

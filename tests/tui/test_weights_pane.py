@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,7 +27,9 @@ from barista_server.caffe.weights import write_weights
 from barista_tui.app import BaristaApp
 from barista_tui.panes.weights import WeightsPane
 
+from .sixel_terminal import CELL, SixelTerminal
 from .support import made, opened, shown, solver, until
+from .terminal_pictures import sixel_pixels
 
 SHAPES = {
     "conv1": ("Convolution", [(96, 3, 11, 11), (96,)]),
@@ -168,3 +171,46 @@ async def test_what_cannot_be_read_is_told_in_its_place(root: Path) -> None:
         await until(pilot, lambda: newest.model in pane.picture.words)
         await pilot.press("left")
         await until(pilot, lambda: pane.drawn is not None)
+
+
+async def test_a_terminal_of_sixels_gets_the_picture_that_is_saved(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await trained(root)
+    monkeypatch.chdir(tmp_path)
+    terminal = SixelTerminal("--root", str(root))
+    try:
+        await asyncio.to_thread(_look_and_save, terminal)
+    finally:
+        assert await asyncio.to_thread(terminal.close) == 0
+    assert terminal.asked == [b"\x1b[16t", b"\x1b[c"] or terminal.asked == [b"\x1b[c", b"\x1b[16t"]
+
+
+def _look_and_save(terminal: SixelTerminal) -> None:
+    terminal.until("alex")
+    assert not terminal.asked, "asked before anybody looks at weights"
+    terminal.press("5")
+    row, column, sixels = terminal.until(r"\x1b7\x1b\[(\d+);(\d+)H(\x1bP.*?\x1b\\)\x1b8").groups()
+    seen = sixel_pixels(sixels.decode())
+    height, width = seen.shape[:2]
+    assert width % CELL[0] == height % CELL[1] == 0 and int(column) > 26
+    assert int(row) + height // CELL[1] <= 40 and int(column) + width // CELL[0] <= 121
+    # The next snapshot, and what is saved: the same pixels, but for the ground.
+    terminal.press("\x1b[D")
+    terminal.until(r"\x1bP.*?\x1b\\\x1b8")
+    terminal.press("\x1b[C")
+    again = terminal.until(r"(\x1bP.*?\x1b\\)\x1b8").group(1)
+    assert again == sixels
+    terminal.press("w")
+    terminal.until("Save the picture")
+    terminal.press("\r")
+    terminal.until("Written")
+    # The message stands before the picture; once it is gone, the picture is whole again.
+    terminal.until(r"\x1bP.*?\x1b\\\x1b8")
+    (path,) = Path.cwd().glob("*.png")
+    saved = np.asarray(Image.open(path)).astype(int)
+    factor = next(each for each in range(1, 9) if saved.shape[0] <= each * height)
+    saved = saved[::factor, ::factor]
+    part = seen[: saved.shape[0], : saved.shape[1]].astype(int)
+    inner = (saved != (32, 28, 26)).any(axis=2)
+    assert inner.mean() > 0.8 and np.abs(saved - part)[inner].mean() < 8
