@@ -23,6 +23,7 @@ HANDLERS = {
     "import": "importing:import_log",
     "clone": "cloning:clone",
     "set": "settings:settings",
+    "edit": "edit:edit",
     "slurm": "slurm:slurm",
     "start": "running:start",
     "pause": "running:pause",

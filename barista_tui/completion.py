@@ -70,6 +70,7 @@ ASKED = {
     "source_host": "hosts",
     "known": "hosts",
     "dataset": "datasets",
+    "input": "datasets",
 }
 """Destinations in the parser whose values the agent, or the list of hosts, knows."""
 

@@ -14,6 +14,7 @@ from barista_tui.verbs.arguments import add_session as _session
 from barista_tui.verbs.arguments import add_verb as _verb
 from barista_tui.verbs.arguments import at_least as _at_least
 from barista_tui.verbs.compare_parser import add_comparing, add_group
+from barista_tui.verbs.edit_parser import add_edit
 from barista_tui.verbs.errors import MEANINGS
 from barista_tui.verbs.hosts_parser import add_hosts
 from barista_tui.verbs.queue_parser import add_queue, add_waiting
@@ -160,6 +161,7 @@ def _making(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     _json(imported)
 
     add_set(verbs)
+    add_edit(verbs)
 
 
 def _running(verbs: _Verbs[argparse.ArgumentParser]) -> None:

@@ -17,6 +17,7 @@ import msgspec
 from barista_server.agent import (
     cloning,
     comparing,
+    editing,
     nets,
     offers,
     queueing,
@@ -98,6 +99,7 @@ class Service:
             **comparing.calls(self._find_session),
             **weights.calls(self._find_session),
             **nets.calls(self._find_session),
+            **editing.calls(self._find_session),
             **self._datasets.calls(),
             **self._exports.calls(),
             **self._arrivals.calls(),

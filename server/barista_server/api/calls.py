@@ -6,6 +6,7 @@ from typing import Literal
 
 from barista_server.api.cloning import CloneCall
 from barista_server.api.datasets import DATASET_LOOKS, DatasetCall
+from barista_server.api.editing import EDITING_LOOKS, EditingCall
 from barista_server.api.search import SEARCH_LOOKS, SearchCall
 from barista_server.api.settings import SETTINGS_LOOKS, SettingsCall
 from barista_server.api.slurm import SLURM_LOOKS, SlurmCall
@@ -335,6 +336,7 @@ Call = (
     | DescribeNet
     | CloneCall
     | DatasetCall
+    | EditingCall
     | SearchCall
     | SettingsCall
     | TransferCall
@@ -348,6 +350,7 @@ Call = (
 
 _LOOKS: frozenset[type[Message]] = (
     DATASET_LOOKS
+    | EDITING_LOOKS
     | SETTINGS_LOOKS
     | SEARCH_LOOKS
     | TRANSFER_LOOKS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from barista_server.api.datasets import DatasetChanged, DatasetRemoved, DatasetResult
+from barista_server.api.editing import EditingResult
 from barista_server.api.nets import NetView, TrainingNeed
 from barista_server.api.search import SearchResult
 from barista_server.api.settings import SettingsResult
@@ -189,6 +190,7 @@ Result = (
     | BlobStatsList
     | NetReport
     | DatasetResult
+    | EditingResult
     | SearchResult
     | SettingsResult
     | TransferResult

@@ -23,34 +23,43 @@ from barista_server.caffe.solver import (
 from barista_server.caffe.source_rules import Stored
 from barista_server.caffe.stored_shapes import stored_in
 from barista_server.caffe.tokens import field_lines
-from barista_server.caffe.tolerant import UnknownField, parse_tolerant, read_tolerant
+from barista_server.caffe.tolerant import UnknownField, parse_tolerant
 
 __all__ = ["Problem", "check_session"]
 
 
-def check_session(folder: Path, solver_name: str = "solver.prototxt", weights: str = "") -> list[Problem]:
+def check_session(
+    folder: Path,
+    solver_name: str = "solver.prototxt",
+    weights: str = "",
+    read: Callable[[Path], bytes] = Path.read_bytes,
+) -> list[Problem]:
     """Check solver, nets and data of a session whose training runs in `folder`; no problems: an empty list.
     weights: what is given as `--weights`, in place of the solver's own.
+    read: gives the text of a prototxt file, which need not be the one on the disk; raises OSError.
 
     Fields and layer types that Caffe 1.0 lacks are warnings, as a fork may have them; what looks like a slip
     of the keyboard is an error. Never raises for what the files hold.
     """
     try:
-        text = (folder / solver_name).read_bytes()
+        text = read(folder / solver_name)
         solver, unknown = parse_tolerant(text, SolverParameter, solver_name)
     except (OSError, PrototxtError) as error:
         return [_reading_problem(error, solver_name)]
     lines = field_lines(text.decode("utf-8", "replace"))
     if weights:
         solver.weights[:], lines = [weights], {**lines, "weights": []}
-    return _Check(folder, solver_name, lines).run(solver, unknown)
+    return _Check(folder, solver_name, lines, read).run(solver, unknown)
 
 
 class _Check:
     """One look at a session. problems: an ordered set, since train and test net often share a file."""
 
-    def __init__(self, folder: Path, solver_name: str, lines: dict[str, list[int]]) -> None:
+    def __init__(
+        self, folder: Path, solver_name: str, lines: dict[str, list[int]], read: Callable[[Path], bytes]
+    ) -> None:
         self._folder = folder
+        self._text = read
         self._name = solver_name
         self._lines = lines
         self._problems: dict[Problem, None] = {}
@@ -92,7 +101,8 @@ class _Check:
         return any(problem.severity == "error" for problem in problems)
 
     def _read(self, path: str | Path, cls: type[NetParameter], notes: list[str]) -> NetParameter:
-        net, self._foreign[_within(self._folder, str(path))] = read_tolerant(path, cls)
+        text = self._text(Path(path))
+        net, self._foreign[_within(self._folder, str(path))] = parse_tolerant(text, cls, str(path))
         return net
 
     def _nets(self, read: Callable[[], list[NetSource]]) -> list[CheckedNet]:
@@ -124,7 +134,7 @@ class _Check:
         unknown = self._foreign.get(_within(self._folder, str(Path(self._folder, source.path or ""))), [])
         if self._tell_unknown(file, unknown):
             return None
-        checked = check_net(source, self._folder, file, unknown, self._stored)
+        checked = check_net(source, self._folder, file, unknown, self._stored, self._text)
         self._tell(checked.problems)
         return checked
 

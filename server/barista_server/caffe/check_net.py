@@ -1,6 +1,6 @@
 """What is wrong with one net of a solver: its layers, their data, their shapes, the rules of its phase."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -77,12 +77,14 @@ def net_problems(
     return problems + check_net(source, folder, file, unknown, stored).problems
 
 
-def places_in(source: NetSource, folder: Path) -> list[LayerPlace | None]:
+def places_in(
+    source: NetSource, folder: Path, read: Callable[[Path], bytes] = Path.read_bytes
+) -> list[LayerPlace | None]:
     """Where each layer of the net stands in its file; None where it does not. Raises OSError."""
     count = len(source.param.layer)
     if not source.path:
         return [None] * count
-    places = layer_places(Path(folder, source.path).read_text("utf-8", "replace"))
+    places = layer_places(read(Path(folder, source.path)).decode("utf-8", "replace"))
     ahead = count - len(places)  # an Input layer made from input fields stands in front
     return [*[None] * ahead, *places] if ahead >= 0 else [None] * count
 
@@ -94,11 +96,16 @@ def opaque_layers(places: Sequence[LayerPlace | None], unknown: Sequence[Unknown
 
 
 def check_net(
-    source: NetSource, folder: Path, file: str, unknown: Sequence[UnknownField], stored: Stored
+    source: NetSource,
+    folder: Path,
+    file: str,
+    unknown: Sequence[UnknownField],
+    stored: Stored,
+    read: Callable[[Path], bytes] = Path.read_bytes,
 ) -> CheckedNet:
     """Check the layers that are in the net. file: how problems name it; unknown: fields of forks in it."""
     checked = CheckedNet(file, Phase.Name(source.state.phase))
-    places = places_in(source, folder)
+    places = places_in(source, folder, read)
     opaque = opaque_layers(places, unknown)
     shapes = _shapes(source, stored, opaque)
     params = {layer.index: layer.params for layer in shapes.layers if _is_known(layer)}

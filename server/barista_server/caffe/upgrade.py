@@ -279,7 +279,7 @@ def _v1_layer(old: V1LayerParameter) -> LayerParameter:
         layer.param.add()
     for field, value in old.ListFields():
         if field.name == "type":
-            layer.type = _v1_type(V1LayerParameter.LayerType.Name(value))
+            layer.type = v1_type(V1LayerParameter.LayerType.Name(value))
         elif field.name == "param":
             for spec, name in zip(layer.param, value, strict=False):
                 spec.name = name
@@ -301,7 +301,7 @@ def _v1_layer(old: V1LayerParameter) -> LayerParameter:
     return layer
 
 
-def _v1_type(name: str) -> str:
+def v1_type(name: str) -> str:
     """The current name of a V1 type: CONTRASTIVE_LOSS -> ContrastiveLoss."""
     if name in _V1_IRREGULAR:
         return _V1_IRREGULAR[name]
