@@ -7,7 +7,7 @@ import argparse
 from barista_tui.verbs.arguments import Verbs, add_json, add_session, add_verb
 
 _OF_SESSIONS = (
-    *("new", "import", "clone", "ls", "show", "diff", "compare", "tree", "set", "start", "pause"),
+    *("new", "import", "clone", "ls", "show", "diff", "compare", "tree", "set", "edit", "start", "pause"),
     *("snapshot", "wait", "logs", "export", "plot", "rename", "reset", "rm", "restore", "get", "put", "move"),
 )
 

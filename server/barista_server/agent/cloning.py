@@ -31,7 +31,7 @@ Calls = dict[type, Callable[[Any, "Client"], Awaitable[m.Result]]]
 
 PRETRAINED = "pretrained"
 """Folder of the weights that a clone starts from, where no reset takes them for a snapshot of its own."""
-_NOT_SHARED = ("journal.jsonl", "runs", PRETRAINED)
+_NOT_SHARED = ("journal.jsonl", "runs", "edits", PRETRAINED)
 _NUMBER = re.compile(r"-\d+$")
 
 

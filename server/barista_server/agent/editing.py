@@ -23,8 +23,8 @@ LONGEST = 8 << 20
 """Bytes of a text: an answer has to fit a frame."""
 LIVE = (m.State.RUNNING, m.State.PAUSING)
 _WAYS = (
-    "Ways out: clone it with its weights, make a new session of its files, or reset it. "
-    "How long it goes on and what it tells (max_iter, display, test_interval ...) can be changed."
+    "Clone it with its weights (barista clone), or its settings alone (--settings-only), or reset it. How "
+    "long it goes on and what it tells can still be changed: max_iter, display, test_interval, snapshot ..."
 )
 
 
