@@ -16,7 +16,7 @@ HANDLERS = {
     "show": "listing:show",
     "net": "net:net",
     "templates": "listing:templates",
-    "caffes": "listing:caffes",
+    "caffes": "caffes:caffes",
     "devices": "devices:devices",
     "queue": "queue:queue",
     "new": "new:new",

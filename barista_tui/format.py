@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
-from barista_server.api.messages import Ancestor, Notice, RunInfo, SessionInfo, State
+from barista_server.api.messages import Ancestor, CaffeInfo, Notice, RunInfo, SessionInfo, State
 from barista_server.api.text import clean_name
 
 ELLIPSIS = "…"
@@ -258,3 +258,14 @@ def taken_words(one: Ancestor) -> str:
     if one.how == "settings":
         return "settings only"
     return "its own weights" if one.iteration is None else f"weights of iteration {one.iteration}"
+
+
+def gpu_word(caffe: CaffeInfo) -> str:
+    """Whether a caffe was built for graphics cards: ``yes``, ``CPU only``, or nothing where nobody knows."""
+    return {True: "yes", False: "CPU only", None: ""}[caffe.gpu]
+
+
+def caffe_words(caffe: CaffeInfo) -> str:
+    """``BVLC 1.0.0, CPU only``; nothing of one that was not tried yet."""
+    words = f"{caffe.kind} {caffe.version}".strip()
+    return ", ".join(filter(None, [words, {True: "GPU", False: "CPU only", None: ""}[caffe.gpu]]))

@@ -48,7 +48,7 @@ def _own_key() -> Path:
 
 
 def _let_in(root: Path, key: Path) -> None:
-    """Put our public key into the root's authorized_keys, if it is not there."""
+    """Put our public key into the root's authorized_keys, if it is not there; here we may do all."""
     import asyncssh
 
     public = asyncssh.read_private_key(str(key)).export_public_key().decode().strip()
@@ -57,7 +57,7 @@ def _let_in(root: Path, key: Path) -> None:
     if public.split()[1] not in text:
         joint = "\n" if text and not text.endswith("\n") else ""
         with path.open("a") as file:
-            file.write(f"{joint}{public}\n")
+            file.write(f'{joint}barista-role="admin" {public}\n')
 
 
 def _port_of(root: Path) -> int | None:

@@ -42,3 +42,5 @@ def own_user_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in ("CONFIG", "CACHE", "DATA", "STATE"):
         os.environ[f"XDG_{name}_HOME"] = str(home / name.lower())
     os.environ.pop("BARISTA_ROOT", None)
+    # Neither do the caffes of this machine.
+    os.environ["BARISTA_CAFFE_PLACES"] = ""

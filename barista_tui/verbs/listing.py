@@ -1,4 +1,4 @@
-"""Verbs that look: ls, show, templates, caffes."""
+"""Verbs that look: ls, show, templates."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import argparse
 import time
 
 from barista_server.api.messages import (
-    CaffeList,
-    ListCaffes,
     ListSessions,
     ListTemplates,
     RunInfo,
@@ -189,20 +187,4 @@ async def templates(args: argparse.Namespace) -> Exit:
         output.say("  ".join(cells).rstrip())
         if about:
             output.say(f"    {about}")
-    return Exit.OK
-
-
-async def caffes(args: argparse.Namespace) -> Exit:
-    """The caffe executables the agent found."""
-    found = (await ask(target_of(args), ListCaffes(), CaffeList)).caffes
-    if args.json:
-        output.print_json(found)
-        return Exit.OK
-    rows = [["NAME", "VERSION", "COMMAND"]]
-    rows += [[caffe.name, output.one_line(caffe.version), " ".join(caffe.argv)] for caffe in found]
-    problems = [None, *(caffe.problem for caffe in found)]
-    for cells, problem in zip(output.table(rows, wide=2), problems, strict=True):
-        output.say("  ".join(cells).rstrip())
-        if problem:
-            output.say(f"    {output.one_line(problem)}")
     return Exit.OK

@@ -13,6 +13,7 @@ from barista_tui.verbs.arguments import add_json as _json
 from barista_tui.verbs.arguments import add_session as _session
 from barista_tui.verbs.arguments import add_verb as _verb
 from barista_tui.verbs.arguments import at_least as _at_least
+from barista_tui.verbs.caffes_parser import add_caffes
 from barista_tui.verbs.compare_parser import add_comparing, add_group
 from barista_tui.verbs.edit_parser import add_edit
 from barista_tui.verbs.errors import MEANINGS
@@ -88,7 +89,7 @@ def _looking(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     _json(show)
     _net(verbs)
     _json(_verb(verbs, "templates", "list the ready-made networks"))
-    _json(_verb(verbs, "caffes", "list the caffe executables found"))
+    add_caffes(verbs)
     _json(_verb(verbs, "devices", "list CPU and graphics cards: memory, load, who holds them"))
 
 

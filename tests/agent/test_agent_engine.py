@@ -30,7 +30,7 @@ from .agents import Root, Watcher, exists, follow_through_kills, until
 
 async def test_the_digits_template_trains_pauses_and_finishes(root: Root, watcher: Watcher) -> None:
     link = watcher.link
-    info = (await link.call(NewSession(template="lenet-digits"), SessionReply)).session
+    info = (await link.call(NewSession(template="lenet-digits", caffe="embedded"), SessionReply)).session
     assert (info.state, info.name, info.caffe) == (State.WAITING, "lenet-digits", "embedded"), info.problems
     solver = root.session() / "solver.prototxt"
     kept = [
@@ -57,7 +57,7 @@ async def test_the_digits_template_trains_pauses_and_finishes(root: Root, watche
 
 async def test_the_engine_trains_on_through_kills_of_the_agent(root: Root, watcher: Watcher) -> None:
     link = watcher.link
-    await link.call(NewSession(template="lenet-digits"), SessionReply)
+    await link.call(NewSession(template="lenet-digits", caffe="embedded"), SessionReply)
     solver = root.session() / "solver.prototxt"
     text = re.sub(r"(?m)^display:.*", "display: 1", solver.read_text())
     solver.write_text(re.sub(r"(?m)^max_iter:.*", "max_iter: 100000", text))
@@ -98,7 +98,7 @@ async def test_two_processes_that_train_together_pause_and_go_on(root: Root, wat
 
 async def test_a_broken_database_is_told_before_the_start(root: Root, watcher: Watcher) -> None:
     link = watcher.link
-    await link.call(NewSession(template="lenet-digits"), SessionReply)
+    await link.call(NewSession(template="lenet-digits", caffe="embedded"), SessionReply)
     data = next(root.path.glob("datasets/digits/*train*/data.mdb"))
     data.write_bytes(b"\0" * 8192)
     with pytest.raises(CallFailed) as refused:
@@ -110,7 +110,7 @@ async def test_a_broken_database_is_told_before_the_start(root: Root, watcher: W
 
 async def test_a_broken_record_fails_the_run_with_caffes_own_words(root: Root, watcher: Watcher) -> None:
     link = watcher.link
-    await link.call(NewSession(template="lenet-digits"), SessionReply)
+    await link.call(NewSession(template="lenet-digits", caffe="embedded"), SessionReply)
     folder = next(root.path.glob("datasets/digits/*train*/"))
     shutil.rmtree(folder)
     whole = Datum(channels=1, height=28, width=28, data=bytes(784), label=1)

@@ -12,6 +12,7 @@ import pytest
 from barista_server.api.link import CallFailed
 from barista_server.api.messages import (
     CaffeList,
+    CheckCaffes,
     DeleteSession,
     Done,
     Failure,
@@ -21,7 +22,6 @@ from barista_server.api.messages import (
     GetSeries,
     GetSession,
     Lines,
-    ListCaffes,
     ListSeries,
     ListSessions,
     NewSession,
@@ -178,7 +178,7 @@ async def test_a_missing_executable_is_named(root: Root, watcher: Watcher) -> No
     wrapper.chmod(0o755)
     entries = [{"name": "gone", "argv": [str(missing)]}, {"name": "broken", "argv": [str(wrapper)]}]
     (root.path / "caffes.json").write_text(json.dumps(entries))
-    listed = await watcher.link.call(ListCaffes(), CaffeList)
+    listed = await watcher.link.call(CheckCaffes(), CaffeList)
     found = {info.name: info.problem for info in listed.caffes}
     assert "not there" in (found["gone"] or "") and found["broken"]
     call = NewSession(solver=solver(), net="name: 'n'", caffe="broken")

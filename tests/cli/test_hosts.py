@@ -62,7 +62,7 @@ def test_from_adding_a_host_to_training_there(shell: Shell, far: Sshd) -> None:
     caffes = (shell.root / "caffes.json").read_text()
     (shell.root / "far" / "caffes.json").write_text(caffes)
     report = shell.barista("doctor", "--host", "gpu01").stdout
-    assert str(shell.root / "far") in report and "scripted caffe 1.0" in report
+    assert str(shell.root / "far") in report and "scripted: Caffe 1.0, CPU only" in report
     assert json.loads(shell.barista("doctor", "--host", "gpu01", "--json").stdout)["well"] is True
     made = shell.new("--name", "there", "--host", "gpu01", "--start", max_iter=30)
     assert Path(made["folder"]).is_relative_to(shell.root / "far")

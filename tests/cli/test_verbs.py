@@ -141,7 +141,7 @@ def test_errors_name_what_there_is_instead(shell: Shell) -> None:
     shell.new()
     assert "1 (tiny)" in shell.barista("show", "nobody", code=3).stderr
     told = shell.barista("new", "--template", "lenet-digits", "--caffe", "zz", code=3).stderr
-    assert "There are: embedded, scripted" in told
+    assert "There are: scripted, embedded" in told
     assert "folder" in shell.barista("new", str(shell.files), code=3).stderr
     trash = shell.json("rm", "tiny")["trash"]
     assert trash in shell.barista("restore", "nothing", code=3).stderr

@@ -16,12 +16,13 @@ from barista_server.caffe.weights import read_state, read_weights
 from barista_server.doctor import logout, machine, places, programs, report, scripted
 from barista_server.doctor.report import Finding
 
+OTHER = Path(__file__).parents[1] / "support" / "other_caffe.py"
 DOCTOR = [sys.executable, "-m", "barista_server.agent", "doctor"]
 
 
 def test_a_report_of_this_machine(tmp_path: Path) -> None:
     script = tmp_path / "caffe.sh"
-    script.write_text("#!/bin/sh\necho caffe version 1.2.3\n")
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} {OTHER} ssd "$@"\n')
     script.chmod(0o755)
     (tmp_path / "caffes.json").write_text(json.dumps([{"name": "mine", "argv": [str(script)]}]))
     done = subprocess.run(
@@ -33,7 +34,7 @@ def test_a_report_of_this_machine(tmp_path: Path) -> None:
     assert {"python", "root", "files", "disk", "socket", "identity", "limits", "log-out", "cards"} <= {
         *checks
     }
-    assert any("mine: caffe version 1.2.3" in one["text"] for one in told["checks"])
+    assert any("mine: SSD 1.0.0-rc3, CPU only" in one["text"] for one in told["checks"])
     assert checks["root"]["level"] != "bad"
     assert {path.name for path in tmp_path.iterdir()} == {"caffe.sh", "caffes.json"}
 

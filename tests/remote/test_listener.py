@@ -11,8 +11,22 @@ from dataclasses import dataclass
 import asyncssh
 import pytest
 
+from barista_server.api.frames import encode, from_agent
 from barista_server.api.link import CallFailed, Link
-from barista_server.api.messages import ListSessions, NewSession, SessionList, SessionReply
+from barista_server.api.messages import (
+    PROTOCOL,
+    AddCaffe,
+    CaffeList,
+    Hello,
+    Introduction,
+    ListSessions,
+    NewSession,
+    RemoveCaffe,
+    RenameCaffe,
+    SessionList,
+    SessionReply,
+    Welcome,
+)
 from barista_server.remote.address import Address
 from barista_server.remote.hostkeys import HostKeyUnknown, KnownHosts
 from barista_server.remote.ssh import AuthFailed, Way, connect, open_link
@@ -80,6 +94,34 @@ async def test_any_other_role_may_only_look(root: Root, options: str) -> None:
     assert (await link.call(ListSessions(), SessionList)).sessions == []
     with pytest.raises(CallFailed, match="may look, but not act"):
         await link.call(NewSession(solver=solver(), net=NET), SessionReply)
+
+
+async def test_only_an_admin_says_what_is_run(root: Root) -> None:
+    port = await Port.open(root)
+    link = await port.link()
+    assert link.welcome.role == "owner" and not link.welcome.admin
+    add = AddCaffe(name="mine", argv=["/bin/sh"], unchecked=True)
+    for call in (add, RemoveCaffe(name="scripted"), RenameCaffe(name="scripted", to="x")):
+        with pytest.raises(CallFailed, match="not say what is run") as refused:
+            await link.call(call, CaffeList)
+        assert refused.value.failure.code == "forbidden"
+    keys = root.path / "authorized_keys"
+    keys.write_text(keys.read_text().replace(" ssh-ed25519", 'barista-role="admin" ssh-ed25519'))
+    link = await port.link()
+    assert link.welcome.role == "owner" and link.welcome.admin
+    found = (await link.call(add, CaffeList)).caffes
+    assert [one.name for one in found] == ["scripted", "mine", "embedded"]
+
+
+async def test_a_client_cannot_make_an_admin_of_itself(root: Root) -> None:
+    port = await Port.open(root)
+    async with await connect(port.address, port.way) as connection:
+        writer, reader, _ = await connection.open_session(subsystem="barista", encoding=None)
+        writer.write(encode(Introduction(admin=True)) + encode(Hello(protocol=PROTOCOL, client="x")))
+        decoder = from_agent()
+        while not (told := decoder.feed(await reader.read(1 << 16))):
+            pass
+        assert isinstance(told[0], Welcome) and not told[0].admin
 
 
 async def test_keys_are_read_anew_and_others_stay_out(root: Root) -> None:

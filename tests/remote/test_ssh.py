@@ -94,6 +94,21 @@ async def test_a_viewer_by_forced_command_can_look_but_not_act(sshd: Sshd, root:
         assert refused.value.failure.code == "forbidden"
 
 
+async def test_who_logs_in_may_say_what_is_run_and_a_tied_key_may_not(sshd: Sshd, root: Root) -> None:
+    rights = {
+        "": (True, "owner"),
+        'restrict,command="barista-server stdio"': (False, "owner"),
+        'restrict,command="barista-server stdio --admin"': (True, "owner"),
+        'restrict,command="barista-server stdio --viewer"': (False, "viewer"),
+    }
+    for options, expected in rights.items():
+        sshd.authorize(options)
+        link = await open_link(sshd.address, sshd.way())
+        root.links.append(link)
+        assert (link.welcome.admin, link.welcome.role) == expected, options
+    assert (await root.link()).welcome.admin
+
+
 async def test_who_is_not_let_in_is_told(sshd: Sshd) -> None:
     (sshd.folder / "authorized_keys").write_text("")
     with pytest.raises(AuthFailed, match="does not let you in"):

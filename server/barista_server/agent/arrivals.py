@@ -250,7 +250,7 @@ class Arrivals:
             if not meta.caffe:
                 # A folder that never was a session of ours: as a new one.
                 defaults = await self._work(read_defaults, self._host.root)
-                meta.caffe = (await self._work(chosen_caffe, self._host.caffes, defaults.caffe)).name
+                meta.caffe = (await chosen_caffe(self._host.caffes, defaults.caffe)).name
                 meta.device = call.device or defaults.device
             if meta.launcher == "slurm" and not slurm_is_there():
                 meta.launcher = "process"

@@ -52,8 +52,15 @@ def main(arguments: list[str] | None = None) -> int:
         elif verb == "doctor":
             _doctor_options(command)
         elif verb == "stdio":
-            command.add_argument(
+            rights = command.add_mutually_exclusive_group()
+            rights.add_argument(
                 "--viewer", action="store_true", help="whoever comes this way may look, but not act"
+            )
+            rights.add_argument(
+                "--admin",
+                action="store_true",
+                help="whoever comes this way may also say which programs are run, which those with a login "
+                "may in any case, and a key tied to this command may not",
             )
     options = parser.parse_args(arguments)
     if problem := _listening_problem(options):
@@ -79,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "stdio":
         from barista_server.agent.gateway import stdio
 
-        work: Coroutine[None, None, int] = stdio(root, "viewer" if options.viewer else "owner")
+        work: Coroutine[None, None, int] = stdio(root, "viewer" if options.viewer else "owner", options.admin)
     else:
         work = _stop(root) if options.command == "stop" else _status(root)
     try:

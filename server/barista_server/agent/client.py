@@ -97,10 +97,13 @@ class Client:
         answer: Callable[[Client, Call], Awaitable[Result]],
         role: Role = "owner",
         local: bool = False,
+        admin: bool = False,
     ) -> None:
         self.role = role
         self.local = local
         """On this machine, by the Unix socket, and nobody's gateway."""
+        self.admin = admin
+        """It may say which programs are run here."""
         self._writer = writer
         self._answer = answer
         self._replies: deque[bytes] = deque()

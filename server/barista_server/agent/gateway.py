@@ -15,13 +15,18 @@ from barista_server.api.streams import Reader
 _CHUNK = 1 << 16
 
 
-async def stdio(root: Path, role: Role) -> int:
-    """Pass bytes on until one side ends, starting an agent if none answers; exit code 0. Raises LinkError."""
+async def stdio(root: Path, role: Role, admin: bool) -> int:
+    """Pass bytes on until one side ends, starting an agent if none answers; exit code 0. Raises LinkError.
+
+    Who logged in may run any program here, and so may say to the agent which ones to run. A key that is tied
+    to a command may not, unless that is an ``admin``'s.
+    """
+    tied = "SSH_ORIGINAL_COMMAND" in os.environ
     await ensure_agent(root)
     from_agent, to_agent = await connect(root)
     caller = os.environ.get("SSH_CONNECTION", "").split()
     via = f"ssh from {caller[0]}" if caller else "standard streams"
-    to_agent.write(encode(Introduction(role=role, via=via)))
+    to_agent.write(encode(Introduction(role=role, via=via, admin=admin or not tied)))
     loop = asyncio.get_running_loop()
     from_client = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(from_client), sys.stdin)

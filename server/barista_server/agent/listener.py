@@ -1,6 +1,7 @@
 """The agent's own door for other machines: an SSH server that knows nothing but this protocol.
 
-Public keys only, from ``<root>/authorized_keys``; one with ``barista-role="viewer"`` before it may only look.
+Public keys only, from ``<root>/authorized_keys``; one with ``barista-role="viewer"`` before it may only look,
+one with ``barista-role="admin"`` may also say which programs are run on the host.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import asyncssh
 
 from barista_server.agent.client import BUFFERED
-from barista_server.api.messages import Role
+from barista_server.api.messages import Introduction, Role
 from barista_server.api.streams import Reader, Writer
 
 SUBSYSTEM = "barista"
@@ -27,7 +28,7 @@ MOST_LOGINS = 32
 keeps nobody out, for a true client is through in a moment.
 """
 
-Attend = Callable[[Reader, Writer, Role, str], Awaitable[None]]
+Attend = Callable[[Reader, Writer, Introduction], Awaitable[None]]
 
 log = logging.getLogger("barista.agent")
 
@@ -167,17 +168,18 @@ async def _serve(process: asyncssh.SSHServerProcess[bytes], attend: Attend) -> N
         process.stderr.write(b"this door leads to barista's agent only: no commands, no shell\n")
         process.exit(1)
         return
-    role = _role(connection)
+    role, admin = _rights(connection)
+    known = Introduction(role=role, via=f"port from {peer[0]}", admin=admin)
     process.channel.set_write_buffer_limits(high=BUFFERED)
     try:
-        await attend(process.stdin, process.stdout, role, f"port from {peer[0]}")
+        await attend(process.stdin, process.stdout, known)
     finally:
         process.exit(0)
 
 
-def _role(connection: Any) -> Role:
-    """What the key may do: only a role that is known gives rights beyond looking."""
+def _rights(connection: Any) -> tuple[Role, bool]:
+    """What the key may do, and whether that is all: only a role that is known gives rights beyond looking."""
     roles = connection.get_key_option("barista-role", None)
     if roles is None and connection.get_key_option("command", None) is None:
-        return "owner"
-    return "owner" if roles == ["owner"] else "viewer"
+        return "owner", False
+    return "owner" if roles in (["owner"], ["admin"]) else "viewer", roles == ["admin"]

@@ -9,22 +9,18 @@ from typing import TYPE_CHECKING, Any
 from barista_server.api import messages as m
 
 if TYPE_CHECKING:
-    from barista_server.agent.caffes import Caffes
     from barista_server.agent.client import Client
 
 Calls = dict[type, Callable[[Any, "Client"], Awaitable[m.Result]]]
 
 
-def calls(caffes: Caffes) -> Calls:
+def calls() -> Calls:
     """The calls this module answers."""
 
     async def list_templates(call: m.ListTemplates, client: Client) -> m.Result:
         return m.TemplateList(templates=await asyncio.to_thread(_templates))
 
-    async def list_caffes(call: m.ListCaffes, client: Client) -> m.Result:
-        return m.CaffeList(caffes=await caffes.with_versions())
-
-    return {m.ListTemplates: list_templates, m.ListCaffes: list_caffes}
+    return {m.ListTemplates: list_templates}
 
 
 def _templates() -> list[m.TemplateInfo]:

@@ -24,7 +24,6 @@ from barista_server.api.messages import (
     Hello,
     Introduction,
     Refusal,
-    Role,
     Welcome,
 )
 from barista_server.api.streams import Reader, Writer
@@ -134,19 +133,20 @@ class Server:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.set_write_buffer_limits(high=BUFFERED)
-        await self.attend(reader, writer)
+        # The socket lets in nobody but the host's own person.
+        await self.attend(reader, writer, Introduction(admin=True))
 
-    async def attend(self, reader: Reader, writer: Writer, role: Role = "owner", via: str = "") -> None:
-        """Serve one client, with the rights of ``role`` at most, until it goes."""
+    async def attend(self, reader: Reader, writer: Writer, known: Introduction) -> None:
+        """Serve one client, with the rights that are ``known`` at most, until it goes."""
         task = asyncio.current_task()
         assert task is not None
         self._clients.add(task)
         try:
             decoder = from_client()
-            found = await self._shake_hands(reader, writer, decoder, Introduction(role=role, via=via))
+            found = await self._shake_hands(reader, writer, decoder, known)
             if found is not None:
-                role, early, local = found
-                client = Client(writer, self._service.answer, role, local)
+                rights, early = found
+                client = Client(writer, self._service.answer, rights.role, not rights.via, rights.admin)
                 try:
                     await client.serve(reader, decoder, early)
                 finally:
@@ -162,12 +162,12 @@ class Server:
 
     async def _shake_hands(
         self, reader: Reader, writer: Writer, decoder: FrameDecoder[FromClient], known: Introduction
-    ) -> tuple[Role, list[FromClient], bool] | None:
-        """The client's role, what it sent right behind its Hello, and whether nobody introduced it. None:
+    ) -> tuple[Introduction, list[FromClient]] | None:
+        """What the client may do and by what ways it came, and what it sent right behind its Hello. None:
         refused, or it said nothing.
         """
         messages: list[FromClient] = []
-        role = known.role
+        role, admin = known.role, known.admin
         via = [known.via] if known.via else []
         async with asyncio.timeout(HANDSHAKE_TIMEOUT):
             while not messages or isinstance(messages[0], Introduction):
@@ -175,6 +175,7 @@ class Server:
                     introduction = messages.pop(0)
                     assert isinstance(introduction, Introduction)
                     role = introduction.role if role == "owner" else role
+                    admin = admin and introduction.admin
                     via.append(introduction.via)
                     if len(via) > MOST_GATEWAYS:
                         raise FrameError("introduced too often")
@@ -203,9 +204,10 @@ class Server:
             root=str(self.root),
             epoch=self._service.hub.epoch,
             role=role,
+            admin=admin and role == "owner",
         )
         writer.write(encode(welcome))
         await writer.drain()
         if via:
-            log.info("%s as %s: %s", hello.client, role, ", ".join(via))
-        return role, messages, not via and known == Introduction()
+            log.info("%s as %s: %s", hello.client, "admin" if welcome.admin else role, ", ".join(via))
+        return Introduction(role=role, via=", ".join(via), admin=welcome.admin), messages

@@ -27,6 +27,7 @@ from barista_server.agent import (
     weights,
 )
 from barista_server.agent.arrivals import Arrivals
+from barista_server.agent.builds.calls import Builds
 from barista_server.agent.caffes import Caffes
 from barista_server.agent.client import Client, shorten
 from barista_server.agent.datasets.service import Datasets
@@ -74,6 +75,7 @@ class Service:
         self._datasets = Datasets(root, self.hub, self._disk)
         self._queue = Queue(self._host, self._all)
         self._resuming = Resuming(self._all, self._queue.start)
+        self._builds = Builds(root, self._host.caffes, lambda: [*self._sessions.values()], self.hub)
         self._exports = Exports(root, self._find_session, self._datasets)
         places = (self._host, self._store, self._datasets, self._exports)
         self._arrivals = Arrivals(*places, self._add, self._all, self._find_session)
@@ -94,7 +96,8 @@ class Service:
             m.DeleteSession: self._delete,
             m.Restore: self._restore,
             m.RenameSession: self._rename,
-            **offers.calls(self._host.caffes),
+            **offers.calls(),
+            **self._builds.calls(),
             **self._reading.calls(self._find),
             **comparing.calls(self._find_session),
             **weights.calls(self._find_session),
@@ -256,7 +259,7 @@ class Service:
     async def _new_session(self, call: m.NewSession, client: Client) -> m.Result:
         defaults = await self._disk(settings.read_defaults, self._host.root)
         wanted = call.caffe or defaults.caffe
-        caffe = await asyncio.to_thread(settings.chosen_caffe, self._host.caffes, wanted)
+        caffe = await settings.chosen_caffe(self._host.caffes, wanted)
         call = msgspec.structs.replace(call, device=call.device or defaults.device)
         draft = await asyncio.to_thread(_draft, call, self._host.root)
         name = valid_name(draft.name, "the session ")

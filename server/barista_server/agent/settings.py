@@ -37,12 +37,12 @@ def read_defaults(root: Path) -> m.Defaults:
         raise CallError("invalid", f"this host's defaults cannot be read: {error}", hint) from None
 
 
-def chosen_caffe(caffes: Caffes, name: str) -> m.CaffeInfo:
-    """By name; empty: the first that works. Blocks. Raises CallError when there is none of that name."""
+async def chosen_caffe(caffes: Caffes, name: str) -> m.CaffeInfo:
+    """By name; empty: the first that trains. Raises CallError when there is none of that name, OSError."""
     try:
-        return caffes.get(name)
+        return await caffes.choose(name)
     except KeyError:
-        there = ", ".join(one.name for one in caffes.find())
+        there = ", ".join(one.name for one in await asyncio.to_thread(caffes.find))
         text = f"there is no caffe '{name}' on this machine"
         raise CallError("not-found", text, f"There are: {there}.") from None
 
@@ -75,7 +75,7 @@ async def _configure(session: Session, call: m.ConfigureSession) -> None:
         raise CallError("refused", "is running: pause it first")
     changed: dict[str, Any] = {}
     if call.caffe is not None:
-        found = await asyncio.to_thread(chosen_caffe, session.host.caffes, call.caffe)
+        found = await chosen_caffe(session.host.caffes, call.caffe)
         changed["caffe"] = found.name
     if call.device is not None:
         changed["device"] = valid_device(call.device)
@@ -132,7 +132,7 @@ def default_calls(root: Path, caffes: Caffes, disk: Callable[..., Awaitable[Any]
             # Choosing again is how a damaged file is mended.
             now = m.Defaults()
         if call.caffe:
-            await asyncio.to_thread(chosen_caffe, caffes, call.caffe)
+            await chosen_caffe(caffes, call.caffe)
         caffe = now.caffe if call.caffe is None else call.caffe
         device = now.device if call.device is None else valid_device(call.device or "cpu")
         now = m.Defaults(

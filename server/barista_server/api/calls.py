@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from barista_server.api.builds import BUILD_LOOKS, BuildCall
 from barista_server.api.cloning import CloneCall
 from barista_server.api.datasets import DATASET_LOOKS, DatasetCall
 from barista_server.api.editing import EDITING_LOOKS, EditingCall
@@ -159,10 +160,6 @@ class ListDevices(Message, frozen=True, tag="list-devices"):
 
 class ListTemplates(Message, frozen=True, tag="list-templates"):
     """Answered by :class:`TemplateList`."""
-
-
-class ListCaffes(Message, frozen=True, tag="list-caffes"):
-    """Answered by :class:`CaffeList`."""
 
 
 class GetLines(Message, frozen=True, tag="get-lines"):
@@ -325,7 +322,7 @@ Call = (
     | ListQueue
     | ListDevices
     | ListTemplates
-    | ListCaffes
+    | BuildCall
     | GetLines
     | ListSeries
     | GetSeries
@@ -349,7 +346,8 @@ Call = (
 )
 
 _LOOKS: frozenset[type[Message]] = (
-    DATASET_LOOKS
+    BUILD_LOOKS
+    | DATASET_LOOKS
     | EDITING_LOOKS
     | SETTINGS_LOOKS
     | SEARCH_LOOKS
@@ -362,7 +360,6 @@ _LOOKS: frozenset[type[Message]] = (
             ListQueue,
             ListDevices,
             ListTemplates,
-            ListCaffes,
             GetLines,
             ListSeries,
             GetSeries,

@@ -17,7 +17,9 @@ from barista_server.api.frames import FrameDecoder, FrameError, encode, from_age
 from barista_server.api.local import LinkError, connect, ensure_agent
 from barista_server.api.messages import (
     PROTOCOL,
+    AddCaffe,
     Call,
+    CheckCaffes,
     Event,
     Failure,
     FromAgent,
@@ -29,6 +31,7 @@ from barista_server.api.messages import (
     Hello,
     ListWeights,
     Message,
+    NewSession,
     Refusal,
     Reply,
     Request,
@@ -47,6 +50,9 @@ TIMEOUT = 30.0
 """Seconds an answer may take, unless the call has work to wait for."""
 PATIENCE: dict[type, float] = {
     SnapshotSession: 3600.0,
+    CheckCaffes: 1800.0,
+    AddCaffe: 600.0,
+    NewSession: 600.0,
     GetLines: 120.0,
     GetSeries: 120.0,
     ListWeights: 120.0,

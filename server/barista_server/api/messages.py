@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from barista_server.api.builds import *  # noqa: F403
 from barista_server.api.calls import *  # noqa: F403
 from barista_server.api.calls import Call
 from barista_server.api.cloning import *  # noqa: F403
@@ -45,6 +46,8 @@ class Introduction(Message, frozen=True, tag="introduction"):
     role: Role = "owner"
     via: str = ""
     """Where the client comes from, for the agent's log: ``ssh from 192.0.2.7``."""
+    admin: bool = False
+    """It is the host's own person, or as good as that: may say which programs are run there."""
 
 
 class Hello(Message, frozen=True, tag="hello"):
@@ -69,6 +72,8 @@ class Welcome(Message, frozen=True, tag="welcome"):
     """Changes with every start of the agent: event sequence numbers count within one epoch."""
     role: Role = "owner"
     """What the client may do."""
+    admin: bool = False
+    """It may say which programs are run on the host, too."""
 
 
 class Refusal(Message, frozen=True, tag="refusal"):

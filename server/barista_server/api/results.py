@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from barista_server.api.builds import CaffeInfo
 from barista_server.api.datasets import DatasetChanged, DatasetRemoved, DatasetResult
 from barista_server.api.editing import EditingResult
 from barista_server.api.nets import NetView, TrainingNeed
@@ -12,7 +13,6 @@ from barista_server.api.settings import SettingsResult
 from barista_server.api.slurm import SlurmResult
 from barista_server.api.things import (
     BlobStats,
-    CaffeInfo,
     DeviceInfo,
     LayerWeights,
     LogLine,

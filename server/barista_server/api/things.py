@@ -256,15 +256,6 @@ class SessionInfo(Message, frozen=True):
     """
 
 
-class CaffeInfo(Message, frozen=True):
-    """An executable that behaves like caffe."""
-
-    name: str
-    argv: list[str]
-    version: str = ""
-    problem: str | None = None
-
-
 class TemplateInfo(Message, frozen=True):
     """A ready-made network with solver."""
 

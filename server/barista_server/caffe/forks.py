@@ -9,6 +9,7 @@ from typing import Literal
 
 from google.protobuf.descriptor import Descriptor
 
+from barista_server.caffe.layer_types import LAYER_TYPES
 from barista_server.caffe.prototxt import M, PrototxtError, nearest, parse
 from barista_server.caffe.schema import LayerParameter, NetParameter, SolverParameter, V1LayerParameter
 from barista_server.caffe.tolerant import UnknownField, parse_known, refusal, split_unknown
@@ -50,6 +51,21 @@ def forks_with_layer(layer_type: str) -> str:
     """Names of forks that have the layer type; empty if none is known."""
     fact = _table().get(f"type={layer_type}")
     return fact.names if fact else ""
+
+
+def fork_of_types(types: Collection[str]) -> str:
+    """The fork whose own layer types come nearest to those of a build that BVLC does not have; empty for
+    BVLC's own, and where less than a third agrees.
+    """
+    own = set(types) - set(LAYER_TYPES) - {"Python"}
+    forks: dict[str, set[str]] = {}
+    for key, fact in _table().items():
+        if key.startswith("type="):
+            for name in fact.names.split(", "):
+                forks.setdefault(name, set()).add(key.removeprefix("type="))
+    alike = {name: len(own & has) / len(own | has) for name, has in forks.items()}
+    best = max(alike, key=lambda name: alike[name])
+    return best if alike[best] > 1 / 3 else ""
 
 
 def type_meant(layer_type: str, known: Collection[str]) -> str:

@@ -6,27 +6,31 @@ from pathlib import Path
 
 from barista_server.agent.caffes import Caffes
 from barista_server.agent.devices import Cards
+from barista_server.api.messages import CaffeInfo
 from barista_server.doctor.logout import Run, run
 from barista_server.doctor.report import Finding
 
 
 async def check_caffes(root: Path) -> list[Finding]:
     """Each is run once for its version; one that works is enough."""
-    caffes = await Caffes(root).with_versions()
+    caffes = await Caffes(root, keep=False).check([], again=True)
     works = [one for one in caffes if one.problem is None]
-    found = [Finding("caffe", "ok", f"{one.name}: {one.version} ({' '.join(one.argv)})") for one in works]
+    found = [Finding("caffe", "ok", f"{one.name}: {_what(one)} ({' '.join(one.argv)})") for one in works]
     if not works:
-        advice = (
-            "Put a caffe on the PATH, name it in ROOT/caffes.json, or: pip install 'barista-server[engine]'"
-        )
+        advice = "Put a caffe on the PATH, or barista caffes add; or pip install 'barista-server[engine]'"
         why = "; ".join(f"{one.name}: {one.problem}" for one in caffes)
         return [Finding("caffe", "bad", f"none that runs ({why})", advice)]
     # The embedded one is no loss where another is; one that a person has named is.
     return found + [
-        Finding("caffe", "warn", f"{one.name}: {one.problem}", "Correct or remove it in ROOT/caffes.json.")
+        Finding("caffe", "warn", f"{one.name}: {one.problem}", one.hint or "See: barista caffes")
         for one in caffes
         if one.problem is not None and one.name != "embedded"
     ]
+
+
+def _what(one: CaffeInfo) -> str:
+    cards = {True: ", for graphics cards", False: ", CPU only", None: ""}[one.gpu]
+    return f"{one.kind} {one.version}".strip() + cards
 
 
 def check_cards(cards: Cards | None = None) -> Finding:

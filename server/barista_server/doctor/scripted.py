@@ -33,8 +33,10 @@ LINES = [0]
 def main() -> int:
     arguments = dict(part.lstrip("-").partition("=")[::2] for part in sys.argv[2:])
     if "--version" in sys.argv:
-        print("scripted caffe 1.0")
+        print("scripted version 1.0")
         return 0
+    if sys.argv[1:2] != ["train"]:
+        return other(sys.argv[1:])
     text = Path(arguments["solver"]).read_text()
     script = json.loads(found[1]) if (found := re.search(r"^# script: (.*)$", text, re.M)) else {}
     say("caffe.cpp:197", "Use CPU." if "gpu" not in arguments else f"Using GPUs {arguments['gpu']}")
@@ -59,6 +61,15 @@ def main() -> int:
     say("caffe.cpp:248", "Starting Optimization")
     say("solver.cpp:273", "Solving scripted")
     return train(Training(text, script, start))
+
+
+def other(words: list[str]) -> int:
+    """What caffe answers to anything but a training."""
+    if words[:1] == ["device_query"]:
+        say("common.cpp:66", "Cannot use GPU in CPU-only Caffe: check mode.", "F")
+        return 1
+    os.write(2, b"scripted: command line brew\nusage: caffe <command> <args>\n")
+    return 0
 
 
 class Training:

@@ -1,0 +1,1 @@
+"""Caffe builds of a host: where they lie, and what each is, found out by running it."""
