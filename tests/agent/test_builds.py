@@ -5,11 +5,14 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
+import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from barista_server.agent.builds import places, trying
+from barista_server.agent.builds.checks import Checks
 from barista_server.agent.builds.elf import machine_of, wants
 from barista_server.agent.builds.outcome import Check, Outcome, Tries
 from barista_server.agent.builds.verdict import judge
@@ -94,6 +97,33 @@ async def test_one_that_hangs_is_ended_with_all_it_started(tmp_path: Path) -> No
     assert check.problem == "did not come to its end in time"
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     await until(lambda: not any(map(exists, pids)), "what it started has ended")
+
+
+@pytest.mark.skipif(sys.platform != "linux" or shutil.which("setsid") is None, reason="needs setsid")
+@pytest.mark.parametrize("words", ["cat /dev/zero", "exec sleep 1000"])
+async def test_one_that_hides_is_ended_too(tmp_path: Path, words: str) -> None:
+    inner = script(tmp_path / "inner", f"echo $$ >> {tmp_path}/pids; {words}")
+    wrapper = script(tmp_path / "caffe", f"setsid {inner} & sleep 1000")
+    begun = time.monotonic()
+    await tried(tmp_path, [str(wrapper)], longest=1.0)
+    assert time.monotonic() - begun < trying.AFTER, "nobody waits for what it left behind"
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    assert pids
+    await until(lambda: not any(map(exists, pids)), "what it left behind has ended")
+
+
+async def test_one_that_took_long_to_fail_waits_longer_for_the_next_try(tmp_path: Path) -> None:
+    checks, argv = Checks(tmp_path), [str(script(tmp_path / "caffe", "exit 1"))]
+    assert checks.is_due(argv)
+    check = await checks.make(argv)
+    assert check.problem and not checks.is_due(argv)
+    for took, before, due in ((1.0, 70.0, True), (60.0, 70.0, False), (60.0, 3700.0, True)):
+        late = msgspec.structs.replace(check, at=time.time() - before, took=took)
+        text = (tmp_path / "caffe-checks.json").read_text()
+        kept = msgspec.json.decode(text)
+        kept["checks"] = {key: msgspec.to_builtins(late) for key in kept["checks"]}
+        (tmp_path / "caffe-checks.json").write_bytes(msgspec.json.encode(kept))
+        assert Checks(tmp_path).is_due(argv) is due
 
 
 @pytest.mark.parametrize("words", ["exit 0", "echo hello; exit 1", "cat /dev/zero", "kill -SEGV $$"])

@@ -26,7 +26,7 @@ from barista_server.api.messages import (
 )
 from barista_server.remote.address import Address
 from barista_server.remote.hostkeys import HostKeyChanged, HostKeyUnknown, KnownHosts
-from barista_server.remote.ssh import AuthFailed, NoAgent, Way, open_link
+from barista_server.remote.ssh import AuthFailed, NoAgent, Way, connect, open_link
 from tests.agent.agents import NET, Root, Watcher, command_line, new, solver, until
 
 from ..log.log_results import FIXTURES
@@ -107,6 +107,13 @@ async def test_who_logs_in_may_say_what_is_run_and_a_tied_key_may_not(sshd: Sshd
         root.links.append(link)
         assert (link.welcome.admin, link.welcome.role) == expected, options
     assert (await root.link()).welcome.admin
+    # Without a command line, sshd does not tell the tied one that there was another.
+    sshd.authorize('restrict,command="barista-server stdio"')
+    async with await connect(sshd.address, sshd.way()) as connection:
+        process = await connection.create_process(encoding=None)
+        link = await Link.over(process.stdout, process.stdin)
+        assert (link.welcome.admin, link.welcome.role) == (False, "owner")
+        await link.close()
 
 
 async def test_who_is_not_let_in_is_told(sshd: Sshd) -> None:

@@ -218,7 +218,7 @@ async def test_defaults_of_new_sessions(root: Path) -> None:
         caffe.focus()
         await pilot.press("enter")
         await until(pilot, lambda: caffe.expanded)
-        await pilot.press("down", "down", "enter")
+        await pilot.press("down", "enter")
         await until(pilot, lambda: "New sessions on local get scripted on cpu" in shown(app))
         assert json.loads((root / "defaults.json").read_text())["caffe"] == "scripted"
 

@@ -20,6 +20,10 @@ LINGER = 30.0
 """Seconds without client and training after which an agent that a client started ends by itself."""
 
 
+LOGGED_IN = "BARISTA_LOGGED_IN"
+"""Environment variable set to 1 by the command line of a client that may run any program on the host."""
+
+
 class LinkError(OSError):
     """The agent cannot be reached or the connection is gone. The text says what happened and what to do."""
 

@@ -12,7 +12,7 @@ from typing import Literal
 import asyncssh
 
 from barista_server.api.link import Link
-from barista_server.api.local import LinkError
+from barista_server.api.local import LOGGED_IN, LinkError
 from barista_server.remote.address import Address, parse
 from barista_server.remote.hostkeys import HostKeyChanged, HostKeyUnknown, KnownHosts, Offered, offered_key
 
@@ -159,11 +159,14 @@ async def _direct(
     return connection
 
 
-def server_command(words: str) -> str:
-    """The command line that runs barista-server on a host: the one put there by us, else that on the PATH."""
+def server_command(words: str, before: str = "") -> str:
+    """The command line that runs barista-server on a host: the one put there by us, else that on the PATH.
+
+    ``before``: what the shell there does first.
+    """
     own = f'"$HOME/{PRIVATE_FOLDER}/bin/barista-server"'
     script = (
-        f"if [ -x {own} ]; then exec {own} {words}; "
+        f"{before}if [ -x {own} ]; then exec {own} {words}; "
         f"elif command -v barista-server >/dev/null 2>&1; then exec barista-server {words}; "
         "else echo barista-server is not installed here >&2; exit 127; fi"
     )
@@ -172,7 +175,8 @@ def server_command(words: str) -> str:
 
 def stdio_command(root: str = "") -> str:
     """The one command line that links are made by."""
-    return server_command("stdio" + (f" --root {shlex.quote(root)}" if root else ""))
+    words = "stdio" + (f" --root {shlex.quote(root)}" if root else "")
+    return server_command(words, before=f"export {LOGGED_IN}=1; ")
 
 
 class _Seen(asyncssh.SSHClient):

@@ -19,7 +19,9 @@ from barista_server.agent.builds.trying import try_out
 AT_ONCE = 2
 """Executables that are tried together."""
 AGAIN = 60.0
-"""Seconds after which one that failed is worth another try: a library may be there by now."""
+"""Seconds after which one that failed is worth another try: a library may be there by now. One that took long
+to fail has to wait sixty times as long as that, so that it does not hold up every new session.
+"""
 log = logging.getLogger("barista.agent")
 
 
@@ -39,6 +41,7 @@ class Checks:
             root / "checks" if keep else Path(tempfile.gettempdir(), f"barista-checks-{os.getpid()}")
         )
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._keeping = asyncio.Lock()
         self._going: dict[str, asyncio.Task[Check]] = {}
         self._known: dict[str, Check] | None = None
 
@@ -51,7 +54,9 @@ class Checks:
     def is_due(self, argv: list[str]) -> bool:
         """Worth a try: never tried as it is now, or it failed a while ago. Blocks briefly."""
         found = self.of(argv)
-        return found is None or (found.problem is not None and time.time() - found.at > AGAIN)
+        if found is None or found.problem is None:
+            return found is None
+        return not 0 <= time.time() - found.at <= AGAIN * max(1.0, found.took)
 
     async def make(self, argv: list[str]) -> Check:
         """Try it, even if it is known; who asks meanwhile gets the same answer. Raises OSError."""
@@ -65,9 +70,12 @@ class Checks:
 
     async def _make(self, argv: list[str], key: str) -> Check:
         async with self._turns:
+            begun = time.monotonic()
             tries = await try_out(argv, self._folder)
-        check = await asyncio.to_thread(_judged, argv, tries)
-        await asyncio.to_thread(self._keep, key, check)
+            took = time.monotonic() - begun
+        check = await asyncio.to_thread(_judged, argv, tries, took)
+        async with self._keeping:
+            await asyncio.to_thread(self._keep, key, check)
         return check
 
     def _read(self) -> dict[str, Check]:
@@ -82,10 +90,12 @@ class Checks:
             return {}
 
     def _keep(self, key: str, check: Check) -> None:
-        known = {**(self._known or {}), key: check}
         # What was there before under another time or size is of no use any more.
-        name = key.rpartition("\n")[0]
-        self._known = {each: one for each, one in known.items() if each == key or not each.startswith(name)}
+        command = key.rpartition("\n")[0]
+        others = {
+            each: one for each, one in (self._known or {}).items() if each.rpartition("\n")[0] != command
+        }
+        self._known = {**others, key: check}
         if self._path is None:
             return
         try:
@@ -94,11 +104,11 @@ class Checks:
             log.warning("what caffes are cannot be kept: %s", error)
 
 
-def _judged(argv: list[str], tries: Tries) -> Check:
+def _judged(argv: list[str], tries: Tries, took: float) -> Check:
     # Imported in the thread that needs it: this loads the readers of Caffe's formats.
     from barista_server.agent.builds.verdict import judge
 
-    return judge(argv, tries, time.time())
+    return msgspec.structs.replace(judge(argv, tries, time.time()), took=round(took, 1))
 
 
 def _key(argv: list[str]) -> str:

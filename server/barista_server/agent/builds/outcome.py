@@ -40,3 +40,5 @@ class Check(msgspec.Struct, frozen=True, omit_defaults=True):
     problem: str | None = None
     hint: str | None = None
     at: float = 0.0
+    took: float = 0.0
+    """Seconds that the tries took."""

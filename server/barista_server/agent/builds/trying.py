@@ -8,10 +8,13 @@ import os
 import resource
 import shutil
 import signal
+import sys
 import tempfile
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from barista_server.agent import process
 from barista_server.agent.builds.outcome import Outcome, Tries
 
 LONGEST = 60.0
@@ -101,48 +104,80 @@ def _clear(place: Path) -> None:
 
 
 async def start(argv: list[str], place: Path, longest: float, cards: bool = False) -> Outcome:
-    """One start, to its end: it and all that it started is killed when its time is over."""
-    environment = dict(os.environ)
+    """One start, to its end: it and all that it started is killed when its time is over, or its words too
+    many.
+    """
+    nonce = uuid.uuid4().hex
+    environment = {**os.environ, process.NONCE: nonce}
     if not cards:
         environment["CUDA_VISIBLE_DEVICES"] = ""
+    async with _ear() as (out, out_end), _ear() as (err, err_end):
+        try:
+            started = await asyncio.create_subprocess_exec(
+                *argv,
+                cwd=place,
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out_end,
+                stderr=err_end,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            return Outcome(error=getattr(error, "errno", None) or 0, err=str(error))
+        finally:
+            os.close(out_end)
+            os.close(err_end)
+        _confine(started.pid, longest)
+        said = (bytearray(), bytearray())
+        whole = late = False
+        try:
+            async with asyncio.timeout(longest):
+                whole = await _listen((out, err), said)
+                if whole:
+                    await started.wait()
+        except TimeoutError:
+            late = True
+        finally:
+            await _end(started, nonce, tidy=whole and not late)
+    words = [bytes(each).decode(errors="replace") for each in said]
+    return Outcome(started.returncode, out=words[0], err=words[1], late=late)
+
+
+@contextlib.asynccontextmanager
+async def _ear() -> AsyncIterator[tuple[asyncio.StreamReader, int]]:
+    """What is said into a pipe, and the descriptor of its other end, to be closed by the caller.
+
+    Closed here afterwards, whoever holds that end still: who goes on talking into it is ended by that.
+    """
+    here, there = os.pipe()
+    heard = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(heard), os.fdopen(here, "rb", 0)
+    )
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            cwd=place,
-            env=environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        return Outcome(error=getattr(error, "errno", None) or 0, err=str(error))
-    with contextlib.suppress(OSError, AttributeError):
-        # Some of these are to abort; no core file shall tell of it.
-        resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))
-    late = False
-    said = [bytearray(), bytearray()]
-    try:
-        async with asyncio.timeout(longest):
-            await _listen(process, said)
-    except TimeoutError:
-        late = True
+        yield heard, there
     finally:
-        await _end(process)
-    out, err = (bytes(each).decode(errors="replace") for each in said)
-    return Outcome(process.returncode, out=out, err=err, late=late)
+        transport.close()
 
 
-async def _listen(process: asyncio.subprocess.Process, said: list[bytearray]) -> None:
-    """Until it has ended, or talked for too long."""
+def _confine(pid: int, longest: float) -> None:
+    """No core files, for some of these are to abort; and no computing for ever should the agent die."""
+    with contextlib.suppress(OSError, AttributeError):
+        resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+        seconds = int(longest * (os.cpu_count() or 1)) + 1
+        resource.prlimit(pid, resource.RLIMIT_CPU, (seconds, seconds))
+
+
+async def _listen(ears: tuple[asyncio.StreamReader, ...], said: tuple[bytearray, ...]) -> bool:
+    """Until all has been said; False: it is too much."""
     try:
         async with asyncio.TaskGroup() as both:
-            for stream, into in zip((process.stdout, process.stderr), said, strict=True):
-                assert stream is not None
-                both.create_task(_read(stream, into))
-        await process.wait()
+            for ear, into in zip(ears, said, strict=True):
+                both.create_task(_read(ear, into))
     except* _TooMuch:
         pass
+    return all(len(each) <= MOST for each in said)
 
 
 async def _read(stream: asyncio.StreamReader, into: bytearray) -> None:
@@ -152,17 +187,24 @@ async def _read(stream: asyncio.StreamReader, into: bytearray) -> None:
             raise _TooMuch
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill it and all in its group. What left the group and keeps the pipes open is not waited for."""
+async def _end(started: asyncio.subprocess.Process, nonce: str, tidy: bool) -> None:
+    """Kill it and all in its group; and what has left that, unless it came to its end by itself."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(started.pid, signal.SIGKILL)
+    if not tidy and sys.platform == "linux":
+        await asyncio.to_thread(_end_marked, nonce)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(AFTER):
-            # asyncio tells of the end only once the pipes have come to theirs.
-            for stream in (process.stdout, process.stderr):
-                while stream is not None and await stream.read(1 << 16):
-                    pass
-            await process.wait()
+            await started.wait()
+
+
+def _end_marked(nonce: str) -> None:
+    # Again, for what was started meanwhile.
+    for _ in range(5):
+        if not (left := process.marked(nonce)):
+            return
+        for one in left:
+            process.send(one, signal.SIGKILL)
 
 
 async def missing_libraries(argv: list[str]) -> list[str]:
