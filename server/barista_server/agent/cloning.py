@@ -53,7 +53,7 @@ def calls(
 
     async def clone(call: m.CloneSession, client: Client) -> m.Result:
         parent = find(call)
-        meta = await asyncio.to_thread(_meta, call, parent.meta, host)
+        meta = await _meta(call, parent.meta, host)
         taken = {one.meta.name for one in all_()}
         meta.name = valid_name(call.name, "the session ") if call.name else free_name(meta.name, taken)
         weights = await _chosen(parent, call) if call.weights else None
@@ -84,11 +84,11 @@ def free_name(name: str, taken: set[str]) -> str:
     return f"{stem}-{number}"
 
 
-def _meta(call: m.CloneSession, parent: Meta, host: Host) -> Meta:
+async def _meta(call: m.CloneSession, parent: Meta, host: Host) -> Meta:
     """The parent's choices but for those that were made anew. Raises CallError."""
     meta = msgspec.structs.replace(parent, id="", created=time.time(), weights="")
     if call.caffe:
-        meta.caffe = chosen_caffe(host.caffes, call.caffe).name
+        meta.caffe = (await chosen_caffe(host.caffes, call.caffe)).name
     if call.device:
         meta.device = valid_device(call.device)
     return meta
