@@ -40,8 +40,10 @@ HOSTS_CHECK = 2.0
 """Seconds between two looks whether the list of hosts was changed by another program."""
 THREADS = 32
 """At most, for what blocks: looking up names, reading files."""
-UPDATE_PAUSE = 0.05
-"""Seconds in which changes gather to one update of the screen."""
+UPDATE_PAUSE, BUSY_PAUSE = 0.05, 0.25
+"""Seconds in which changes gather to one update of the screen: after quiet, and while they never end. What a
+person does is shown by what they do, and waits for neither.
+"""
 
 
 class BaristaApp(App[None]):
@@ -69,6 +71,7 @@ class BaristaApp(App[None]):
         self.target = target
         self.now = now
         self._update_due = False
+        self._updated = 0.0
         self.store = Store(self._store_changed)
         self.works = Works(self._store_changed, lambda text: self.main.say(text, "error"))
         self.fleet = Fleet([target, *(others or ())], self.store)
@@ -205,10 +208,12 @@ class BaristaApp(App[None]):
     def _store_changed(self) -> None:
         if not self._update_due and self.is_running:
             self._update_due = True
-            self.set_timer(UPDATE_PAUSE, self._update)
+            quiet = time.monotonic() - self._updated > 2 * BUSY_PAUSE
+            self.set_timer(UPDATE_PAUSE if quiet else BUSY_PAUSE, self._update)
 
     def _update(self) -> None:
         self._update_due = False
+        self._updated = time.monotonic()
         if self.main.is_mounted:
             for screen in self.screen_stack:
                 if isinstance(screen, ActingScreen):

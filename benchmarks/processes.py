@@ -19,9 +19,9 @@ layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_p
 """
 
 
-def solver(rate: float, seconds: float, first: int = 0) -> str:
-    """Of a session that prints so many lines at once, then so many a second for so long."""
-    script = json.dumps({"rate": rate, "seconds": seconds, "first": first})
+def solver(rate: float, seconds: float, first: int = 0, burst: int = 1) -> str:
+    """Of a session that prints so many lines at once, then so many a second for so long, some together."""
+    script = json.dumps({"rate": rate, "seconds": seconds, "first": first, "burst": burst})
     return f'# script: {script}\nbase_lr: 0.01\nlr_policy: "fixed"\nmax_iter: 100000000\ndisplay: 1\n'
 
 
@@ -62,6 +62,18 @@ def resident(pid: int) -> float:
 def load() -> str:
     """How busy the machine was."""
     return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+
+
+def hurry(*pids: int) -> str:
+    """Let processes (0: this thread) go before all else, as on a machine with nothing else to do, and say
+    whether that was allowed.
+    """
+    try:
+        for pid in pids:
+            os.sched_setscheduler(pid, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+    except (PermissionError, AttributeError):
+        return "beside all else that runs here"
+    return "going before all else that runs here"
 
 
 def judged(value: float, most: float, figure: str, least: bool = False) -> str:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A caffe that prints so many lines a second, each in one write and stamped at that moment, and does no more.
 
-``# script: {"rate": lines per second, "seconds": how long, "first": lines printed at once}`` in the solver.
+``# script: {"rate": lines per second, "seconds": how long, "first": lines printed at once, "burst": lines
+that come together}`` in the solver.
 The lines are those of training: a display of three lines every iteration, a test of three before every tenth.
 """
 
@@ -35,17 +36,17 @@ def main() -> int:
     os.write(2, re.sub(r"#.*\n", "", solver).encode())
     _say("solver.cpp:57", "Solver scaffolding done.")
     _say("caffe.cpp:248", "Starting Optimization")
-    rate, lines = script["rate"], _lines()
+    rate, burst, lines = script["rate"], script.get("burst", 1), _lines()
     for _ in range(0, script["first"], _BLOCK):
         os.write(2, b"".join(_line(*line) for line in islice(lines, _BLOCK)))
     begun = time.monotonic()
     due = 0
     while not _ended and (now := time.monotonic() - begun) < script["seconds"]:
-        behind = int(now * rate) - due
+        behind = int(now * rate) // burst * burst - due
         for _ in range(behind):
             _say(*next(lines))
         due += behind
-        time.sleep(max(0.001, (due + 1) / rate - (time.monotonic() - begun)))
+        time.sleep(max(0.001, (due + burst) / rate - (time.monotonic() - begun)))
     _say("solver.cpp:316", "Optimization stopped early.")
     _say("caffe.cpp:251", "Optimization Done.")
     return 0
