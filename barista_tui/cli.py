@@ -33,6 +33,7 @@ HANDLERS = {
     "export": "metrics:export",
     "plot": "metrics:plot",
     "weights": "weights:weights",
+    "deploy": "deploy:deploy",
     "get": "transfers:get",
     "put": "transfers:put",
     "move": "transfers:move",

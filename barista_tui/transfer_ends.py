@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from barista_server.api.deploy import ExportDeploy
 from barista_server.api.link import CallFailed, Link, LinkError
 from barista_server.api.messages import Done
 from barista_server.api.transfers import (
@@ -44,9 +45,9 @@ SLOW = 600.0
 
 
 class HostSource:
-    """A session or a dataset of a host."""
+    """A session or a dataset of a host, or what it has deployed."""
 
-    def __init__(self, link: Link, call: ExportSession | ExportDataset) -> None:
+    def __init__(self, link: Link, call: ExportSession | ExportDataset | ExportDeploy) -> None:
         self._link, self._call = link, call
         self._handle = ""
 

@@ -15,6 +15,7 @@ from barista_tui.verbs.arguments import add_verb as _verb
 from barista_tui.verbs.arguments import at_least as _at_least
 from barista_tui.verbs.caffes_parser import add_caffes
 from barista_tui.verbs.compare_parser import add_comparing, add_group
+from barista_tui.verbs.deploy_parser import add_deploy
 from barista_tui.verbs.edit_parser import add_edit
 from barista_tui.verbs.errors import MEANINGS
 from barista_tui.verbs.hosts_parser import add_hosts
@@ -71,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     _data(verbs)
     _weights(verbs)
     _keeping(verbs)
+    add_deploy(verbs)
     add_transfers(verbs)
     _inputs(verbs)
     add_hosts(verbs)

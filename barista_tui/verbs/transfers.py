@@ -43,11 +43,11 @@ async def get(args: argparse.Namespace) -> Exit:
         async with links(host) as (link,):
             yield HostSource(link, call), FolderTarget(into)
 
-    outcome = await _copied(lambda report: persistently(ends, report.tell, report.lost), args)
+    outcome = await copied(lambda report: persistently(ends, report.tell, report.lost), args)
     if args.json:
         output.print_json(_data(outcome))
         return Exit.OK
-    for line in _left(outcome):
+    for line in left_words(outcome):
         output.say(line)
     files = format.plural(len(outcome.parcel.files), "file")
     output.say(f"{files}, {format.size(outcome.total)}, checked: {outcome.arrived.path}")
@@ -82,14 +82,14 @@ async def put(args: argparse.Namespace) -> Exit:
             target = HostTarget(link, attempt, args.name, args.caffe, args.device)
             yield FolderSource(folder, folder.name), target
 
-    outcome = await _copied(lambda report: persistently(ends, report.tell, report.lost), args)
+    outcome = await copied(lambda report: persistently(ends, report.tell, report.lost), args)
     session = outcome.arrived.session
     if session is None:
         raise VerbError("it was copied, and taken away again meanwhile", code=Exit.NOT_FOUND)
     if args.json:
         output.print_json({**_data(outcome), "session": session})
         return Exit.OK
-    for line in _left(outcome):
+    for line in left_words(outcome):
         output.say(line)
     output.print_session(session, False)
     for line in output.problem_lines(session.problems):
@@ -112,12 +112,12 @@ async def move(args: argparse.Namespace) -> Exit:
         caffe=args.caffe,
         device=args.device,
     )
-    moved = await _copied(lambda report: carry_over(here, there, wish, report), args)
+    moved = await copied(lambda report: carry_over(here, there, wish, report), args)
     if args.json:
         more = {"session": moved.session, "trash": moved.trash, "problems": moved.problems}
         output.print_json({**_data(moved.outcome), **more})
         return Exit.FAILED if moved.problems else Exit.OK
-    for line in _left(moved.outcome):
+    for line in left_words(moved.outcome):
         output.say(line)
     output.print_session(moved.session, False)
     output.say(f"It is on {there.name} now: {command(there, 'show', moved.session.id)}")
@@ -133,7 +133,7 @@ async def input_copy(args: argparse.Namespace) -> Exit:
     here, there = target_of(args), named_target(args, args.to)
     if here.same_place(there):
         raise VerbError(f"{there.name} is where it is", "Say where it is to go: --to HOST", Exit.USAGE)
-    dataset, outcome = await _copied(lambda report: copy_dataset(here, there, args.dataset, report), args)
+    dataset, outcome = await copied(lambda report: copy_dataset(here, there, args.dataset, report), args)
     if args.json:
         output.print_json({"dataset": dataset, "copied": outcome.copied if outcome else 0})
     elif outcome is None:
@@ -157,7 +157,7 @@ def _data(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _left(outcome: Outcome) -> list[str]:
+def left_words(outcome: Outcome) -> list[str]:
     """What a person should know of it."""
     lines = [f"left out: {output.one_line(one)}" for one in outcome.parcel.left_out]
     lines += [f"{output.one_line(one)} has grown since: it is as it was at first" for one in outcome.grown]
@@ -217,7 +217,7 @@ class _Bar:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-async def _copied(work: Callable[[Report], Awaitable[R]], args: argparse.Namespace) -> R:
+async def copied(work: Callable[[Report], Awaitable[R]], args: argparse.Namespace) -> R:
     """Do it, with progress; what goes wrong in the files becomes a VerbError."""
     bar = _Bar(args.json)
     try:

@@ -168,9 +168,9 @@ def test_several_outputs_and_tasks() -> None:
     ]
     less = deploy(same + layer("SoftmaxWithLoss", "l3", "more label", "loss_weight: 0.5"))
     assert names(less)[1] == ["prob", "where"] and "'l3' only helps training" in less.notes[0]
-    with pytest.raises(DeployError, match="no blob 'nothing'") as caught:
+    with pytest.raises(DeployError, match="makes no blob 'nothing'") as caught:
         deploy(same, Wish(outputs=("nothing",)))
-    assert "It has: data, label, trunk, what, where, more" in caught.value.hint
+    assert "It makes: trunk, what, where, more" in caught.value.hint
 
 
 def siamese(shared: bool = True) -> str:

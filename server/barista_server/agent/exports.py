@@ -107,6 +107,13 @@ class Exports:
     def _origin(self, *what: str) -> str:
         return f"{socket.gethostname()}:{'/'.join([str(self._root), *what])}"
 
+    async def hand_out(self, client: Client, leaves: Sequence[Leaf], name: str, session: Session) -> m.Export:
+        """Files that were made for somebody of a session. Raises CallError, OSError."""
+        out = await self.work(Outgoing, leaves)
+        origin = self._origin("sessions", session.id, name)
+        parcel = m.Parcel(kind="deployment", name=name, origin=origin, files=out.files)
+        return self._opened(client, out, parcel)
+
     def _opened(self, client: Client, out: Outgoing, parcel: m.Parcel) -> m.Export:
         mine = self._open.setdefault(client, {})
         if len(mine) >= MOST_EXPORTS:

@@ -31,6 +31,7 @@ from barista_server.agent.builds.calls import Builds
 from barista_server.agent.caffes import Caffes
 from barista_server.agent.client import Client, shorten
 from barista_server.agent.datasets.service import Datasets
+from barista_server.agent.deploying import Deploys
 from barista_server.agent.errors import CallError
 from barista_server.agent.exports import Exports
 from barista_server.agent.hub import Hub
@@ -105,6 +106,7 @@ class Service:
             **editing.calls(self._find_session),
             **self._datasets.calls(),
             **self._exports.calls(),
+            **Deploys(self._host.caffes, self._find_session, self._exports, self._datasets).calls(),
             **self._arrivals.calls(),
             m.Subscribe: self._subscribe,
             m.UnfollowLog: self._unfollow_log,

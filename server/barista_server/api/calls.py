@@ -7,6 +7,7 @@ from typing import Literal
 from barista_server.api.builds import BUILD_LOOKS, BuildCall
 from barista_server.api.cloning import CloneCall
 from barista_server.api.datasets import DATASET_LOOKS, DatasetCall
+from barista_server.api.deploy import DeployCall
 from barista_server.api.editing import EDITING_LOOKS, EditingCall
 from barista_server.api.search import SEARCH_LOOKS, SearchCall
 from barista_server.api.settings import SETTINGS_LOOKS, SettingsCall
@@ -334,6 +335,7 @@ Call = (
     | CloneCall
     | DatasetCall
     | EditingCall
+    | DeployCall
     | SearchCall
     | SettingsCall
     | TransferCall

@@ -6,6 +6,7 @@ from typing import Literal
 
 from barista_server.api.builds import CaffeInfo
 from barista_server.api.datasets import DatasetChanged, DatasetRemoved, DatasetResult
+from barista_server.api.deploy import DeployResult
 from barista_server.api.editing import EditingResult
 from barista_server.api.nets import NetView, TrainingNeed
 from barista_server.api.search import SearchResult
@@ -191,6 +192,7 @@ Result = (
     | NetReport
     | DatasetResult
     | EditingResult
+    | DeployResult
     | SearchResult
     | SettingsResult
     | TransferResult

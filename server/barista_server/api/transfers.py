@@ -54,7 +54,7 @@ class ParcelInput(Message, frozen=True):
 class Parcel(Message, frozen=True):
     """All that one copy consists of."""
 
-    kind: Literal["session", "snapshots", "dataset"]
+    kind: Literal["session", "snapshots", "dataset", "deployment"]
     name: str
     origin: str
     """Host and place of what is copied: the same for each try."""

@@ -186,11 +186,11 @@ class _Deploying:
             return find_heads(self.graph)
         tops = []
         usual = find_heads(self.graph, helpers_too=True).heads
+        made = {blob: self.graph.layers[top[0]] for blob, top in self.graph.latest.items()}
+        there = [blob for blob, layer in made.items() if not is_source(layer) and not is_end(layer)]
         for name in self._wish.outputs:
-            if name not in self.graph.latest or is_end(self.graph.layers[self.graph.latest[name][0]]):
-                there = ", ".join(blob for blob, top in self.graph.latest.items()
-                                  if not is_end(self.graph.layers[top[0]]))  # fmt: skip
-                raise DeployError(f"the test net has no blob '{name}'", f"It has: {there}.")
+            if name not in there:
+                raise DeployError(f"the test net makes no blob '{name}'", f"It makes: {', '.join(there)}.")
             tops.append(self.graph.latest[name])
         heads = [
             next((head for head in usual if head.top == top and head.activation), Head(top)) for top in tops

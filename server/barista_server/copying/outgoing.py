@@ -26,12 +26,15 @@ _SPARSE = 1 << 20
 
 @dataclass(frozen=True)
 class Leaf:
-    """A file to copy: where it is, or its whole content where that is made for the copy."""
+    """A file to copy: where it is, or its whole content, and its time (ns), where that is made for the
+    copy.
+    """
 
     path: str
     place: Path | None = None
     content: bytes = b""
     grows: bool = False
+    time: int = 0
 
 
 class Outgoing:
@@ -47,7 +50,7 @@ class Outgoing:
     def _look(self, leaf: Leaf) -> None:
         if leaf.place is None:
             self._stamps.append(None)
-            self.files.append(ParcelFile(path=leaf.path, size=len(leaf.content), mtime=0))
+            self.files.append(ParcelFile(path=leaf.path, size=len(leaf.content), mtime=leaf.time))
             return
         with _opened(leaf.place) as file:
             about = os.fstat(file.fileno())
