@@ -62,6 +62,19 @@ class Context:
         return key_word(keys[0]) if keys else f"the menu ({action})"
 
 
+@dataclass(frozen=True)
+class PlotFacts:
+    """What the plot's actions decide by."""
+
+    curves: int = 0
+    right: bool = False
+    """Some curve has the right axis."""
+    clock: bool = False
+    """The x axis is the time of day."""
+    best: bool = False
+    """The curve under the cursor has a best value."""
+
+
 STARTABLE = {State.WAITING, State.PAUSED, State.PRETRAINED, State.INTERRUPTED, State.FAILED, State.FINISHED}
 ACTIVE = {State.RUNNING, State.PAUSING, State.QUEUED}
 
@@ -257,6 +270,40 @@ def needs_pane(context: Context, name: str) -> str | None:
 def needs_plot(context: Context) -> str | None:
     """What is done to the plot."""
     return needs_pane(context, "plot")
+
+
+def plot_facts(context: Context) -> PlotFacts:
+    """What the plot says of itself."""
+    facts = context.facts.get("plot")
+    return facts if isinstance(facts, PlotFacts) else PlotFacts()
+
+
+def needs_curves(context: Context) -> str | None:
+    """What is done to a curve."""
+    return needs_plot(context) or (
+        None if plot_facts(context).curves else "no curve yet: 0, then space starts the training"
+    )
+
+
+def needs_right(context: Context) -> str | None:
+    """What is done to the right axis."""
+    return needs_curves(context) or (
+        None
+        if plot_facts(context).right
+        else f"no curve has the right axis: {context.key('plot-swap', 'y')} puts one there"
+    )
+
+
+def needs_no_clock(context: Context) -> str | None:
+    """A time of day has no logarithm."""
+    return needs_plot(context) or ("not of the time of day" if plot_facts(context).clock else None)
+
+
+def needs_best(context: Context) -> str | None:
+    """Losses are best where they are least, shares where they are greatest; others nobody knows."""
+    return needs_curves(context) or (
+        None if plot_facts(context).best else "the curve under the cursor has no best value"
+    )
 
 
 def needs_console(context: Context) -> str | None:

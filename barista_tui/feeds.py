@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
 from array import array
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple, Protocol, TypeVar
 
 from barista_server.api.messages import (
+    Call,
     GetLines,
     GetSeries,
     Lines,
     ListSeries,
-    Series,
+    Message,
     SeriesKey,
     SeriesList,
     SeriesWindow,
 )
-from barista_tui.curves import View, chosen_keys
-from barista_tui.host import Host
-from barista_tui.lines import Source, Window
+from barista_tui.lines import Source
+from barista_tui.lines import Window as LineWindow
+from barista_tui.plotting.curves import Choice, chosen_keys
+from barista_tui.plotting.sources import Ask, Window
+
+R = TypeVar("R", bound=Message)
 
 TRAIN_LOSS = SeriesKey(phase="train", name="loss")
 
 
-async def lines(host: Host, source: Source, window: Window) -> Lines:
+class Asked(Protocol):
+    """A host of the screen, or a link of a verb."""
+
+    async def call(self, call: Call, result: type[R]) -> R: ...
+
+
+class Curves(NamedTuple):
+    """Windows of the chosen metrics, and every metric there is."""
+
+    window: Window
+    known: tuple[SeriesKey, ...]
+
+
+async def lines(host: Asked, source: Source, window: LineWindow) -> Lines:
     """A window of a run's log."""
     call = GetLines(
         session=source.key.session,
@@ -33,24 +54,53 @@ async def lines(host: Host, source: Source, window: Window) -> Lines:
     return await host.call(call, Lines)
 
 
-async def curves(host: Host, session: str, view: View, buckets: int) -> list[Series]:
-    """The metrics worth a curve, as the view bounds them."""
-    known = await host.call(ListSeries(session=session), SeriesList)
-    keys = chosen_keys(known.keys)
+async def curves(
+    host: Asked, session: str, ask: Ask, choice: Choice, known: Sequence[SeriesKey] = (), origin: float = 0.0
+) -> Curves:
+    """The chosen metrics as ``ask`` bounds them.
+
+    ``known``: metrics that the session had before, which spares a way there and back; ``origin``: when it
+    began, for agents that do not tell since when they count seconds.
+    """
+    found = tuple(known)
+    if not found:
+        found = tuple((await host.call(ListSeries(session=session), SeriesList)).keys)
+        return Curves(await window(host, session, ask, chosen_keys(found, choice), origin), found)
+    made, listed = await asyncio.gather(
+        window(host, session, ask, chosen_keys(found, choice), origin),
+        host.call(ListSeries(session=session), SeriesList),
+    )
+    if tuple(listed.keys) == found:
+        return Curves(made, found)
+    return await curves(host, session, ask, choice, origin=origin)
+
+
+async def window(
+    host: Asked, session: str, ask: Ask, keys: Sequence[SeriesKey], origin: float = 0.0
+) -> Window:
+    """Some metrics as ``ask`` bounds them."""
+    ask = replace(ask, metrics=tuple(keys))
     if not keys:
-        return []
+        return Window(ask, (), origin)
+    shift = 0.0
+    if ask.axis == "clock" and (ask.x0 is not None or ask.x1 is not None):
+        # The agent counts seconds, and only an answer tells since when.
+        first = GetSeries(session=session, keys=list(keys[:1]), axis="time", x1=0.0, buckets=1)
+        shift = (await host.call(first, SeriesWindow)).origin or origin
     call = GetSeries(
         session=session,
-        keys=keys,
-        axis=view.axis,
-        x0=view.x0,
-        x1=view.x1,
-        buckets=buckets,
+        keys=list(keys),
+        axis="iteration" if ask.axis == "iteration" else "time",
+        x0=ask.x0 - shift if ask.x0 is not None else None,
+        x1=ask.x1 - shift if ask.x1 is not None else None,
+        buckets=ask.buckets,
+        log=ask.log_x,
     )
-    return (await host.call(call, SeriesWindow)).series
+    reply = await host.call(call, SeriesWindow)
+    return Window(ask, tuple(reply.series), reply.origin or origin)
 
 
-async def spark(host: Host, session: str, width: int) -> tuple[float, ...]:
+async def spark(host: Asked, session: str, width: int) -> tuple[float, ...]:
     """The training loss in at most ``width`` buckets."""
     call = GetSeries(session=session, keys=[TRAIN_LOSS], buckets=width)
     window = await host.call(call, SeriesWindow)

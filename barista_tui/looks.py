@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from barista_tui.curves import SMOOTHING, View
 from barista_tui.frame import Shares
 from barista_tui.listing import Wish
 from barista_tui.panes.table import SPECS
+from barista_tui.plotting.curves import SMOOTHING, Choice, View
 from barista_tui.rows import SORTS
 from barista_tui.settings import Settings
 from barista_tui.store import Key
@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 def restore(screen: MainScreen, settings: Settings) -> None:
     """Look at things as they were looked at last; what this version does not know is left out."""
     smooth = settings.smooth if settings.smooth in range(len(SMOOTHING)) else 0
-    screen.plot.set_view(View(axis=settings.axis, log=settings.log, smooth=smooth))
+    screen.plot.set_view(
+        View(
+            axis=settings.axis,
+            log=settings.log,
+            smooth=smooth,
+            log_right=settings.log_right,
+            log_x=settings.log_x and settings.axis != "clock",
+        )
+    )
+    screen.plot.set_choice(
+        Choice(*map(frozenset, (settings.shown, settings.not_shown, settings.swapped, settings.curves_off)))
+    )
     if settings.kinds in KINDS:
         screen.console_pane.kinds = settings.kinds
     sort = settings.sort if settings.sort in SORTS else "id"
@@ -37,12 +48,18 @@ def restore(screen: MainScreen, settings: Settings) -> None:
 
 def present(screen: MainScreen) -> Settings:
     """How things are looked at now."""
-    view = screen.plot.view
+    view, choice = screen.plot.view, screen.plot.choice
     return Settings(
         theme=screen.app.look,
         log=view.log,
         axis=view.axis,
         smooth=view.smooth,
+        log_right=view.log_right,
+        log_x=view.log_x,
+        shown=sorted(choice.shown),
+        not_shown=sorted(choice.hidden),
+        swapped=sorted(choice.swapped),
+        curves_off=sorted(choice.off),
         kinds=screen.console_pane.kinds,
         sort=screen.sessions.wish.sort,
         grouped=screen.sessions.wish.grouped,

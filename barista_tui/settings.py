@@ -16,14 +16,24 @@ MAX_SIZE = 65536
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
-    """``log``, ``axis``, ``smooth``: the plot's; ``kinds``: the console's filter;
+    """``log``, ``log_right``, ``log_x``, ``axis``, ``smooth``: the plot's; ``kinds``: the console's filter;
     ``sort``, ``grouped``, ``folded`` (hosts): the list's;
     ``list_share``, ``dock_share``, ``tab``: the panes'."""
 
     theme: str = "dark"
     log: bool = False
-    axis: Literal["iteration", "time"] = "iteration"
+    log_right: bool = False
+    log_x: bool = False
+    axis: Literal["iteration", "time", "clock"] = "iteration"
     smooth: int = 0
+    shown: list[str] = []
+    """Metrics with curves beyond the usual ones, as ``train.lr``."""
+    not_shown: list[str] = []
+    """Metrics without."""
+    swapped: list[str] = []
+    """Metrics on the other y axis of the plot."""
+    curves_off: list[str] = []
+    """Curves of sessions that are switched off, as ``host/id train.loss``."""
     kinds: str = "all lines"
     sort: str = "id"
     grouped: bool = False

@@ -9,13 +9,14 @@ from rich.cells import cell_len
 from barista_server.api.messages import SessionInfo, State
 from barista_tui import format as fmt
 from barista_tui import rows
-from barista_tui.actions import ACTIONS, BY_ID, MENUS, Action, first_key, label
+from barista_tui.actions import ACTIONS, BY_ID, MENUS, Action, first_key, keys_of, label
 from barista_tui.allowed import Context, needs_cause
-from barista_tui.curves import View
 from barista_tui.frame import WIDE, Shape
 from barista_tui.hosts import Cause
 from barista_tui.listing import link_words
 from barista_tui.panes.table import PANES, SPECS, PaneSpec
+from barista_tui.plotting.axes import x_label
+from barista_tui.plotting.curves import View
 from barista_tui.rows import Cell
 from barista_tui.store import HostKnown, Known
 from barista_tui.widgets.bar import Piece
@@ -177,15 +178,26 @@ def columns(cells: list[Cell]) -> list[Piece]:
     return pieces
 
 
-def plot(view: View, zoomed: bool) -> list[Piece]:
-    """How the curves are drawn."""
+_AXIS_WORDS = {"iteration": "iteration", "time": "time", "clock": "time of day"}
+
+
+def plot(view: View, zoomed: bool, cursor: float | None = None, sessions: int = 1) -> list[Piece]:
+    """How the curves are drawn, of how many sessions, and where the cursor is."""
+    axis = _AXIS_WORDS[view.axis] + (" (log)" if view.log_x else "")
+    log = "log" if view.log else "linear"
+    if view.log_right != view.log:
+        log += "/log" if view.log_right else "/linear"
     right = [
-        Piece("log  " if view.log else "linear  ", "dim", "scale"),
-        Piece(f"{view.axis}  ", "dim", "axis"),
+        Piece(f"{log}  ", "dim", "scale"),
+        Piece(f"{axis}  ", "dim", "axis"),
         Piece(("unsmoothed ", "smoothed ", "very smooth ")[view.smooth], "dim", "smooth"),
     ]
     if zoomed:
         right.insert(0, Piece("zoomed  ", "accent", "zoom-reset"))
+    if cursor is not None:
+        right.insert(0, Piece(f"▴ {x_label(cursor, view.axis, 60.0)}  ", "accent"))
+    if sessions > 1:
+        right.insert(0, Piece(f"{sessions} sessions  ", "dim", "plot-choose"))
     return right
 
 
@@ -246,6 +258,9 @@ def footer(context: Context, wide: bool) -> tuple[list[Piece], list[Piece]]:
         offered.insert(1, BY_ID["undo"])
     if context.session is not None and context.session.state is State.PAUSING:
         offered.insert(1, BY_ID["force"])
+    taken = {key for action in ACTIONS if action.pane == context.pane for key in keys_of(action, context)[:1]}
+    # A key that means something else in this pane is not offered for what it means elsewhere.
+    offered = [each for each in offered if each.pane or not taken.intersection(keys_of(each, context)[:1])]
     if not wide:
         offered = [action for action in offered if not action.refused(context)]
     left = [piece for action in offered for piece in _key(action, context)]

@@ -2,83 +2,85 @@
 
 from __future__ import annotations
 
-from barista_tui.actions.action import Action, OnPane
-from barista_tui.allowed import needs_plot
+from collections.abc import Callable
+from typing import Any
+
+from barista_tui.actions.action import Action, Check, OnPane
+from barista_tui.allowed import (
+    Context,
+    needs_best,
+    needs_curves,
+    needs_no_clock,
+    needs_plot,
+    needs_right,
+)
+
+
+def _action(
+    name: str,
+    keys: tuple[str, ...],
+    label: str,
+    help: str,
+    does: tuple[str, ...] | tuple[str, float],
+    refused: Check = needs_plot,
+    *,
+    here: bool = True,
+    label_now: Callable[[Context], str] | None = None,
+) -> Action:
+    """``does``: a method of the pane and what it is given; ``here``: the keys are bound in the plot alone."""
+    method, *given = does
+    arguments: tuple[Any, ...] = tuple(given)
+    handler = OnPane("plot", str(method), arguments)
+    return Action(name, keys, label, "Plot", help, handler, refused, label_now, "plot" if here else None)
+
 
 ACTIONS: tuple[Action, ...] = (
-    Action(
-        "scale",
-        ("l",),
-        "Log scale",
-        "Plot",
-        "Linear or logarithmic scale",
-        OnPane("plot", "scale"),
-        needs_plot,
-    ),
-    Action(
+    _action("scale", ("l",), "Log scale", "Linear or logarithmic scale", ("scale",), here=False),
+    _action("scale-right", ("L",), "Log right", "The same of the right axis", ("scale_right",), needs_right),
+    _action("scale-x", ("ctrl+l",), "Log x", "The same of the x axis", ("scale_x",), needs_no_clock),
+    _action(
         "axis",
         ("x",),
         "Time axis",
-        "Plot",
-        "Against iterations or training time",
-        OnPane("plot", "cycle_axis"),
-        needs_plot,
+        "Against iterations, training time, or the time of day",
+        ("cycle_axis",),
+        here=False,
     ),
-    Action(
-        "smooth",
-        ("m",),
-        "Smoothing",
-        "Plot",
-        "Smooth the training curve: off, a little, much",
-        OnPane("plot", "smooth"),
-        needs_plot,
-        pane="plot",
-    ),
-    Action(
+    _action("smooth", ("m",), "Smoothing", "Smooth training curves: off, a little, much", ("smooth",)),
+    _action(
         "zoom-in",
         ("plus", "equals_sign"),
         "Zoom in",
-        "Plot",
-        "Half the range",
-        OnPane("plot", "zoom", (0.5,)),
-        needs_plot,
+        "Half the range, around the cursor",
+        ("zoom", 0.5),
+        here=False,
     ),
-    Action(
-        "zoom-out",
-        ("minus",),
-        "Zoom out",
-        "Plot",
-        "Twice the range",
-        OnPane("plot", "zoom", (2.0,)),
-        needs_plot,
+    _action("zoom-out", ("minus",), "Zoom out", "Twice the range", ("zoom", 2.0), here=False),
+    _action("zoom-reset", ("z",), "Whole range", "Show all of it", ("reset_range",), here=False),
+    _action("pan-left", ("shift+left", "comma"), "Pan left", "Earlier iterations", ("pan", -0.25)),
+    _action("pan-right", ("shift+right", "full_stop"), "Pan right", "Later iterations", ("pan", 0.25)),
+    _action(
+        "plot-toggle",
+        ("space",),
+        "Curve off/on",
+        "Switch the curve under the cursor off, or on again; ↑ and ↓ choose it, a click in the legend too",
+        ("toggle_series",),
+        needs_curves,
     ),
-    Action(
-        "zoom-reset",
-        ("z",),
-        "Whole range",
-        "Plot",
-        "Show all of it",
-        OnPane("plot", "reset_range"),
-        needs_plot,
+    _action(
+        "plot-swap",
+        ("y",),
+        "Other axis",
+        "The metric under the cursor goes to the other y axis",
+        ("swap_axis",),
+        needs_curves,
     ),
-    Action(
-        "pan-left",
-        ("left", "h"),
-        "Pan left",
-        "Plot",
-        "Earlier iterations",
-        OnPane("plot", "pan", (-0.25,)),
-        needs_plot,
-        pane="plot",
-    ),
-    Action(
-        "pan-right",
-        ("right",),
-        "Pan right",
-        "Plot",
-        "Later iterations",
-        OnPane("plot", "pan", (0.25,)),
-        needs_plot,
-        pane="plot",
+    _action(
+        "plot-best",
+        ("b",),
+        "To best",
+        "The cursor goes to the best value of its curve (★)",
+        ("to_best",),
+        needs_best,
     ),
 )

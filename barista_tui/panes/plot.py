@@ -1,26 +1,24 @@
-"""The plot's pane: asks for the curves of the selected session, no oftener than they can change."""
+"""The plot's pane: the curves of the selected session and of all marked ones, whatever hosts they are on."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 from textual import on
 from textual.app import ComposeResult
 from textual.widget import Widget
-from textual.worker import Worker
 
-from barista_server.api.link import CallFailed, LinkError
-from barista_tui import feeds, titles
-from barista_tui.curves import SMOOTHING
+from barista_server.api.messages import SessionInfo
+from barista_tui import titles
+from barista_tui.allowed import PlotFacts
 from barista_tui.panes.base import Look, Pane
+from barista_tui.panes.plotfeed import Feed
 from barista_tui.panes.table import PaneSpec
-from barista_tui.store import Key
+from barista_tui.plotting.curves import SMOOTHING, text_of
+from barista_tui.store import Key, Known
 from barista_tui.widgets.bar import Bar, Piece
+from barista_tui.widgets.legend import Legend
 from barista_tui.widgets.plot import Plot
-
-PAUSE = 0.25
-"""Seconds between two looks at the same curves."""
 
 
 class PlotPane(Pane):
@@ -29,41 +27,65 @@ class PlotPane(Pane):
     def __init__(self, spec: PaneSpec) -> None:
         super().__init__(spec)
         self.plot = Plot(id="plot")
-        self._legend = Bar(id="plot-legend")
-        self._mark: tuple[object, ...] = ()
-        self._due = False
-        self._busy = False
-        self._fetching: tuple[Key, Worker[None]] | None = None
-        """Whose curves are being waited for."""
-        self._time = 0.0
+        self._legend = Legend(id="plot-legend")
+        self._feeds: dict[Key, Feed] = {}
+        self._sessions: dict[Key, SessionInfo] = {}
 
     def compose(self) -> ComposeResult:
         yield self._legend
         yield self.plot
 
     def show(self, look: Look) -> None:
-        session = look.session
-        if session is None:
-            self.plot.show(None)
-            return
-        self.plot.show(look.key, titles.nothing_to_plot(session))
-        tests = tuple(session.tests.items())
-        mark = (look.key, session.iteration, len(session.runs), session.state, tests, look.linked)
-        if mark != self._mark:
-            self._mark = mark
-            self.want()
+        self._sessions = self._wanted(look)
+        for key in self._feeds.keys() - self._sessions.keys():
+            self._feeds.pop(key).close()
+        first = next(iter(self._sessions.values()), None)
+        empty = titles.nothing_to_plot(first) if first is not None else ()
+        self.plot.show([(key, session.name) for key, session in self._sessions.items()], empty)
+        for key, session in self._sessions.items():
+            feed = self._feeds.setdefault(key, Feed(self, key))
+            mark = _mark(session, key, look.known)
+            if mark != feed.mark:
+                feed.mark = mark
+                feed.want()
+
+    def _wanted(self, look: Look) -> dict[Key, SessionInfo]:
+        """Marked sessions in the order of marking, then the selected one: colours stay when it changes."""
+        keys = list(self.main.sessions.marked)
+        if look.key is not None and look.session is not None and look.key not in keys:
+            keys.append(look.key)
+        return {key: look.known.sessions[key] for key in keys if key in look.known.sessions}
+
+    def began(self, key: Key) -> float:
+        """When the session's first run was started; 0 where it was not."""
+        session = self._sessions.get(key)
+        return session.runs[0].started if session is not None and session.runs else 0.0
 
     def head(self) -> list[Piece]:
-        return titles.plot(self.plot.view, self.plot.zoomed)
+        return titles.plot(self.plot.view, self.plot.zoomed, self.plot.cursor, len(self._sessions))
+
+    def facts(self) -> PlotFacts:
+        shown = [each for each in self.plot.curves if not each.off]
+        chosen = self.plot.chosen_curve
+        return PlotFacts(
+            curves=len(self.plot.curves),
+            right=any(each.right for each in shown),
+            clock=self.plot.view.axis == "clock",
+            best=chosen is not None and chosen.best is not None,
+        )
 
     def goal(self) -> Widget:
         return self.plot
 
     def back(self) -> bool:
-        zoomed = self.plot.zoomed
-        if zoomed:
+        if self.plot.zoomed:
             self.plot.reset_range()
-        return zoomed
+            return True
+        if self.plot.cursor is not None:
+            self.plot.point(None)
+            self.plot.choose(None)
+            return True
+        return False
 
     @on(Plot.StatusChanged)
     def _status_changed(self) -> None:
@@ -71,58 +93,36 @@ class PlotPane(Pane):
         self.post_message(self.HeadChanged())
 
     @on(Plot.Wanted)
-    def want(self) -> None:
-        """Curves, soon, unless it is hidden; wanted while busy, they are fetched once more."""
+    def _want(self) -> None:
         # Its size may have changed, and with it how much the legend can say.
         self._legend.show(self.plot.legend())
-        self._due = True
-        if self._fetching is not None and self._fetching[0] != self.plot.session:
-            # Another host than that of the session before may answer sooner.
-            self._fetching[1].cancel()
-            self._fetching, self._busy = None, False
-        self._pump()
+        for feed in self._feeds.values():
+            feed.want(at_once=True)
 
-    def _pump(self) -> None:
-        if not self._due or self._busy:
-            return
-        if not self.shown:
-            self._mark = ()
-            return
-        wait = self._time + PAUSE - time.monotonic()
-        self._busy = True
-        if wait > 0:
-            self.set_timer(wait, self._start)
-        else:
-            self._start()
-
-    def _start(self) -> None:
-        self._due = False
-        key = self.plot.session
-        if key is None:
-            self._busy = False
-            return
-        worker = self.main.run_worker(self._fetch(key), group="plot", exit_on_error=False)
-        self._fetching = (key, worker)
-
-    async def _fetch(self, key: Key) -> None:
-        view = self.plot.view
-        self._time = time.monotonic()
-        try:
-            host = self.app.fleet.of(key)
-            self.plot.take(key, await feeds.curves(host, key.session, view, self.plot.buckets), view)
-        except (CallFailed, LinkError, KeyError):
-            pass
-        self._fetching, self._busy = None, False
-        self._pump()
+    @on(Bar.Pressed)
+    def _pressed(self, message: Bar.Pressed) -> None:
+        what, _, number = message.action.partition(":")
+        if what == "curve":
+            message.stop()
+            self.plot.toggle_curve(self.plot.curves[int(number)].name)
 
     # ---------------------------------------------------------------------------------- actions
 
     def scale(self) -> None:
-        """Linear or logarithmic."""
+        """The left axis: linear or logarithmic."""
         self.plot.set_view(replace(self.plot.view, log=not self.plot.view.log))
 
+    def scale_right(self) -> None:
+        """The right axis."""
+        self.plot.set_view(replace(self.plot.view, log_right=not self.plot.view.log_right))
+
+    def scale_x(self) -> None:
+        """The x axis."""
+        view = self.plot.view
+        self.plot.set_view(replace(view, log_x=not view.log_x, x0=None, x1=None))
+
     def cycle_axis(self) -> None:
-        """Iterations, or training time."""
+        """Iterations, training time, or the time of day."""
         self.plot.cycle_axis()
 
     def smooth(self) -> None:
@@ -141,3 +141,31 @@ class PlotPane(Pane):
     def reset_range(self) -> None:
         """All of it."""
         self.plot.reset_range()
+
+    def toggle_series(self) -> None:
+        """Switch the curve under the cursor off or on."""
+        if (each := self.plot.chosen_curve) is not None:
+            self.plot.toggle_curve(each.name)
+        elif self.plot.curves:
+            self.plot.toggle_curve(self.plot.curves[0].name)
+
+    def swap_axis(self) -> None:
+        """The metric under the cursor goes to the other y axis, in all sessions."""
+        if (each := self.plot.chosen_curve) is not None:
+            choice = self.plot.choice
+            self.plot.choose(each.name)
+            self.plot.set_choice(replace(choice, swapped=choice.swapped ^ {text_of(each.key)}))
+
+    def to_best(self) -> None:
+        """The cursor goes to the best value of its curve."""
+        if (each := self.plot.chosen_curve) is not None and each.best is not None:
+            self.plot.choose(each.name)
+            self.plot.point(each.best.x)
+
+
+def _mark(session: SessionInfo, key: Key, known: Known) -> object:
+    """What its curves depend on."""
+    host = known.host(key.host)
+    linked = host.link.since if host.alive else None
+    tests = tuple(session.tests.items())
+    return session.iteration, len(session.runs), session.state, tests, linked

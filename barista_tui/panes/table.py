@@ -38,8 +38,8 @@ PANES: tuple[PaneSpec, ...] = (
         "1",
         "Plot",
         "barista_tui.panes.plot:PlotPane",
-        "Curves of the selected session over all its runs. Red marks on the axis: NaN or infinite.",
-        ("scale", "axis", "smooth", "zoom-in"),
+        "Curves of the selected session and of all marked ones (t). ★: best value; ✖: NaN or infinite.",
+        ("plot-toggle", "scale", "axis", "smooth", "zoom-in"),
     ),
     PaneSpec(
         "console",

@@ -1,38 +1,35 @@
-"""The plot pane: curves of the selected session, drawn only when they changed and are visible."""
+"""The plot: curves of one or several sessions, drawn only when they changed and are visible."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
-from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
-from rich.text import Text
 from textual import events
 from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from barista_server.api.messages import Series
-from barista_tui import curves
+from barista_server.api.messages import SeriesKey
 from barista_tui import format as fmt
-from barista_tui.curves import Curve, Inks, View
+from barista_tui.keymap import move
+from barista_tui.plotting import cells, legend
+from barista_tui.plotting.curves import AXES, Choice, Curve, Name, View, toggled
+from barista_tui.plotting.scene import Slots
+from barista_tui.plotting.sources import Ask, Source, Window, ask_for, curves_of, kept, off_word, whole_range
 from barista_tui.store import Key
-from barista_tui.theme import ink, palette_of
+from barista_tui.theme import Palette, ink, palette_of
 from barista_tui.widgets.bar import Piece
 
 LEAST_SPAN = 1e-6
 """Part of the whole range that zooming stops at."""
-
-
-MORE = 10
-"""Cells that ``+12 more`` takes."""
-
-
-def _width(entries: list[list[Piece]]) -> int:
-    return sum(cell_len(piece.text) for entry in entries for piece in entry)
+LEGEND_SHARE = 5
+"""One line of so many may be the legend's."""
+STEP = 10
+"""Columns that the cursor moves by with the keys for pages."""
 
 
 class Plot(Widget, can_focus=True):
@@ -42,6 +39,17 @@ class Plot(Widget, can_focus=True):
     Plot { height: 1fr; width: 1fr; padding: 0 1; }
     """
 
+    BINDINGS = [
+        move("move-left", "cursor(-1)"),
+        move("move-right", "cursor(1)"),
+        move("page-up", f"cursor(-{STEP})"),
+        move("page-down", f"cursor({STEP})"),
+        move("first", "end(0)"),
+        move("last", "end(1)"),
+        move("move-up", "choose(-1)"),
+        move("move-down", "choose(1)"),
+    ]
+
     class Wanted(Message):
         """The windows for the present view are needed; answer with :meth:`Plot.take`."""
 
@@ -49,7 +57,7 @@ class Plot(Widget, can_focus=True):
             return isinstance(message, Plot.Wanted)
 
     class StatusChanged(Message):
-        """View or values changed: the title wants to be painted anew."""
+        """View, values or cursor changed: legend and title want to be painted anew."""
 
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, Plot.StatusChanged)
@@ -57,82 +65,117 @@ class Plot(Widget, can_focus=True):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self.view = View()
-        self.session: Key | None = None
+        self.choice = Choice()
         self.empty: tuple[str, ...] = ()
-        self._series: tuple[Series, ...] = ()
+        self.cursor: float | None = None
+        """In units of the x axis."""
+        self.chosen: Name | None = None
+        """The curve under the cursor."""
+        self.sources: dict[Key, Source] = {}
+        self._slots = Slots()
+        self._curves: list[Curve] | None = None
+        self._cells = cells.Cells()
         self._strips: list[Strip] = []
         self._drawn_for: tuple[object, ...] = ()
-        self._whole: tuple[float, float] = (0.0, 1.0)
+        self._version = 0
 
     # ---------------------------------------------------------------------------------- contents
 
-    def show(self, session: Key | None, empty: tuple[str, ...] = ()) -> None:
-        """Show another session; its windows come with :meth:`take`, until then ``empty`` is shown."""
-        if session != self.session:
-            self.session = session
-            self.view = replace(self.view, x0=None, x1=None)
-            self._series = ()
-            self._redraw()
+    @property
+    def session(self) -> Key | None:
+        """The first of the sessions that are shown."""
+        return next(iter(self.sources), None)
+
+    def show(self, wanted: Sequence[tuple[Key, str]], empty: tuple[str, ...] = ()) -> None:
+        """Show these sessions, by key and title; windows come with :meth:`take`, until then ``empty``."""
+        before, titles = self.sources, [source.title for source in self.sources.values()]
+        self.sources = kept(before, wanted)
+        if list(before) != list(self.sources) or titles != [title for _, title in wanted]:
+            if not before.keys() & self.sources.keys():
+                self.view = replace(self.view, x0=None, x1=None)
+                self.cursor = None
+            self._changed()
             self.post_message(self.Wanted())
         if empty != self.empty:
             self.empty = empty
-            self._redraw()
+            self._changed()
 
-    def take(self, session: Key, series: list[Series], view: View) -> None:
-        """Windows that were asked for, as ``view`` bounded them."""
-        if session != self.session or (view.axis, view.x0, view.x1) != (
-            self.view.axis,
-            self.view.x0,
-            self.view.x1,
-        ):
+    def take(self, session: Key, window: Window, known: Sequence[SeriesKey] = ()) -> None:
+        """Windows that were asked for, and every metric that the session has."""
+        source = self.sources.get(session)
+        if source is None or (window.ask.axis, window.ask.log_x) != (self.view.axis, self.view.log_x):
             return
-        if tuple(series) != self._series:
-            self._series = tuple(series)
-            self._redraw()
+        if known:
+            source.known = tuple(known)
+        if source.take(window):
+            self._changed()
 
     @property
     def curves(self) -> list[Curve]:
-        """The curves that have points, coloured."""
-        colors = palette_of(self.app.theme).curves
-        made = [curves.curve(each, colors[place % len(colors)]) for place, each in enumerate(self._series)]
-        return [each for each in made if each.x or each.nonfinite]
+        """The curves that have points, those that are switched off too."""
+        if self._curves is None:
+            self._curves = curves_of(self.sources.values(), self.view, self.choice, self._slots)
+        return self._curves
 
     @property
-    def buckets(self) -> int:
-        """How many buckets this width can show: two points a braille cell."""
-        return max(40, min(2000, self.size.width * 2))
+    def known(self) -> list[SeriesKey]:
+        """Every metric that any of the sessions has."""
+        return list(dict.fromkeys(key for source in self.sources.values() for key in source.known))
+
+    @property
+    def ask(self) -> Ask:
+        """What to ask for: two points a cell of braille."""
+        return ask_for(self.view, max(40, min(2000, self.size.width * 2)))
 
     # ---------------------------------------------------------------------------------- view
 
     def set_view(self, view: View) -> None:
-        """Look differently at the same session."""
-        wanted = (view.axis, view.x0, view.x1) != (self.view.axis, self.view.x0, self.view.x1)
-        self.view = view
-        if wanted:
+        """Look differently at the same sessions."""
+        before, self.view = self.view, view
+        if (view.axis, view.log_x) != (before.axis, before.log_x):
+            for source in self.sources.values():
+                source.forget()
+            self.cursor = None
+        if (view.axis, view.log_x, view.x0, view.x1) != (before.axis, before.log_x, before.x0, before.x1):
             self.post_message(self.Wanted())
-        self._redraw()
+        self._changed()
+
+    def set_choice(self, choice: Choice) -> None:
+        """Other metrics, other axes of them, other curves switched off."""
+        more = (choice.shown, choice.hidden) != (self.choice.shown, self.choice.hidden)
+        self.choice = choice
+        if more:
+            self.post_message(self.Wanted())
+        self._changed()
 
     def cycle_axis(self) -> None:
-        """Iterations, or training time."""
-        axis: Literal["iteration", "time"] = "time" if self.view.axis == "iteration" else "iteration"
-        self._series = ()
-        self.set_view(replace(self.view, axis=axis, x0=None, x1=None))
+        """Iterations, training time, time of day."""
+        axis = AXES[(AXES.index(self.view.axis) + 1) % len(AXES)]
+        log_x = self.view.log_x and axis != "clock"
+        self.set_view(replace(self.view, axis=axis, x0=None, x1=None, log_x=log_x))
 
-    def zoom(self, factor: float) -> None:
-        """Narrow (below 1) or widen the range around its middle."""
-        low, high = self._range()
-        middle, half = (low + high) / 2, (high - low) / 2 * factor
-        if half < (self._whole[1] - self._whole[0]) * LEAST_SPAN:
+    def zoom(self, factor: float, around: float | None = None) -> None:
+        """Narrow (below 1) or widen the range around an x: the cursor's, else the middle."""
+        low, high = self._place(0.0), self._place(1.0)
+        around = self.cursor if around is None else around
+        at = self._at(around) if around is not None else 0.5
+        at = at if 0 <= at <= 1 else 0.5
+        if not self._whole_is_wider(factor):
             return
-        self._set_range(middle - half, middle + half)
+        begin, end = self._place(at - at * factor), self._place(at + (1 - at) * factor)
+        if begin != low or end != high:
+            self._set_range(begin, end)
+
+    def _whole_is_wider(self, factor: float) -> bool:
+        first, last = self._whole()
+        return factor >= 1 or abs(self._place(1.0) - self._place(0.0)) * factor > (last - first) * LEAST_SPAN
 
     def pan(self, part: float) -> None:
-        """Move by a part of the visible range."""
-        low, high = self._range()
-        step = (high - low) * part
-        first, last = self._whole
-        step = max(first - low, min(last - high, step))
-        self._set_range(low + step, high + step)
+        """Move by a part of the visible range, within the whole one."""
+        first, last = (self._at(each) for each in self._whole())
+        part = max(min(first, 0.0), min(max(last - 1, 0.0), part))
+        if part:
+            self._set_range(self._place(part), self._place(1 + part))
 
     def reset_range(self) -> None:
         """The whole range again, growing with the training."""
@@ -143,57 +186,94 @@ class Plot(Widget, can_focus=True):
         """Only a part of the range is visible."""
         return self.view.x0 is not None or self.view.x1 is not None
 
-    def _range(self) -> tuple[float, float]:
-        return curves.x_bounds(self.curves, self.view)
+    def _whole(self) -> tuple[float, float]:
+        """The range of all there is."""
+        return whole_range(self.sources.values(), self.view, self.choice)
 
     def _set_range(self, low: float, high: float) -> None:
-        first, last = self._whole
+        first, last = self._whole()
         if low <= first and high >= last:
             self.reset_range()
         else:
             self.set_view(replace(self.view, x0=max(low, first), x1=min(high, last)))
 
+    def _place(self, place: float) -> float:
+        """The x at a place between 0 and 1 of what is visible."""
+        scene = self._now().scene
+        return scene.x.value(place) if scene is not None else place
+
+    def _at(self, x: float) -> float:
+        scene = self._now().scene
+        return scene.x.place(x) if scene is not None and (x > 0 or not scene.x.log) else 0.0
+
+    # ---------------------------------------------------------------------------------- cursor
+
+    def action_cursor(self, step: int) -> None:
+        """Move the cursor by columns; at the edge of what is zoomed into, the range moves."""
+        drawn = self._now()
+        if drawn.scene is None:
+            return
+        each = 1 / max(1, drawn.width - 1)
+        at = self._at(self.cursor) if self.cursor is not None else 1.0 if step < 0 else 0.0
+        at = (round(at / each) + (step if self.cursor is not None else 0)) * each
+        if self.zoomed and not 0 <= at <= 1:
+            before = self.view
+            self.pan(0.25 if at > 1 else -0.25)
+            if self.view != before:
+                at = self._at(self.cursor or 0.0) + step * each
+        self.point(self._place(min(1.0, max(0.0, at))))
+
+    def action_end(self, end: int) -> None:
+        """The cursor goes to the first or the last x that is visible."""
+        self.point(self._place(float(end)))
+
+    def action_choose(self, step: int) -> None:
+        """The curve before or after in the legend."""
+        names = [each.name for each in self.curves]
+        if not names:
+            return
+        at = names.index(self.chosen) + step if self.chosen in names else 0
+        self.choose(names[at % len(names)])
+
+    def point(self, x: float | None) -> None:
+        """Put the cursor at an x, or take it away."""
+        self.cursor = x
+        if x is not None and self.chosen not in [each.name for each in self.curves]:
+            self.chosen = next((each.name for each in self.curves if not each.off), None)
+        self._changed(False)
+
+    def choose(self, name: Name | None) -> None:
+        """The curve that space, y and enter are about."""
+        self.chosen = name
+        self._changed(False)
+
+    @property
+    def chosen_curve(self) -> Curve | None:
+        """The curve under the cursor; without one the first."""
+        found = next((each for each in self.curves if each.name == self.chosen), None)
+        return found or next((each for each in self.curves if not each.off), None)
+
+    def toggle_curve(self, name: Name) -> None:
+        """Switch a curve off, or on again; its colour and sign stay its own."""
+        self.chosen = name
+        self.set_choice(replace(self.choice, off=self.choice.off ^ {off_word(name)}))
+
+    def toggle_metric(self, key: SeriesKey) -> None:
+        """Give a metric curves, or none, in all sessions."""
+        self.set_choice(toggled(self.choice, key, self.known))
+
     # ---------------------------------------------------------------------------------- painting
 
-    def legend(self) -> list[Piece]:
-        """Curve colours, names and last values, for the line under the title; short names if need be.
+    def legend(self, room: int | None = None) -> list[list[Piece]]:
+        """The legend's lines."""
+        most = room if room is not None else max(1, (self.size.height + 2) // LEGEND_SHARE)
+        look = legend.Look(self.view, self.cursor, self.chosen)
+        return legend.lines(self.curves, look, self.size.width + 2, most) if self.curves else []
 
-        What finds no room even so is counted.
-        """
-        entries = self._legend(False)
-        room = self.size.width + 2
-        if _width(entries) > room:
-            entries = self._legend(True)
-        count = len(entries)
-        while len(entries) > 1 and _width(entries) + (MORE if len(entries) < count else 0) > room:
-            entries.pop()
-        pieces = [piece for entry in entries for piece in entry]
-        if len(entries) < count:
-            pieces.append(Piece(f" +{count - len(entries)} more", "dim"))
-        return pieces
-
-    def _legend(self, short: bool) -> list[list[Piece]]:
-        entries = []
-        colors = palette_of(self.app.theme).curves
-        shown = self.curves
-        if self.view.log and curves.hidden_by_log(shown):
-            entries.append([Piece(" ≤ 0 not on a log scale ", "warning", "scale")])
-        for each in shown:
-            entry = [
-                Piece(" ━ ", f"curve{colors.index(each.color)}"),
-                Piece(f"{each.short if short else each.label} ", "dim"),
-            ]
-            if each.last is not None:
-                entry.append(Piece(f"{fmt.value(each.last)} ", "text"))
-            if each.nonfinite:
-                entry.append(Piece("✖ NaN ", "failed", reason="not a number, or infinite: ✖ on the axis"))
-            entries.append(entry)
-        return entries
-
-    def _redraw(self) -> None:
-        if not self.zoomed and self.curves:
-            self._whole = curves.x_bounds(self.curves, self.view)
-        self._drawn_for = ()
+    def _changed(self, curves: bool = True) -> None:
+        if curves:
+            self._curves = None
+        self._version += 1
         self.refresh()
         self.post_message(self.StatusChanged())
 
@@ -205,43 +285,91 @@ class Plot(Widget, can_focus=True):
         return container.width
 
     def render_line(self, y: int) -> Strip:
-        width, height = self.size
-        theme = self.app.theme
-        drawn_for = (self._series, self.view, width, height, theme, self.empty)
-        if drawn_for != self._drawn_for:
-            self._strips = self._draw(width, height, theme)
-            self._drawn_for = drawn_for
+        self._now()
         if y < len(self._strips):
             return self._strips[y].apply_style(self.rich_style)
-        return Strip.blank(width, self.rich_style)
+        return Strip.blank(self.size.width, self.rich_style)
 
-    def _draw(self, width: int, height: int, theme: str) -> list[Strip]:
-        palette = palette_of(theme)
-        inks = Inks(axis=palette.dim, grid=palette.faint, mark=palette.tones["failed"])
-        text = curves.draw(self.curves, self.view, width, height, inks)
-        if not text:
-            lines = self.empty if self.session is not None or self.empty else ()
+    def _now(self) -> cells.Cells:
+        """What is to be seen, drawn anew if something changed."""
+        width, height = self.size
+        theme = self.app.theme
+        drawn_for = (self._version, width, height, theme)
+        if drawn_for != self._drawn_for:
+            self._drawn_for = drawn_for
+            self._cells = cells.draw(self.curves, self.view, width, height, self.cursor, self.chosen)
+            self._strips = self._painted(palette_of(theme), width, height)
+        return self._cells
+
+    def _painted(self, palette: Palette, width: int, height: int) -> list[Strip]:
+        if not self._cells.rows:
+            lines = self.empty
             top = max(0, (height - len(lines)) // 2)
-            blank = [Strip.blank(width) for _ in range(top)]
-            return blank + [
+            return [Strip.blank(width) for _ in range(top)] + [
                 Strip([Segment(fmt.fit(line, width), ink(palette.dim))]).adjust_cell_length(width)
                 for line in (line.center(width)[:width] for line in lines)
             ]
-        strips = []
-        console = self.app.console
-        for line in text.splitlines()[:height]:
-            segments = [
-                Segment(each.text, Style(color=each.style.color) if each.style else None)
-                for each in Text.from_ansi(line, end="").render(console)
-                if each.text and each.control is None
-            ]
-            strips.append(Strip(segments).adjust_cell_length(width))
-        return strips
+        colors = {
+            cells.AXIS: palette.dim,
+            cells.LABEL: palette.dim,
+            cells.GRID: palette.faint,
+            cells.MARK: palette.tones["failed"],
+            cells.CURSOR: palette.accent,
+        }
+        return [
+            Strip(
+                [
+                    Segment(text, ink(colors.get(each) or palette.curves[each % len(palette.curves)]))
+                    for text, each in row
+                ]
+            ).adjust_cell_length(width)
+            for row in self._cells.rows
+        ]
+
+    # ---------------------------------------------------------------------------------- mouse
+
+    def _x_of(self, event: events.MouseEvent) -> float | None:
+        """The x below the mouse; None outside the canvas."""
+        drawn, at = self._now(), event.get_content_offset_capture(self)
+        if drawn.scene is None or not drawn.left <= at.x < drawn.left + drawn.width:
+            return None
+        return drawn.scene.x.value(drawn.place(at.x))
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        x = self._x_of(event)
+        if x is not None and event.button == 1:
+            self.capture_mouse()
+            self._pick(event, x)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        if self.app.mouse_captured is self and (x := self._x_of(event)) is not None:
+            self.point(x)
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        if self.app.mouse_captured is self:
+            self.release_mouse()
+
+    def _pick(self, event: events.MouseEvent, x: float) -> None:
+        """The cursor goes there, and to the curve that is nearest."""
+        scene, row = self._cells.scene, event.get_content_offset_capture(self).y
+        assert scene is not None
+        place = 1 - row / max(1, self._cells.height - 1)
+        near: list[tuple[float, Name]] = []
+        for line in scene.lines:
+            each, scale = line.curve, scene.right if line.curve.right else scene.left
+            at = each.nearest(x)
+            if at is None or scale is None or not math.isfinite(each.high[at]):
+                continue
+            if each.high[at] > 0 or not scale.log:
+                near.append((abs(scale.place(each.high[at]) - place), each.name))
+        if near:
+            self.chosen = min(near, key=lambda found: found[0])[1]
+        self.point(x)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         event.stop()
-        self.zoom(0.8)
+        self.zoom(0.8, self._x_of(event))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         event.stop()
-        self.zoom(1.25)
+        self.zoom(1.25, self._x_of(event))

@@ -36,6 +36,9 @@ class Window:
     """Row of the last point in the columns asked."""
     nonfinite: FloatArray
     """x of NaN and infinite points, the last one of each bucket that has any."""
+    least: int = -1
+    """Row of the first point with the least finite value; -1 without any."""
+    greatest: int = -1
 
     @property
     def points(self) -> int:
@@ -43,8 +46,12 @@ class Window:
         return int(self.count.sum())
 
 
-def window(x: FloatArray, y: FloatArray, x0: float | None, x1: float | None, buckets: int) -> Window:
+def window(
+    x: FloatArray, y: FloatArray, x0: float | None, x1: float | None, buckets: int, log: bool = False
+) -> Window:
     """The points with ``x0 <= x <= x1`` in at most ``buckets`` buckets of equal width in x.
+
+    With ``log`` they are so in log x; what is more than ``DECADES`` below the end, zero too, is in the first.
 
     ``x``, ``y``: (n,), in any order; a point whose x is not finite is in no window. None leaves an end open.
     With no more points than buckets each point comes by itself. Raises ValueError for ``buckets`` < 1.
@@ -52,7 +59,7 @@ def window(x: FloatArray, y: FloatArray, x0: float | None, x1: float | None, buc
     if buckets < 1:
         raise ValueError(f"buckets must be at least 1, not {buckets}")
     if len(x) and (x[1:] >= x[:-1]).all() and np.isfinite(x[0]) and np.isfinite(x[-1]):
-        return _ascending(x, y, x0, x1, buckets)
+        return _ascending(x, y, x0, x1, buckets, log)
     inside = np.isfinite(x)
     if x0 is not None:
         inside &= x >= x0
@@ -61,17 +68,20 @@ def window(x: FloatArray, y: FloatArray, x0: float | None, x1: float | None, buc
     rows = np.flatnonzero(inside)
     at = x[rows]
     if len(rows) > buckets:
-        bucket = _buckets(at, x0, x1, buckets)(at)
+        bucket = _buckets(at, x0, x1, buckets, log)(at)
         order = np.argsort(bucket, kind="stable")
         rows, at, bucket = rows[order], at[order], bucket[order]
         starts = np.flatnonzero(np.diff(bucket, prepend=-1))
     else:
         starts = np.arange(len(rows))
     found = _reduce(at, y[rows], starts)
-    return replace(found, row=rows[found.row])
+    least, greatest = (int(rows[row]) if row >= 0 else -1 for row in (found.least, found.greatest))
+    return replace(found, row=rows[found.row], least=least, greatest=greatest)
 
 
-def _ascending(x: FloatArray, y: FloatArray, x0: float | None, x1: float | None, buckets: int) -> Window:
+def _ascending(
+    x: FloatArray, y: FloatArray, x0: float | None, x1: float | None, buckets: int, log: bool
+) -> Window:
     """The same where x never falls: what is in a window and where its buckets begin is found by halving."""
     first = 0 if x0 is None else int(np.searchsorted(x, x0, "left"))
     stop = len(x) if x1 is None else int(np.searchsorted(x, x1, "right"))
@@ -79,12 +89,16 @@ def _ascending(x: FloatArray, y: FloatArray, x0: float | None, x1: float | None,
         first = stop = 0
     at = x[first:stop]
     if len(at) > buckets:
-        bucket_of = _buckets(at[[0, -1]], x0, x1, buckets)
+        bucket_of = _buckets(at[[0, -1]], x0, x1, buckets, log)
         starts = _firsts(lambda rows: bucket_of(at[rows]), len(at), buckets)
     else:
         starts = np.arange(len(at))
     found = _reduce(at, y[first:stop], starts)
-    return replace(found, row=found.row + first)
+    least, greatest = (row + first if row >= 0 else -1 for row in (found.least, found.greatest))
+    return replace(found, row=found.row + first, least=least, greatest=greatest)
+
+
+DECADES = 7
 
 
 def _firsts(bucket_of: Callable[[IntArray], IntArray], points: int, buckets: int) -> IntArray:
@@ -99,13 +113,19 @@ def _firsts(bucket_of: Callable[[IntArray], IntArray], points: int, buckets: int
 
 
 def _buckets(
-    at: FloatArray, x0: float | None, x1: float | None, buckets: int
+    at: FloatArray, x0: float | None, x1: float | None, buckets: int, log: bool
 ) -> Callable[[FloatArray], IntArray]:
     """Tells the bucket of each x within; ``at`` has the least and greatest of them."""
     low = float(at.min()) if x0 is None or not np.isfinite(x0) else x0
     high = float(at.max()) if x1 is None or not np.isfinite(x1) else x1
+    log = log and high > 0
+    if log:
+        floor = max(low, high / 10**DECADES)
+        low, high = np.log10(floor), np.log10(high)
 
     def bucket_of(x: FloatArray) -> IntArray:
+        if log:
+            x = np.log10(np.maximum(x, floor))
         share = (x - low) / (high - low) if high > low else np.zeros(len(x))
         return np.minimum((share * buckets).astype(np.int64), buckets - 1)
 
@@ -119,6 +139,7 @@ def _reduce(at: FloatArray, values: FloatArray, starts: IntArray) -> Window:
         nothing = np.empty(0, np.float64)
         return Window(nothing, nothing, nothing, nothing, ends, ends, nothing)
     finite = np.isfinite(values)
+    least, greatest = _extremes(values, finite)
     bad = np.flatnonzero(~finite) if not finite.all() else np.empty(0, np.int64)
     if len(bad):
         low = np.minimum.reduceat(np.where(finite, values, np.inf), starts)
@@ -129,7 +150,17 @@ def _reduce(at: FloatArray, values: FloatArray, starts: IntArray) -> Window:
         bad = bad[np.flatnonzero(np.diff(holder, append=-1))]
     else:
         low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
-    return Window(at[ends - 1], low, high, values[ends - 1], ends - starts, ends - 1, at[bad])
+    rows = ends - 1
+    return Window(at[rows], low, high, values[rows], ends - starts, rows, at[bad], least, greatest)
+
+
+def _extremes(values: FloatArray, finite: NDArray[np.bool_]) -> tuple[int, int]:
+    """Rows of the first least and the first greatest finite value, -1 without any."""
+    if finite.all():
+        return int(values.argmin()), int(values.argmax())
+    if not finite.any():
+        return -1, -1
+    return int(np.where(finite, values, np.inf).argmin()), int(np.where(finite, values, -np.inf).argmax())
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,3 +141,23 @@ def test_eta_counts_the_tests_due() -> None:
     assert eta(100, 1000, 10.0, test_interval=500, test_seconds=5) == 100
     assert eta(1000, 1000, 10.0, 500, 5) == 0
     assert eta(100, 1000, None) is None
+
+
+def test_the_least_and_greatest_values_have_their_own_places() -> None:
+    y = np.array([3.0, np.nan, 1.0, 5.0, 1.0, np.inf, 2.0])
+    for x in (np.arange(7.0), np.arange(7.0)[::-1].copy()):
+        got = window(x, y, None, None, 2)
+        assert (y[got.least], y[got.greatest]) == (1.0, 5.0)
+    got = window(np.arange(7.0), y, 3, 6, 2)
+    assert (got.least, got.greatest) == (4, 3)
+    assert (window(np.arange(1.0), np.array([np.nan]), None, None, 2).least) == -1
+
+
+def test_buckets_of_a_logarithmic_axis_are_equally_wide_there() -> None:
+    x = np.arange(1_000_001.0)
+    got = window(x, x, None, None, 60, log=True)
+    assert got.points == len(x)
+    decades = np.histogram(np.log10(got.x[1:]), bins=np.arange(0, 7))[0]
+    assert (decades[1:] >= 8).all() and decades[0] >= 4
+    shuffled = np.random.default_rng(1).permutation(x)
+    assert window(shuffled, shuffled, None, None, 60, log=True).high.max() == 1_000_000

@@ -31,6 +31,7 @@ from barista_server.api.messages import (
     Subscribed,
 )
 from barista_tui.app import BaristaApp
+from barista_tui.plotting.sources import Ask, Window
 from barista_tui.store import Key, LinkState
 from barista_tui.target import Target
 
@@ -201,7 +202,7 @@ async def furnish(app: BaristaApp, pilot: Pilot[None]) -> None:
         main.pane(name).show(main.look)
     main.sessions.sparks[Key("local", "7")] = tuple(2.3 * math.exp(-number / 4) for number in range(12))
     main.show_known()
-    main.plot.take(Key("local", "7"), training_curves(), main.plot.view)
+    main.plot.take(Key("local", "7"), Window(Ask(), tuple(training_curves())))
     assert main.console.source is not None
     main.console.take(main.console.source, 0, 400, log_lines())
     await pilot.pause()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from textual.widgets import Input, OptionList, Select
 
 from barista_server.api.messages import SeriesKey, State
 from barista_tui.app import BaristaApp
-from barista_tui.curves import View
+from barista_tui.plotting.sources import Ask, Window
 from barista_tui.screens.confirm import ConfirmScreen
 from barista_tui.screens.details import DetailsScreen
 from barista_tui.screens.help import HelpScreen
@@ -252,10 +253,10 @@ async def test_plot_keys_change_the_view(root: Path) -> None:
         await until(pilot, lambda: state_of(app, "curve") is State.FINISHED and len(plot.curves) >= 2)
         await pilot.press("1", "l", "m")
         assert (plot.view.log, plot.view.smooth) == (True, 1)
-        await pilot.press("plus")
+        await pilot.press("plus", "plus")
         await until(pilot, lambda: plot.curves and min(plot.curves[0].x) > 50)
         before = plot.view.x0
-        await pilot.press("1", "left")
+        await pilot.press("1", "shift+left")
         assert before is not None and plot.view.x0 is not None
         assert plot.view.x0 < before
         await pilot.press("escape")
@@ -401,12 +402,11 @@ async def test_a_legend_without_room_counts_the_rest(tmp_path: Path) -> None:
             for n in range(5)
         ]
         await pilot.press("1")
-        app.main.plot.take(Key("local", "7"), [*first, *more], app.main.plot.view)
-        await until(pilot, lambda: "+5 more" in shown(app) or "+4 more" in shown(app))
+        app.main.plot.take(Key("local", "7"), Window(Ask(), (*first, *more)))
+        await until(pilot, lambda: re.search(r"\+\d more", shown(app)))
         assert "train 0.0" in shown(app)
-        app.main.plot.take(
-            Key("local", "7"), [msgspec.structs.replace(first[0], low=first[0].x, high=first[0].x)], View()
-        )
+        rising = msgspec.structs.replace(first[0], low=first[0].x, high=first[0].x)
+        app.main.plot.take(Key("local", "7"), Window(Ask(), (rising,)))
         await pilot.press("l")
         await until(pilot, lambda: "≤ 0 not on a log scale" in shown(app))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -127,10 +127,10 @@ class Reading:
         """Windows of metrics. Raises OSError."""
         if isinstance(one, Imported):
             self._keep(one.id, 0, one)
-            found = await one.use(lambda file: series.windows(file.sources(), call))
+            found = await one.use(lambda file: _windows(file.sources(), call))
         else:
-            found = series.windows(await self._runs(one), call)
-        return m.SeriesWindow(session=one.id, series=found)
+            found = _windows(await self._runs(one), call)
+        return m.SeriesWindow(session=one.id, series=found[0], origin=found[1])
 
     async def follow(self, one: Session | Imported, call: m.FollowLog, client: Client) -> m.Result:
         """Have a log's bytes sent. Raises CallError, OSError."""
@@ -175,6 +175,11 @@ class Reading:
         # What is asked for together, as all runs of a session are, has to be there together.
         while len(self._parsed) > MOST_LOGS and (oldest := next(iter(self._parsed)))[0] != session:
             self._parsed.pop(oldest).release()
+
+
+def _windows(runs: Sequence[series.Source], call: m.GetSeries) -> tuple[list[m.Series], float]:
+    """What is asked, and the time that seconds are counted from."""
+    return series.windows(runs, call), series.origin_of(runs)
 
 
 def _at_rest(one: Session | Imported, number: int) -> tuple[Path, Facts | None]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from barista_server import metrics
 from barista_server.agent.parts import Part
-from barista_server.api.messages import GetSeries, Series, SeriesKey
+from barista_server.api.messages import GetSeries, Place, Series, SeriesKey
 from barista_server.caffe import log as caffe_log
 
 Column = NDArray[np.float64]
@@ -38,8 +38,13 @@ def keys(runs: Iterable[Source]) -> list[SeriesKey]:
 
 def windows(runs: Sequence[Source], call: GetSeries) -> list[Series]:
     """What is asked; ``runs`` oldest first, their logs read. A metric no run has comes back empty."""
-    origin = min((_begin(run) for run in runs), default=0.0)
+    origin = origin_of(runs)
     return [_window(runs, key, call, origin) for key in call.keys]
+
+
+def origin_of(runs: Sequence[Source]) -> float:
+    """The time that seconds are counted from; 0 where no log tells one."""
+    return min((_begin(run) for run in runs), default=0.0)
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ def _window(runs: Sequence[Source], key: SeriesKey, call: GetSeries, origin: flo
         found = metrics.window(points.x, points.y, call.x0, call.x1, max(1, len(points.x)))
         found = replace(found, low=found.last, high=found.last)
     else:
-        found = metrics.window(points.x, points.y, call.x0, call.x1, max(1, call.buckets))
+        found = metrics.window(points.x, points.y, call.x0, call.x1, max(1, call.buckets), call.log)
     return Series(
         key=key,
         x=_floats(found.x),
@@ -66,6 +71,16 @@ def _window(runs: Sequence[Source], key: SeriesKey, call: GetSeries, origin: flo
         run=points.run[found.row].astype("<i4").tobytes(),
         points=found.points,
         nonfinite=_floats(found.nonfinite),
+        least=_place(points, found.least),
+        greatest=_place(points, found.greatest),
+    )
+
+
+def _place(points: _Points, row: int) -> Place | None:
+    if row < 0:
+        return None
+    return Place(
+        x=float(points.x[row]), y=float(points.y[row]), line=int(points.line[row]), run=int(points.run[row])
     )
 
 

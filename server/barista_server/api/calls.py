@@ -188,7 +188,7 @@ class GetSeries(Message, frozen=True, tag="get-series"):
 
     ``x0``/``x1`` bound the window in units of ``axis`` (None: open); at most ``buckets`` buckets a series.
     With ``buckets`` 0 nothing is decimated, and values are told as they are, infinities included; with
-    ``raw`` moreover runs are not stitched.
+    ``raw`` moreover runs are not stitched. ``log``: buckets are of equal width in log x.
     """
 
     session: str
@@ -198,6 +198,7 @@ class GetSeries(Message, frozen=True, tag="get-series"):
     x1: float | None = None
     buckets: int = 400
     raw: bool = False
+    log: bool = False
 
 
 class GetFiles(Message, frozen=True, tag="get-files"):

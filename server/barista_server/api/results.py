@@ -109,8 +109,11 @@ class SeriesList(Message, frozen=True, tag="series-list"):
 
 
 class SeriesWindow(Message, frozen=True, tag="series-window"):
+    """``origin``: the time (seconds of Unix) that the axis "time" counts from; 0 where nothing tells it."""
+
     session: str
     series: list[Series]
+    origin: float = 0.0
 
 
 class SessionFiles(Message, frozen=True, tag="session-files"):

@@ -275,6 +275,15 @@ class SeriesKey(Message, frozen=True):
     """Number of the net output (``#0``); -1 for the smoothed loss and lr, which are no outputs."""
 
 
+class Place(Message, frozen=True):
+    """A point of a metric, ``x`` as the request asked, and the log line and run that told it."""
+
+    x: float
+    y: float
+    line: int
+    run: int
+
+
 class Series(Message, frozen=True):
     """A window of one metric, decimated to buckets. All arrays have the same length.
 
@@ -294,6 +303,9 @@ class Series(Message, frozen=True):
     """Number of points the window stands for."""
     nonfinite: bytes = b""
     """x of NaN and infinite points, float64, thinned like the rest."""
+    least: Place | None = None
+    """The first point with the least finite value; None where there is none."""
+    greatest: Place | None = None
 
 
 class LogLine(Message, frozen=True):
