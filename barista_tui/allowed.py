@@ -226,6 +226,14 @@ def can_reset(context: Context) -> str | None:
     return None if session.runs or session.snapshots else "nothing to throw away yet"
 
 
+def can_clone(context: Context) -> str | None:
+    """Whatever has net and solver."""
+    if refused := needs_session(context):
+        return refused
+    assert context.session is not None
+    return _only_watched(context.session)
+
+
 def can_resume_from(context: Context) -> str | None:
     """Start from the snapshot that is chosen in their pane."""
     if refused := needs_session(context):

@@ -22,6 +22,8 @@ HANDLERS = {
     "new": "new:new",
     "import": "importing:import_log",
     "clone": "cloning:clone",
+    "diff": "comparing:diff",
+    "compare": "comparing:compare",
     "set": "settings:settings",
     "edit": "edit:edit",
     "slurm": "slurm:slurm",

@@ -60,6 +60,7 @@ ASKED = {
     "session": "sessions",
     "sessions": "sessions",
     "more": "sessions",
+    "other": "sessions",
     "source": "sessions",
     "after": "sessions",
     "device": "devices",
@@ -137,7 +138,7 @@ def _positional(parser: argparse.ArgumentParser, place: int) -> argparse.Action 
     found = [action for action in parser._actions if not action.option_strings]
     if place < len(found):
         return found[place]
-    return found[-1] if found and found[-1].nargs == "+" else None
+    return found[-1] if found and found[-1].nargs in ("+", "*") else None
 
 
 def _starting(begun: str, words: Sequence[str]) -> list[str]:

@@ -170,6 +170,11 @@ def fit(text: str, width: int, right: bool = False) -> str:
     return blanks + text if right else text + blanks
 
 
+def pad(text: str, width: int) -> str:
+    """``text`` filled with blanks to ``width`` cells; one that is longer stays whole."""
+    return text + " " * (width - cell_len(text))
+
+
 def clock(at: float) -> str:
     """Local time of day, ``14:02:31``."""
     return time.strftime("%H:%M:%S", time.localtime(at))

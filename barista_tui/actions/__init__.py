@@ -5,7 +5,18 @@ An action that cannot be done now gives the reason; it is shown dim, and says th
 
 from __future__ import annotations
 
-from barista_tui.actions import barista, console, managers, network, plot, session, snapshots, view, weights
+from barista_tui.actions import (
+    barista,
+    console,
+    managers,
+    network,
+    plot,
+    session,
+    snapshots,
+    together,
+    view,
+    weights,
+)
 from barista_tui.actions.action import (
     MENUS,
     Action,
@@ -36,6 +47,7 @@ __all__ = [
 
 ACTIONS: tuple[Action, ...] = (
     *session.ACTIONS,
+    *together.ACTIONS,
     *view.ACTIONS,
     *plot.ACTIONS,
     *console.ACTIONS,

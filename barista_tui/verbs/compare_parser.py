@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from barista_tui.verbs.arguments import Verbs, add_json, add_session, add_verb
+from barista_tui.verbs.arguments import SESSION_HELP, Verbs, add_json, add_session, add_verb
 
 _OF_SESSIONS = (
     *("new", "import", "clone", "ls", "show", "diff", "compare", "tree", "set", "edit", "start", "pause"),
@@ -29,6 +29,26 @@ def add_comparing(verbs: Verbs[argparse.ArgumentParser]) -> None:
     clone.add_argument("--device", default="", metavar="D", help="device (default: the other's)")
     clone.add_argument("--start", action="store_true", help="start it at once")
     add_json(clone)
+
+    diff = add_verb(verbs, "diff", "show what tells net and solver of two sessions apart, as Caffe has them")
+    diff.epilog = "exit codes: 0 if Caffe would do the same with both, 1 if not, others as of every verb"
+    diff.add_argument("session", metavar="OLD", help=f"{SESSION_HELP}; HOST:SESSION: of another host")
+    diff.add_argument("other", metavar="NEW", nargs="?", help="likewise (default: OLD, against its parent)")
+    diff.add_argument(
+        "--color", choices=["auto", "always", "never"], default="auto", help="default: auto, on a terminal"
+    )
+    add_json(diff)
+
+    compare = add_verb(verbs, "compare", "show sessions beside each other: what differs, what they came to")
+    compare.add_argument(
+        "sessions", metavar="SESSION", nargs="*", help="likewise, of any hosts (default: all of the host)"
+    )
+    compare.add_argument("--all", action="store_true", help="also settings that are the same for all")
+    compare.add_argument("--sort", metavar="COLUMN", help="by a setting or result, or part of its name")
+    compare.add_argument("--reverse", action="store_true", help="the other way round")
+    how = compare.add_mutually_exclusive_group()
+    how.add_argument("--csv", action="store_true", help="print CSV (RFC 4180), a line for each session")
+    how.add_argument("--json", action="store_true", help="print JSON, for scripts")
 
 
 def add_group(verbs: Verbs[argparse.ArgumentParser]) -> None:

@@ -132,6 +132,15 @@ class Reading:
             found = _windows(await self._runs(one), call)
         return m.SeriesWindow(session=one.id, series=found[0], origin=found[1])
 
+    async def results(self, one: Session | Imported) -> m.Summary:
+        """What it came to. Raises OSError."""
+        from barista_server.agent import summaries
+
+        if isinstance(one, Imported):
+            self._keep(one.id, 0, one)
+            return await one.use(lambda file: summaries.results(one.id, file.sources()))
+        return summaries.results(one.id, await self._runs(one))
+
     async def follow(self, one: Session | Imported, call: m.FollowLog, client: Client) -> m.Result:
         """Have a log's bytes sent. Raises CallError, OSError."""
         _check(one, call.run)

@@ -100,7 +100,7 @@ class Service:
             **offers.calls(),
             **self._builds.calls(),
             **self._reading.calls(self._find),
-            **comparing.calls(self._find_session),
+            **comparing.calls(self._find, self._find_session, self._reading),
             **weights.calls(self._find_session),
             **nets.calls(self._find_session),
             **editing.calls(self._find_session),

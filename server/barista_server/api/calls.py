@@ -6,6 +6,7 @@ from typing import Literal
 
 from barista_server.api.builds import BUILD_LOOKS, BuildCall
 from barista_server.api.cloning import CloneCall
+from barista_server.api.comparing import COMPARE_LOOKS, CompareCall
 from barista_server.api.datasets import DATASET_LOOKS, DatasetCall
 from barista_server.api.deploy import DeployCall
 from barista_server.api.editing import EDITING_LOOKS, EditingCall
@@ -334,6 +335,7 @@ Call = (
     | GetBlobStats
     | DescribeNet
     | CloneCall
+    | CompareCall
     | DatasetCall
     | EditingCall
     | DeployCall
@@ -352,6 +354,7 @@ _LOOKS: frozenset[type[Message]] = (
     BUILD_LOOKS
     | DATASET_LOOKS
     | EDITING_LOOKS
+    | COMPARE_LOOKS
     | SETTINGS_LOOKS
     | SEARCH_LOOKS
     | TRANSFER_LOOKS

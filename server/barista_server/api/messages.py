@@ -16,6 +16,7 @@ from barista_server.api.builds import *  # noqa: F403
 from barista_server.api.calls import *  # noqa: F403
 from barista_server.api.calls import Call
 from barista_server.api.cloning import *  # noqa: F403
+from barista_server.api.comparing import *  # noqa: F403
 from barista_server.api.datasets import *  # noqa: F403
 from barista_server.api.deploy import *  # noqa: F403
 from barista_server.api.editing import *  # noqa: F403

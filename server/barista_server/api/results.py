@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from barista_server.api.builds import CaffeInfo
+from barista_server.api.comparing import CompareResult
 from barista_server.api.datasets import DatasetChanged, DatasetRemoved, DatasetResult
 from barista_server.api.deploy import DeployResult
 from barista_server.api.editing import EditingResult
@@ -193,6 +194,7 @@ Result = (
     | BlobValues
     | BlobStatsList
     | NetReport
+    | CompareResult
     | DatasetResult
     | EditingResult
     | DeployResult

@@ -8,7 +8,7 @@ from barista_server.caffe import prototxt
 from barista_server.caffe.net import NetReader, load_net, net_state, read_plain
 from barista_server.caffe.schema import TEST, TRAIN, NetParameter, NetState, SolverParameter
 
-_TYPE_NAMES = {0: "SGD", 1: "Nesterov", 2: "AdaGrad", 3: "RMSProp", 4: "AdaDelta", 5: "Adam"}
+TYPE_NAMES = {0: "SGD", 1: "Nesterov", 2: "AdaGrad", 3: "RMSProp", 4: "AdaDelta", 5: "Adam"}
 _TRAIN_FIELDS: tuple[Literal["net", "net_param", "train_net", "train_net_param"], ...] = (
     "net",
     "net_param",
@@ -75,7 +75,7 @@ def upgrade_solver(solver: SolverParameter, path: str | Path, base_dir: str | Pa
                 "solver_type",
                 "keep type",
             )
-        solver.type = _TYPE_NAMES[solver.solver_type]
+        solver.type = TYPE_NAMES[solver.solver_type]
         solver.ClearField("solver_type")
         messages += [
             "Attempting to upgrade input file specified using deprecated "
