@@ -87,7 +87,7 @@ def complete_in_bash(line: list[str], cwd: Path) -> list[str]:
 
 def test_in_bash(tmp_path: Path) -> None:
     barista = str(BIN / "barista")
-    assert complete_in_bash([barista, "com"], tmp_path) == ["completion"]
+    assert complete_in_bash([barista, "compl"], tmp_path) == ["completion"]
     assert complete_in_bash([barista, "agent", ""], tmp_path) == ["status", "stop"]
     # No agent serves this root, and none is started for a press of a key.
     assert complete_in_bash([barista, "--root", str(tmp_path / "root"), "show", ""], tmp_path) == []
