@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from barista_server.api.messages import SessionInfo, State
 from barista_tui.format import STATES
@@ -103,6 +103,11 @@ def needs_agent(context: Context) -> str | None:
             why = CAUSE_WORDS[context.link.cause]
             return f"{context.host}: {why}, see the notices ({context.key('source', 'v')})"
     return f"not connected: wait, or press {context.key('reconnect', 'C')} to connect now"
+
+
+def needs_connected(context: Context) -> str | None:
+    """Anything that is asked of the host, by one who may only look, too."""
+    return needs_agent(replace(context, viewer=False))
 
 
 def needs_any_agent(context: Context) -> str | None:

@@ -177,23 +177,11 @@ def _process(one: Holder) -> str:
     return ", ".join(filter(None, [f"pid {one.pid} {one.name}".rstrip(), one.user, memory]))
 
 
-def caffes(found: list[CaffeInfo]) -> Content:
-    """A line an executable: name, version, or what is wrong with it."""
-    lines = [Content.styled("Caffe", "$accent")]
-    for each in found:
-        words = (each.problem, "$error") if each.problem else (each.version or " ".join(each.argv), "$dim")
-        glyph = ("✖ ", "$error") if each.problem else ("✔ ", "$success")
-        lines.append(Content.assemble(glyph, (f"{fmt.fit(each.name, 14)} ", "$foreground"), words))
-    if not found:
-        lines.append(Content.styled("none found there: see docs/agent.md on caffes.json", "$warning"))
-    return Content("\n").join(lines)
-
-
 def caffe_choices(found: list[CaffeInfo], chosen: str) -> list[tuple[str, str]]:
     """Words and value of what can be the default; the chosen one even if it is gone."""
     usable = [each for each in found if each.problem is None]
-    choices = [("the first that works", "")]
-    choices += [(f"{each.name}  {each.version}".strip(), each.name) for each in usable]
+    choices = [("the first that trains", "")]
+    choices += [(f"{each.name}  {fmt.caffe_words(each)}".strip(), each.name) for each in usable]
     if chosen and chosen not in {each.name for each in usable}:
         choices.append((f"{chosen}  (not usable now)", chosen))
     return choices

@@ -33,6 +33,7 @@ DEEDS = (
     Deed("remove", "Delete"),
     Deed("retry", "Refresh"),
     Deed("link", "Unlink"),
+    Deed("caffes", "Caffes"),
     Deed("install", "Install"),
     Deed("up", "Up"),
     Deed("down", "Down"),
@@ -67,6 +68,8 @@ class HostWork:
                 return "nothing was deleted from here"
             case "retry" if known.link.state == "offline":
                 return f"{known.name} is offline: {self._word('link')} links it again"
+            case "caffes" if not known.alive:
+                return f"{known.name} is not connected"
             case "hidden" if not screen.hidden():
                 return "all its sessions are shown"
         return None
@@ -105,6 +108,7 @@ class HostWork:
             "up": lambda: self._deeds.move(self._screen.host.name, -1),
             "down": lambda: self._deeds.move(self._screen.host.name, 1),
             "hidden": self._hidden,
+            "caffes": self._caffes,
         }
         deeds[name]()
 
@@ -163,6 +167,16 @@ class HostWork:
 
         every = [Answer("all", "all of them")] if len(answers) > 1 else []
         screen.app.push_screen(ChooseScreen(f"Show which session of {name}?", [*every, *answers]), chosen)
+
+    def _caffes(self) -> None:
+        from barista_tui.screens.caffes import CaffeManager
+
+        screen = self._screen
+
+        def back(answer: None) -> None:
+            screen.ask_again()
+
+        screen.app.push_screen(CaffeManager(screen.host.name), back)
 
     def _install(self) -> None:
         from barista_tui.screens.choose import Answer, ChooseScreen

@@ -21,7 +21,7 @@ class ManagerKey:
     keys: tuple[str, ...]
     does: str
     help: str
-    pane: Literal["inputs", "hosts"]
+    pane: Literal["inputs", "hosts", "caffes"]
     label: str = ""
     priority: bool = False
 
@@ -34,6 +34,10 @@ def _inputs(
 
 def _hosts(name: str, keys: str, help: str, does: str = "") -> ManagerKey:
     return ManagerKey(f"hosts-{name}", tuple(keys.split()), does or f"act('{name}')", help, "hosts")
+
+
+def _caffes(name: str, keys: str, help: str, label: str = "", does: str = "") -> ManagerKey:
+    return ManagerKey(f"caffes-{name}", tuple(keys.split()), does or f"act('{name}')", help, "caffes", label)
 
 
 INPUTS: tuple[ManagerKey, ...] = (
@@ -65,6 +69,7 @@ HOSTS: tuple[ManagerKey, ...] = (
     _hosts("up", "K shift+up", "Up the list"),
     _hosts("down", "J shift+down", "Down the list"),
     _hosts("trust", "y", "Accept the key that is shown"),
+    _hosts("caffes", "c", "Its caffe builds: what each is, add one, choose the default"),
     _hosts("install", "I", "Install the agent there, or show the commands"),
     _hosts("hidden", "s", "Show sessions there that are hidden here"),
     _hosts("tray", "X", "To what takes long: there x cancels", "tray"),
@@ -72,7 +77,24 @@ HOSTS: tuple[ManagerKey, ...] = (
     _hosts("leave", "escape q f3 ctrl+h", "Back to the sessions", "leave"),
 )
 
-MANAGERS: dict[str, tuple[ManagerKey, ...]] = {"Datasets (F2)": INPUTS, "Hosts (F3)": HOSTS}
+CAFFES: tuple[ManagerKey, ...] = (
+    _caffes("default", "space", "New sessions get this one; again: the first that trains", "Default"),
+    _caffes("undo", "u", "Put back what was taken off last", "Undo"),
+    _caffes("add", "a insert", "Add an executable, or a wrapper that starts a container", "Add"),
+    _caffes("rename", "e f2", "Another name, also where sessions have chosen it", "Rename"),
+    _caffes("remove", "d delete", "Take it off the list; no file is deleted", "Remove"),
+    _caffes("try", "r", "Run it again to see whether it trains, and what it is", "Try"),
+    _caffes("try-all", "R", "Run all of them again", "Try all"),
+    _caffes("tray", "X", "To what takes long", does="tray"),
+    _caffes("keys", "f1 question_mark", "These keys", "Keys", "keys"),
+    _caffes("leave", "escape q", "Back to the hosts", "Back", "leave"),
+)
+
+MANAGERS: dict[str, tuple[ManagerKey, ...]] = {
+    "Datasets (F2)": INPUTS,
+    "Hosts (F3)": HOSTS,
+    "Caffe builds (F3, c)": CAFFES,
+}
 """By the title that they have on paper."""
 
 Chosen = Mapping[str, tuple[str, ...]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from barista_tui.actions.action import Action, Opens
+from barista_tui.allowed import needs_connected
 
 ACTIONS: tuple[Action, ...] = (
     Action(
@@ -13,6 +14,16 @@ ACTIONS: tuple[Action, ...] = (
         "Barista",
         "The datasets of all hosts: add, search, hash, look into them",
         Opens("barista_tui.screens.inputs:InputManager"),
+        menu="Tools",
+    ),
+    Action(
+        "caffes",
+        (),
+        "Caffe builds",
+        "Barista",
+        "Executables of the selected session's host: what each is, add one, choose the default",
+        Opens("barista_tui.screens.caffes:CaffeManager"),
+        needs_connected,
         menu="Tools",
     ),
 )

@@ -22,7 +22,7 @@ from barista_server.api.messages import (
     ListDevices,
     SetDefaults,
 )
-from barista_tui import hostlook, managerkeys
+from barista_tui import caffelook, hostlook, managerkeys
 from barista_tui.host import CallFailed, Host, LinkError
 from barista_tui.hostlook import HostLine, Offers
 from barista_tui.hosts import HostsError
@@ -188,7 +188,7 @@ class HostManager(ActingScreen):
         elif known.alive:
             devices = Content.styled(offers.problem or "asking for devices …", "$dim")
         self.query_one("#host-devices", Static).update(devices)
-        caffes = hostlook.caffes(offers.caffes) if offers.caffes is not None else ""
+        caffes = caffelook.summary(offers.caffes) if offers.caffes is not None else ""
         self.query_one("#host-caffes", Static).update(caffes)
         self._show_defaults(offers)
         self._footer.show(*footer(self.work))
@@ -272,7 +272,7 @@ class HostManager(ActingScreen):
     async def _set_default(self, host: Host, offers: Offers, call: SetDefaults) -> None:
         offers.defaults = await host.call(call, Defaults)
         chosen = offers.defaults
-        caffe = chosen.caffe or "the first caffe that works"
+        caffe = chosen.caffe or "the first caffe that trains"
         self.say(f"New sessions on {host.name} get {caffe} on {chosen.device}", "information")
 
     def acted(self) -> None:

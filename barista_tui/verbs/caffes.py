@@ -19,7 +19,7 @@ from barista_server.api.messages import (
 from barista_tui import format
 from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import linked, target_of
-from barista_tui.verbs.errors import Exit
+from barista_tui.verbs.errors import Exit, VerbError
 
 
 async def caffes(args: argparse.Namespace) -> Exit:
@@ -29,7 +29,7 @@ async def caffes(args: argparse.Namespace) -> Exit:
             case "add":
                 _trying([args.caffe] if not args.unchecked else [])
                 call = AddCaffe(name=args.caffe, argv=_whole(args), unchecked=args.unchecked)
-                found = (await link.call(call, CaffeList)).caffes
+                found = await _added(link, call)
             case "rm":
                 found = (await link.call(RemoveCaffe(name=args.caffe), CaffeList)).caffes
             case "rename":
@@ -42,6 +42,16 @@ async def caffes(args: argparse.Namespace) -> Exit:
     for line in lines(found):
         output.say(line)
     return Exit.OK
+
+
+async def _added(link: Link, call: AddCaffe) -> list[CaffeInfo]:
+    try:
+        return (await link.call(call, CaffeList)).caffes
+    except CallFailed as error:
+        if error.failure.code != "untrained":
+            raise
+        hint = f"{error.failure.hint or ''} With --unchecked it is added all the same.".strip()
+        raise VerbError(error.failure.text, hint, Exit.REFUSED) from None
 
 
 def _whole(args: argparse.Namespace) -> list[str]:

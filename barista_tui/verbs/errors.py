@@ -35,6 +35,8 @@ CODES = {
     "refused": Exit.REFUSED,
     "changed": Exit.REFUSED,
     "invalid": Exit.REFUSED,
+    "untrained": Exit.REFUSED,
+    "forbidden": Exit.REFUSED,
     "timeout": Exit.TIMEOUT,
 }
 """Exit code of each failure code of the wire; what is not listed is FAILED."""

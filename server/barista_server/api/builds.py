@@ -49,13 +49,15 @@ class CheckCaffes(Message, frozen=True, tag="check-caffes"):
 class AddCaffe(Message, frozen=True, tag="add-caffe"):
     """Let sessions choose another executable. Answered by CaffeList.
 
-    Only for admins (see ``Welcome.admin``): it will be run on the host. It is tried first and refused if it
-    does not train, unless ``unchecked``. The first of ``argv`` is absolute, or on the agent's PATH.
+    Only for admins (see ``Welcome.admin``): it will be run on the host. It is tried first and refused with
+    code ``untrained`` if it does not train, unless ``unchecked``. The first of ``argv`` is absolute, or on
+    the agent's PATH. ``place``: among those that were added, 0 the first; None: the last.
     """
 
     name: str
     argv: list[str]
     unchecked: bool = False
+    place: int | None = None
 
 
 class RemoveCaffe(Message, frozen=True, tag="remove-caffe"):

@@ -71,9 +71,9 @@ class Builds:
             if not call.unchecked:
                 check = await self._caffes.checks.make(argv)
                 if check.problem is not None:
-                    hint = f"{check.hint or ''} With --unchecked it is added all the same.".strip()
-                    raise CallError("invalid", f"{argv[0]} {check.problem}", hint)
-            await asyncio.to_thread(self._caffes.write, [*entries, Entry(name, argv)])
+                    raise CallError("untrained", f"{argv[0]} {check.problem}", check.hint)
+            entries.insert(len(entries) if call.place is None else max(0, call.place), Entry(name, argv))
+            await asyncio.to_thread(self._caffes.write, entries)
         self._notice(f"caffe '{name}' was added: {' '.join(argv)}")
         return await self._list(m.ListCaffes(), client)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+EMBEDDED_SAYS = "(barista-caffe,"
+"""In what the embedded engine says of its version."""
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """One start. ``code`` as subprocess has it: negative for a signal, None if it could not be started."""

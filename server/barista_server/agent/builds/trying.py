@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from barista_server.agent import process
-from barista_server.agent.builds.outcome import Outcome, Tries
+from barista_server.agent.builds.outcome import EMBEDDED_SAYS, Outcome, Tries
 
 LONGEST = 60.0
 """Seconds that one start may take: of a container, mostly."""
@@ -67,15 +67,14 @@ async def try_out(argv: list[str], folder: Path, longest: float = LONGEST) -> Tr
         wrote = any(place.glob(WROTE + "*"))
         if not wrote:
             return Tries(version, trained, missing=await missing_libraries(argv))
+        devices = await start([*argv, "device_query", "--gpu=0"], place, longest)
+        if EMBEDDED_SAYS in version.out:
+            # What kind it is has been said, and each of its starts takes seconds.
+            return Tries(version, trained, wrote, devices=devices)
         await asyncio.to_thread((place / "net.prototxt").write_text, STRANGE)
-        return Tries(
-            version,
-            trained,
-            wrote,
-            layers=await start([*argv, "train", "--solver=solver.prototxt"], place, longest),
-            usage=await start(argv, place, longest),
-            devices=await start([*argv, "device_query", "--gpu=0"], place, longest),
-        )
+        layers = await start([*argv, "train", "--solver=solver.prototxt"], place, longest)
+        usage = await start(argv, place, longest)
+        return Tries(version, trained, wrote, layers, usage, devices)
 
 
 @contextlib.asynccontextmanager

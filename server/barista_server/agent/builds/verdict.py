@@ -9,14 +9,12 @@ import signal
 from pathlib import Path
 
 from barista_server.agent.builds.elf import machine_of, wants
-from barista_server.agent.builds.outcome import Check, Outcome, Tries
+from barista_server.agent.builds.outcome import EMBEDDED_SAYS, Check, Outcome, Tries
 from barista_server.api.text import clean_name
 from barista_server.caffe.forks import fork_of_types
 from barista_server.caffe.log import decode
 
 _VERSION = re.compile(r"\bversion v?(\d[\w.+-]*)")
-_MARK = "(barista-caffe,"
-"""In what the embedded engine says of its version."""
 _NVIDIA = re.compile(r"^0\.1\d(\.\d+)*$")
 """Versions of NVCaffe; BVLC's begin with 1.0, and before 2015 there were none."""
 _TYPES = re.compile(r"\(known types: ([\w, ]+)\)")
@@ -115,7 +113,7 @@ def _not_trained(outcome: Outcome) -> tuple[str, str]:
 
 
 def _kind(version: str, said: str, tries: Tries) -> str:
-    if _MARK in said:
+    if EMBEDDED_SAYS in said:
         return "embedded"
     devices = _text(tries.devices)
     usage = _text(tries.usage)
