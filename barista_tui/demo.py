@@ -18,7 +18,6 @@ from barista_server.api.link import Link
 from barista_server.api.messages import (
     ListSessions,
     NewSession,
-    SeriesKey,
     SessionInfo,
     SessionList,
     SessionReply,
@@ -28,6 +27,7 @@ from barista_server.api.messages import (
 from barista_tui import format
 from barista_tui.calling import command
 from barista_tui.opening import Opening
+from barista_tui.store import Key
 from barista_tui.target import Target
 from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import Watch, linked
@@ -161,7 +161,11 @@ def progress_line(session: SessionInfo) -> str:
 
 
 async def _conclude(root: Path, session: SessionInfo, ascii_only: bool) -> int:
-    from barista_tui.verbs.metrics import print_curve, window
+    from barista_tui import feeds
+    from barista_tui.plotting.chart import chart
+    from barista_tui.plotting.curves import Choice, View
+    from barista_tui.plotting.scene import Slots
+    from barista_tui.plotting.sources import Ask, Source, curves_of
 
     if session.state is not State.FINISHED:
         why = f": {format.reason(session)}" if session.problems else ""
@@ -170,12 +174,15 @@ async def _conclude(root: Path, session: SessionInfo, ascii_only: bool) -> int:
             f"See: {command(Target(root), 'logs', '-n', '30', session.id)}",
         )
     async with linked(Target(root)) as link:
-        loss = await window(link, session, [SeriesKey(phase="train", name="loss")], "iteration", buckets=144)
+        source = Source(Key("local", session.id), session.name)
+        source.take(await feeds.window(link, session.id, Ask(buckets=144), [feeds.TRAIN_LOSS]))
+    loss = curves_of([source], View(), Choice(), Slots())
     run = session.runs[-1]
     took = f" in {format.duration(run.ended - run.started)}" if run.ended is not None else ""
     output.say(f"Finished: {session.iteration} iterations{took}.")
     output.say()
-    print_curve(session, loss[0], 72, 16, False, ascii_only)
+    plain = ascii_only or output.use_ascii(sys.stdout)
+    output.say(chart(loss, View(), session.name, 72, 16, plain))
     output.say()
     accuracy = session.tests.get("accuracy")
     if accuracy is None:

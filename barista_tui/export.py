@@ -14,7 +14,7 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from barista_server.api.messages import Series, SeriesKey
@@ -23,6 +23,23 @@ WHOLE = 0
 """The number of buckets that asks for every point as it is."""
 
 Axis = Literal["iteration", "time"]
+
+
+@dataclass(frozen=True)
+class Range:
+    """A part of an axis of the plot, None: open. Seconds of ``clock`` are those of Unix."""
+
+    axis: Literal["iteration", "time", "clock"] = "iteration"
+    x0: float | None = None
+    x1: float | None = None
+
+    def has(self, iteration: float, time: float | None, origin: float) -> bool:
+        """A row lies within; without a known time it does unless that is asked for."""
+        x = iteration if self.axis == "iteration" else time
+        if x is None:
+            return self.x0 is None and self.x1 is None
+        x += origin if self.axis == "clock" else 0.0
+        return (self.x0 is None or x >= self.x0) and (self.x1 is None or x <= self.x1)
 
 
 @dataclass(frozen=True)
@@ -138,15 +155,10 @@ def joined(pieces: Sequence[Series]) -> Series:
     )
 
 
-def curve(series: Series) -> tuple[list[float], list[float]]:
-    """Points that draw a window of buckets: of each the least, then the greatest value, where they differ."""
-    x: list[float] = []
-    y: list[float] = []
-    for at, low, high in zip(floats(series.x), floats(series.low), floats(series.high), strict=True):
-        for value in (low, high) if low != high and not math.isnan(low) else (low,):
-            x.append(at)
-            y.append(value)
-    return x, y
+def cut(table: Table, within: Range, origin: float) -> Table:
+    """The rows within a range; ``origin``: the time that the table's seconds are counted from."""
+    rows = [row for row in table.rows if within.has(row[0], row[1], origin)]
+    return replace(table, rows=rows)
 
 
 def number(value: float | None) -> str:

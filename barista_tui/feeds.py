@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol, TypeVar
+
+from msgspec import structs
 
 from barista_server.api.messages import (
     Call,
@@ -15,10 +18,12 @@ from barista_server.api.messages import (
     Lines,
     ListSeries,
     Message,
+    Series,
     SeriesKey,
     SeriesList,
     SeriesWindow,
 )
+from barista_tui import export
 from barista_tui.lines import Source
 from barista_tui.lines import Window as LineWindow
 from barista_tui.plotting.curves import Choice, chosen_keys
@@ -98,6 +103,57 @@ async def window(
     )
     reply = await host.call(call, SeriesWindow)
     return Window(ask, tuple(reply.series), reply.origin or origin)
+
+
+MOST_POINTS = 100_000
+"""Points asked for at a time: 4 MB."""
+
+
+async def whole(
+    host: Asked, session: str, key: SeriesKey, axis: export.Axis, most: int = MOST_POINTS
+) -> tuple[Series, float]:
+    """Every point of one metric, stitched over all runs, and the time that seconds are counted from.
+
+    Asked for in pieces that each fit a frame.
+    """
+    call = GetSeries(session=session, keys=[key], axis=axis, buckets=2)
+    pieces: list[Series] = []
+    origin = 0.0
+    stretches = [call]
+    while stretches:
+        call = stretches.pop()
+        halves = (await host.call(call, SeriesWindow)).series[0]
+        ends = export.floats(halves.x)
+        if halves.points > most and ends[0] < ends[-1]:
+            # The earlier half comes off the stack first.
+            stretches += [
+                structs.replace(call, x0=math.nextafter(ends[0], math.inf)),
+                structs.replace(call, x1=ends[0]),
+            ]
+        else:
+            answer = await host.call(structs.replace(call, buckets=export.WHOLE), SeriesWindow)
+            pieces += answer.series
+            origin = answer.origin
+    return export.joined(pieces), origin
+
+
+async def tables(
+    host: Asked,
+    session: str,
+    title: str,
+    keys: Sequence[SeriesKey],
+    within: export.Range | None = None,
+    told: Callable[[int], None] = lambda done: None,
+) -> list[export.Table]:
+    """Every point of some metrics, a table a phase. ``told``: how many of the metrics have come."""
+    by_iteration, by_time, origin = [], [], 0.0
+    for done, key in enumerate(keys, 1):
+        by_iteration.append((await whole(host, session, key, "iteration"))[0])
+        seconds, origin = await whole(host, session, key, "time")
+        by_time.append(seconds)
+        told(done)
+    made = export.tables(title, by_iteration, by_time)
+    return [export.cut(table, within, origin) for table in made] if within is not None else made
 
 
 async def spark(host: Asked, session: str, width: int) -> tuple[float, ...]:

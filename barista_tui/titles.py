@@ -15,7 +15,7 @@ from barista_tui.frame import WIDE, Shape
 from barista_tui.hosts import Cause
 from barista_tui.listing import link_words
 from barista_tui.panes.table import PANES, SPECS, PaneSpec
-from barista_tui.plotting.axes import x_label
+from barista_tui.plotting.axes import x_word
 from barista_tui.plotting.curves import View
 from barista_tui.rows import Cell
 from barista_tui.store import HostKnown, Known
@@ -195,7 +195,7 @@ def plot(view: View, zoomed: bool, cursor: float | None = None, sessions: int = 
     if zoomed:
         right.insert(0, Piece("zoomed  ", "accent", "zoom-reset"))
     if cursor is not None:
-        right.insert(0, Piece(f"▴ {x_label(cursor, view.axis, 60.0)}  ", "accent"))
+        right.insert(0, Piece(f"▴ {x_word(cursor, view.axis)}  ", "accent"))
     if sessions > 1:
         right.insert(0, Piece(f"{sessions} sessions  ", "dim", "plot-choose"))
     return right

@@ -9,10 +9,10 @@ import pytest
 
 CASES = [
     ("barista_server.api.link", {"numpy", "google.protobuf", "textual", "torch", "barista_server.agent"}),
-    ("barista_tui.cli", {"textual", "numpy", "torch", "plotext", "asyncssh"}),
+    ("barista_tui.cli", {"textual", "numpy", "torch", "asyncssh"}),
     (
         "barista_tui.app",
-        {"numpy", "PIL", "textual_image", "torch", "plotext", "google.protobuf", "barista_server.agent"},
+        {"numpy", "PIL", "textual_image", "torch", "google.protobuf", "barista_server.agent"},
     ),
     ("barista_server.agent.cli", {"textual", "rich", "torch", "barista_tui", "barista_engine"}),
     ("barista_engine.cli", {"torch", "textual", "barista_server.agent"}),

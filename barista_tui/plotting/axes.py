@@ -145,6 +145,13 @@ def x_label(value: float, axis: Axis, span: float = 0.0) -> str:
     return time.strftime("%H:%M" if span > 10 * _MINUTE else "%H:%M:%S", moment)
 
 
+def x_word(value: float, axis: Axis) -> str:
+    """A place on the x axis for a sentence: ``9800``, ``03:12``, ``2026-11-25 14:02:31``."""
+    if axis == "iteration":
+        return str(round(value))
+    return fmt.duration(value) if axis == "time" else f"{fmt.date(value)} {fmt.clock(value)}"
+
+
 def x_ticks(low: float, high: float, most: int, axis: Axis) -> list[float]:
     """Round positions on the x axis; iterations are whole, times whole minutes, hours, days."""
     if axis == "iteration":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 
 from barista_tui import format as fmt
-from barista_tui.plotting.axes import x_label
+from barista_tui.plotting.axes import x_word
 from barista_tui.plotting.curves import Curve, Name, View
 from barista_tui.plotting.scene import BEST, BROKEN, hidden_by_log, sign_of
 from barista_tui.widgets.bar import Piece
@@ -51,7 +51,7 @@ def best_of(each: Curve, view: View) -> str:
     """``★ 0.0281 at 9800``."""
     if each.best is None:
         return ""
-    return f"{BEST} {fmt.value(each.best.y)} at {x_label(each.best.x, view.axis)}"
+    return f"{BEST} {fmt.value(each.best.y)} at {x_word(each.best.x, view.axis)}"
 
 
 def entries(curves: Sequence[Curve], look: Look, detail: int) -> list[list[Piece]]:

@@ -81,6 +81,12 @@ class Source:
         whole = self.whole
         return whole if whole is not None and whole.ask.axis == view.axis else None
 
+    @property
+    def series(self) -> tuple[Series, ...]:
+        """What has come."""
+        window = self.part or self.whole
+        return window.series if window is not None else ()
+
     def curves(self, window: Window) -> list[Curve]:
         """The window's curves, read once."""
         place = 0 if window is self.whole else 1

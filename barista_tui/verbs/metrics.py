@@ -1,81 +1,159 @@
-"""Verbs that take a session's metrics: export as CSV, plot as text."""
+"""Verbs that take metrics of sessions: export them as CSV, plot them as text, SVG or PNG."""
 
 from __future__ import annotations
 
 import argparse
-import math
 import sys
-from collections.abc import Iterable
-
-from msgspec.structs import replace
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 from barista_server.api.link import Link
-from barista_server.api.messages import (
-    GetSeries,
-    ListSeries,
-    Series,
-    SeriesKey,
-    SeriesList,
-    SeriesWindow,
-    SessionInfo,
-)
+from barista_server.api.messages import ListSeries, Series, SeriesKey, SeriesList, SessionInfo
 from barista_tui import export as csv
-from barista_tui.verbs import output
-from barista_tui.verbs.agentlink import linked, session_of, target_of
+from barista_tui import feeds
+from barista_tui.plotting.curves import Choice, Curve, View, text_of, usual_keys
+from barista_tui.plotting.scene import Slots
+from barista_tui.plotting.sources import Ask, Source, curves_of
+from barista_tui.store import Key
+from barista_tui.verbs import output, several
 from barista_tui.verbs.errors import Exit, VerbError
 
-MOST_POINTS = 100_000
-"""Points asked for at a time: 4 MB."""
+PICTURE = (1000, 560)
+"""Pixels of a picture: an SVG's, a PNG has twice as many."""
 
 
 async def export(args: argparse.Namespace) -> Exit:
     """Write the chosen series of the sessions as CSV."""
-    tables: list[csv.Table] = []
-    async with linked(target_of(args)) as link:
-        for name in args.sessions:
-            session = await session_of(link, name)
-            keys = await chosen_keys(link, session, args.series or [])
-            by_iteration = [await whole(link, session, key, "iteration") for key in keys]
-            by_time = [await whole(link, session, key, "time") for key in keys]
-            tables += csv.tables(session.name, by_iteration, by_time)
-    text = csv.rfc4180(tables) if args.rfc4180 else csv.plain(tables)
-    if args.output is None:
+    async with AsyncExitStack() as stack:
+        found = await several.sessions(args, args.sessions, stack)
+        chosen = [(each, await chosen_keys(each.link, each.session, args.series or [])) for each in found]
+        tables = [
+            table
+            for each, keys in chosen
+            for table in await feeds.tables(each.link, each.session.id, each.title, keys)
+        ]
+    write_csv(tables, args.output, args.rfc4180)
+    return Exit.OK
+
+
+def write_csv(tables: Sequence[csv.Table], path: Path | None, rfc4180: bool) -> None:
+    """To a file, or to standard output. Raises OSError."""
+    text = csv.rfc4180(tables) if rfc4180 else csv.plain(tables)
+    if path is None:
         sys.stdout.buffer.write(text.encode())
         sys.stdout.flush()
     else:
-        args.output.write_bytes(text.encode())
+        path.write_bytes(text.encode())
         rows = sum(len(table.rows) for table in tables)
-        print(f"{rows} rows written to {args.output}", file=sys.stderr)
-    return Exit.OK
+        print(f"{rows} rows written to {path}", file=sys.stderr)
 
 
 async def plot(args: argparse.Namespace) -> Exit:
-    """Draw each chosen series, by default the training loss."""
-    async with linked(target_of(args)) as link:
-        session = await session_of(link, args.session)
-        keys = await chosen_keys(link, session, args.series or ["train.loss"])
-        if not args.series:
-            keys = keys[:1]
-        series = await window(link, session, keys, "iteration", buckets=2 * args.width)
+    """Draw the chosen series of the sessions, all into one plot."""
+    view = View(
+        axis=args.x,
+        log=args.log,
+        smooth=args.smooth,
+        x0=args.begin,
+        x1=args.end,
+        log_right=args.log_right,
+        log_x=args.log_x,
+    )
+    if args.x == "clock" and args.log_x:
+        raise VerbError(
+            "a time of day has no logarithm: --log-x needs --x iteration or time", None, Exit.USAGE
+        )
+    async with AsyncExitStack() as stack:
+        found = await several.sessions(args, args.sessions, stack)
+        chosen = [(each, await chosen_keys(each.link, each.session, args.series)) for each in found]
+        if args.csv is not None:
+            tables = []
+            for each, keys in chosen:
+                within = csv.Range(view.axis, view.x0, view.x1)
+                tables += await feeds.tables(each.link, each.session.id, each.title, keys, within)
+            write_csv(tables, args.csv, args.rfc4180)
+        files = [path for path in (args.svg, args.png) if path is not None]
+        if args.csv is not None and not files:
+            return Exit.OK
+        ask = Ask(view.axis, view.log_x, view.x0, view.x1, 2 * (PICTURE[0] if files else args.width))
+        sources = [await _source(each, keys, ask) for each, keys in chosen]
     if args.json:
-        output.print_json([as_points(one) for one in series])
+        output.print_json(
+            [
+                as_points(each.key, series)
+                for (each, _), source in zip(chosen, sources, strict=True)
+                for series in source.series
+            ]
+        )
         return Exit.OK
-    for one in series:
-        print_curve(session, one, args.width, args.height, args.log, args.ascii)
+    swapped = frozenset(
+        text_of(key) for _, keys in chosen for key in csv.select(keys, args.swap)[0] if args.swap
+    )
+    curves = curves_of(sources, view, Choice(swapped=swapped), Slots())
+    title = args.title if args.title is not None else ", ".join(each.title for each, _ in chosen)
+    for path in files:
+        write_picture(path, curves, view, title, path is args.png)
+    if not files:
+        _say(curves, view, output.one_line(title), args)
     return Exit.OK
 
 
-async def chosen_keys(link: Link, session: SessionInfo, patterns: Iterable[str]) -> list[SeriesKey]:
-    """The session's series that the patterns name, the smoothed loss first. Raises VerbError."""
+async def _source(each: several.Found, keys: Sequence[SeriesKey], ask: Ask) -> Source:
+    source = Source(each.key, output.one_line(each.title))
+    began = each.session.runs[0].started if each.session.runs else 0.0
+    source.take(await feeds.window(each.link, each.session.id, ask, keys, began))
+    return source
+
+
+def _say(curves: Sequence[Curve], view: View, title: str, args: argparse.Namespace) -> None:
+    from barista_tui.plotting.chart import chart, words
+
+    if args.plain:
+        for line in words(curves, view):
+            output.say(line)
+        return
+    ascii_only = args.ascii or output.use_ascii(sys.stdout)
+    colour = output.use_colour(sys.stdout) and not args.ascii
+    try:
+        output.say(chart(curves, view, title, args.width, args.height, ascii_only, colour))
+    except ValueError as error:
+        raise VerbError(f"{title}: {error}", "Without --log-y?" if view.log else None) from None
+
+
+def write_picture(path: Path, curves: Sequence[Curve], view: View, title: str, png: bool) -> None:
+    """Raises OSError, VerbError."""
+    from barista_tui.plotting.figure import figure
+    from barista_tui.plotting.svg import svg
+
+    if not any(not each.off for each in curves):
+        raise VerbError(f"{title}: no points to draw")
+    drawn = figure(curves, view, title, *PICTURE)
+    if png:
+        from barista_tui.plotting import raster
+
+        path.write_bytes(raster.write(drawn, 2))
+    else:
+        path.write_text(svg(drawn))
+    print(f"{path} written", file=sys.stderr)
+
+
+async def chosen_keys(link: Link, session: SessionInfo, patterns: Iterable[str] | None) -> list[SeriesKey]:
+    """The session's series that the patterns name, the smoothed loss first; None: those worth a curve.
+
+    Raises VerbError.
+    """
     known = (await link.call(ListSeries(session=session.id), SeriesList)).keys
     known = sorted(known, key=lambda key: (csv.phase_name(key) != "TRAIN", key.net, key.output))
-    keys, unknown = csv.select(known, patterns)
     if not known:
         raise VerbError(
             f"{session.name} has no metrics yet",
             f"Is it running? See: barista show {session.id}",
             Exit.NOT_FOUND,
         )
+    if patterns is None:
+        return usual_keys(known) or known[:1]
+    keys, unknown = csv.select(known, patterns)
     if unknown:
         names = (
             f"{csv.phase_name(key).lower()}.{column}"
@@ -89,61 +167,13 @@ async def chosen_keys(link: Link, session: SessionInfo, patterns: Iterable[str])
     return keys
 
 
-async def window(
-    link: Link, session: SessionInfo, keys: list[SeriesKey], axis: csv.Axis, buckets: int
-) -> list[Series]:
-    """Some series from end to end, stitched over all runs."""
-    call = GetSeries(session=session.id, keys=keys, axis=axis, buckets=buckets)
-    return (await link.call(call, SeriesWindow)).series
-
-
-async def whole(
-    link: Link, session: SessionInfo, key: SeriesKey, axis: csv.Axis, most: int = MOST_POINTS
-) -> Series:
-    """Every point of one series, stitched over all runs; asked for in pieces that each fit a frame."""
-    call = GetSeries(session=session.id, keys=[key], axis=axis, buckets=2)
-    pieces: list[Series] = []
-    stretches = [call]
-    while stretches:
-        call = stretches.pop()
-        halves = (await link.call(call, SeriesWindow)).series[0]
-        ends = csv.floats(halves.x)
-        if halves.points > most and ends[0] < ends[-1]:
-            # The earlier half comes off the stack first.
-            stretches += [replace(call, x0=math.nextafter(ends[0], math.inf)), replace(call, x1=ends[0])]
-        else:
-            pieces += (await link.call(replace(call, buckets=csv.WHOLE), SeriesWindow)).series
-    return csv.joined(pieces)
-
-
-def as_points(series: Series) -> dict[str, object]:
+def as_points(key: Key, series: Series) -> dict[str, object]:
     """One series for --json: x, and the least and greatest value of each bucket."""
     return {
+        "host": key.host,
+        "session": key.session,
         "key": series.key,
         "x": list(csv.floats(series.x)),
         "low": list(csv.floats(series.low)),
         "high": list(csv.floats(series.high)),
     }
-
-
-def print_curve(
-    session: SessionInfo, series: Series, width: int, height: int, log: bool, ascii_only: bool
-) -> None:
-    """One curve as text, or a line that says why there is none."""
-    from barista_tui.textplot import text_plot
-
-    x, y = csv.curve(series)
-    title = f"{output.one_line(session.name)}: {csv.phase_name(series.key).lower()} {series.key.name}"
-    try:
-        drawn = text_plot(
-            x,
-            y,
-            title=title,
-            width=width,
-            height=height,
-            log=log,
-            ascii_only=ascii_only or output.use_ascii(sys.stdout),
-        )
-    except ValueError as error:
-        raise VerbError(f"{title}: {error}", "Without --log?" if log else None) from None
-    output.say(drawn)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from barista_tui import __version__
-from barista_tui.verbs.arguments import SESSION_HELP
 from barista_tui.verbs.arguments import Verbs as _Verbs
 from barista_tui.verbs.arguments import add_json as _json
 from barista_tui.verbs.arguments import add_session as _session
@@ -19,6 +18,7 @@ from barista_tui.verbs.deploy_parser import add_deploy
 from barista_tui.verbs.edit_parser import add_edit
 from barista_tui.verbs.errors import MEANINGS
 from barista_tui.verbs.hosts_parser import add_hosts
+from barista_tui.verbs.plot_parser import add_plot
 from barista_tui.verbs.queue_parser import add_queue, add_waiting
 from barista_tui.verbs.set_parser import add_set, add_slurm, add_submitting
 from barista_tui.verbs.transfer_parser import TO_HELP, add_transfers
@@ -70,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_queue(verbs)
     add_slurm(verbs)
     _data(verbs)
+    add_plot(verbs)
     _weights(verbs)
     _keeping(verbs)
     add_deploy(verbs)
@@ -222,25 +223,6 @@ def _data(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     logs.add_argument("--ignore-case", action="store_true", help="capitals do not count for --grep")
     logs.add_argument("--numbers", action="store_true", help="with --grep, number of each line before it")
 
-    export = _verb(verbs, "export", "write metrics as CSV")
-    export.add_argument("sessions", nargs="+", metavar="SESSION", help=SESSION_HELP)
-    export.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: standard output")
-    _series(export)
-    export.add_argument(
-        "--rfc4180",
-        action="store_true",
-        help="one comma-separated table with CRLF instead of one per phase with ;",
-    )
-
-    plot = _verb(verbs, "plot", "draw the loss, or other metrics, as text")
-    _session(plot)
-    _series(plot)
-    plot.add_argument("--log", action="store_true", help="logarithmic")
-    plot.add_argument("--ascii", action="store_true", help="plain ASCII")
-    plot.add_argument("--width", type=_at_least(30), default=72, metavar="COLUMNS", help="default: 72")
-    plot.add_argument("--height", type=_at_least(8), default=16, metavar="LINES", help="default: 16")
-    _json(plot)
-
 
 def _weights(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     verb = _verb(verbs, "weights", "list a trained model's layers, their blobs and what the values are like")
@@ -267,15 +249,6 @@ def _weights(verbs: _Verbs[argparse.ArgumentParser]) -> None:
         "--channels", choices=["colour", "channels", "mean"], help="with --png: how filters show them"
     )
     _json(verb)
-
-
-def _series(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--series",
-        action="append",
-        metavar="PHASE.KEY",
-        help="only these: train.loss, test.accuracy, lr, 'test.*'; several with commas or repeated",
-    )
 
 
 def _keeping(verbs: _Verbs[argparse.ArgumentParser]) -> None:

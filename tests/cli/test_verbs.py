@@ -43,12 +43,22 @@ def test_a_session_from_files_to_its_end(shell: Shell) -> None:
     shell.barista("export", "first", "1", "--rfc4180", "--series", "lr", "-o", str(target))
     rows = list(csv.reader(io.StringIO(target.read_bytes().decode(), newline="")))
     assert rows[0] == ["Session", "Phase", "Iterations", "Time", "lr"]
-    assert [row[2] for row in rows[1:]] == ["0", "5", "10", "15", "20", "25"] * 2
+    assert [row[2] for row in rows[1:]] == ["0", "5", "10", "15", "20", "25"]
 
-    plotted = shell.barista("plot", "first", "--log", "--ascii").stdout
-    assert "first: train loss (log)" in plotted and plotted.isascii() and "*" in plotted
+    plotted = shell.barista("plot", "first", "local:1", "--log", "--ascii").stdout
+    assert plotted.splitlines()[0] == "first" and plotted.isascii() and "o train loss: last 0." in plotted
     points = shell.json("plot", "first", "--series", "test.accuracy")
     assert points[0]["x"] == [0, 10, 20, 30]
+    said = shell.barista("plot", "first", "--plain", "--keys", "test.accuracy,lr", "--from", "10").stdout
+    assert said.startswith("first lr: 4 points, iteration 10 to 25.")
+    assert "At 10: 0.3333, 20: 0.5000, 30: 0.6000." in said
+    files = [shell.files / f"plot.{kind}" for kind in ("svg", "png", "csv")]
+    given = [word for path in files for word in (f"--{path.suffix[1:]}", str(path))]
+    shell.barista("plot", "first", "--x", "time", "--keys", "test.*", "--log-right", *given)
+    drawing, picture, table = (path.read_bytes() for path in files)
+    assert b"<polyline" in drawing and picture.startswith(b"\x89PNG") and len(picture) > 10_000
+    assert table.startswith(b"# first TEST\nIterations; Time; first.TEST.accuracy\n0; ")
+    assert "no logarithm" in shell.barista("plot", "first", "--x", "clock", "--log-x", code=2).stderr
 
 
 def test_pause_waits_for_a_verified_snapshot_and_start_goes_on_from_it(shell: Shell) -> None:
