@@ -9,6 +9,7 @@ from typing import Literal
 from textual.binding import Binding, BindingType
 
 from barista_tui.keynames import key_word
+from barista_tui.widgets.bar import Piece
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class ManagerKey:
     keys: tuple[str, ...]
     does: str
     help: str
-    pane: Literal["inputs", "hosts", "caffes"]
+    pane: Literal["inputs", "hosts", "caffes", "form", "editor"]
     label: str = ""
     priority: bool = False
 
@@ -38,6 +39,15 @@ def _hosts(name: str, keys: str, help: str, does: str = "") -> ManagerKey:
 
 def _caffes(name: str, keys: str, help: str, label: str = "", does: str = "") -> ManagerKey:
     return ManagerKey(f"caffes-{name}", tuple(keys.split()), does or f"act('{name}')", help, "caffes", label)
+
+
+def _form(name: str, keys: str, does: str, help: str, label: str = "") -> ManagerKey:
+    return ManagerKey(f"form-{name}", tuple(keys.split()), does, help, "form", label)
+
+
+def _editor(name: str, keys: str, does: str, help: str, label: str = "") -> ManagerKey:
+    # Before the text area, which would type them.
+    return ManagerKey(f"editor-{name}", tuple(keys.split()), does, help, "editor", label, True)
 
 
 INPUTS: tuple[ManagerKey, ...] = (
@@ -90,10 +100,35 @@ CAFFES: tuple[ManagerKey, ...] = (
     _caffes("leave", "escape q", "Back to the hosts", "Back", "leave"),
 )
 
+FORM: tuple[ManagerKey, ...] = (
+    _form("edit", "enter", "edit", "Change the chosen field", "Edit"),
+    _form("unset", "backspace delete", "unset", "Leave it out", "Default"),
+    _form("assign", "a", "assign", "Choose the dataset that a data layer reads", "Input"),
+    _form("undo", "z ctrl+z", "step(1)", "Undo the last change of the net", "Undo"),
+    _form("redo", "Z ctrl+y", "step(-1)", "Do it again", "Redo"),
+    _form("text", "e", "text", "The text, where the field is", "Text"),
+    _form("next", "right_square_bracket", "layer(1)", "The layer that follows in the file"),
+    _form("before", "left_square_bracket", "layer(-1)", "The layer before it"),
+    _form("find", "slash", "find", "Search names and meanings of fields"),
+    _form("keys", "f1 question_mark", "keys", "These keys"),
+    _form("leave", "escape q", "leave", "Back to the net", "Back"),
+)
+
+EDITOR: tuple[ManagerKey, ...] = (
+    _editor("save", "ctrl+s", "save", "Save it, unless somebody else has written it meanwhile", "Save"),
+    _editor("next", "f8", "next_problem", "To the next line that something is wrong with", "Problem"),
+    _editor("load", "ctrl+o", "load", "Take the text of a file on this machine", "From file"),
+    _editor("export", "ctrl+e", "export", "Save the text as a file on this machine", "To file"),
+    _editor("keys", "f1", "keys", "These keys", "Keys"),
+    _editor("leave", "escape", "leave", "Back; what was not saved is kept for the next time", "Back"),
+)
+
 MANAGERS: dict[str, tuple[ManagerKey, ...]] = {
     "Datasets (F2)": INPUTS,
     "Hosts (F3)": HOSTS,
     "Caffe builds (F3, c)": CAFFES,
+    "Form of a layer": FORM,
+    "Editor of a text": EDITOR,
 }
 """By the title that they have on paper."""
 
@@ -128,3 +163,15 @@ def page(table: Sequence[ManagerKey], chosen: Chosen, first: str = "") -> str:
         keys = " ".join(key_word(key) for key in chosen.get(each.id, each.keys))
         lines.append(f"{keys:<14} {each.help}")
     return "\n".join(lines) + "\n"
+
+
+def footer(table: Sequence[ManagerKey], chosen: Chosen, without: Sequence[str] = ()) -> list[Piece]:
+    """The line at the bottom: keys with their words, which can be clicked."""
+    pieces: list[Piece] = []
+    for each in table:
+        if each.label and each.id not in without:
+            pieces += [
+                Piece(f" {word(each, chosen)}", "accent", each.does),
+                Piece(f" {each.label} ", "dim", each.does),
+            ]
+    return pieces

@@ -144,7 +144,7 @@ def strip(shape: Shape, right: list[Piece], width: int) -> list[Piece]:
     current = shape.tab if shape.wide else shape.active
     room = width - sum(cell_len(piece.text) for piece in right) - 1
     pieces: list[Piece] = []
-    for length in (99, 4, 0):
+    for length in (99, 4, 3, 0):
         pieces = [piece for spec in specs for piece in _tab(spec, spec.name == current, shape.active, length)]
         if sum(cell_len(piece.text) for piece in pieces) <= room:
             break

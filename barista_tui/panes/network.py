@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from textual import on
 from textual.app import ComposeResult
@@ -23,10 +24,13 @@ from barista_server.api.messages import (
 )
 from barista_tui import format as fmt
 from barista_tui import netrows
+from barista_tui.formwork import Filing
 from barista_tui.netgraph import put_in
 from barista_tui.panes.base import Look, Pane
 from barista_tui.panes.table import PaneSpec
 from barista_tui.prototext import layer_block
+from barista_tui.screens.layer_form import LayerForm
+from barista_tui.screens.prototxt import ProtoEditor, ask_where
 from barista_tui.store import Key
 from barista_tui.widgets.bar import Bar, Piece
 from barista_tui.widgets.net import NetList
@@ -34,6 +38,14 @@ from barista_tui.widgets.net import NetList
 CHECK, RATE = 3.0, 4096
 """Seconds between looks at the files while somebody sees the net; longer for large ones: bytes per second."""
 MOST_PROBLEMS = 3
+
+
+@dataclass(frozen=True)
+class NetFacts:
+    """What the pane's actions decide by: a net to look at, a file to edit."""
+
+    net: bool = False
+    file: bool = False
 
 
 class NetworkPane(Pane, can_focus=True):
@@ -205,9 +217,8 @@ class NetworkPane(Pane, can_focus=True):
     def goal(self) -> Widget:
         return self.list if self.list.display else self
 
-    def facts(self) -> object:
-        """Whether there is a net to act on."""
-        return self.view is not None
+    def facts(self) -> NetFacts:
+        return NetFacts(net=self.view is not None, file=self._key is not None)
 
     # ---------------------------------------------------------------------------------- search
 
@@ -282,12 +293,43 @@ class NetworkPane(Pane, can_focus=True):
         self._paint()
 
     def open(self) -> None:
-        """Unfold the row, or go into the layer's details and back."""
-        row = self.list.chosen
+        """Unfold the row, or open the layer's form."""
+        row, view = self.list.chosen, self.view
         if row is not None and row.node.prefix:
             self.unfold()
-        else:
-            self._open_details(not self._details.has_class("-open"))
+        elif row is not None and view is not None and self._key is not None:
+            line = view.layers[row.node.layers[0]].line
+            if line is None or view.file != "net.prototxt":
+                where = view.file or "the solver's file"
+                self.main.say(f"It has no form: it is written in {where}, not in net.prototxt", "warning")
+            else:
+                self.app.push_screen(LayerForm(self._key, line), lambda _: self.reload())
+
+    def toggle_details(self) -> None:
+        """Into the layer's details and back."""
+        self._open_details(not self._details.has_class("-open"))
+
+    def open_editor(self) -> None:
+        """The net's text, where the layer is."""
+        row, view = self.list.chosen, self.view
+        line = view.layers[row.node.layers[0]].line if row is not None and view is not None else None
+        if self._key is not None:
+            self.app.push_screen(ProtoEditor(self._key, "net", line or 1), lambda _: self.reload())
+
+    def step(self, steps: int) -> None:
+        """Undo, or redo if negative, a change of the net."""
+        if self._key is not None:
+            self.fetch(self._step(self._key, steps), "edit")
+
+    async def _step(self, key: Key, steps: int) -> None:
+        text = await Filing(self.app, key, "net").step(steps)
+        self.main.say(f"net.prototxt: {text.what}", "information")
+        self.reload()
+
+    def save(self) -> None:
+        """Save the net's text as a file."""
+        if self._key is not None:
+            ask_where(self.main, Filing(self.app, self._key, "net"))
 
     @on(NetList.Opened)
     def _opened(self) -> None:

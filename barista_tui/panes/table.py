@@ -55,7 +55,15 @@ PANES: tuple[PaneSpec, ...] = (
         "Network",
         "barista_tui.panes.network:NetworkPane",
         "The selected session's net as Caffe builds it, with its branches; / searches, ← folds, v: TEST.",
-        ("net-phase", "net-open", "net-fold", "net-fold-all"),
+        ("net-open", "net-editor", "net-phase", "net-fold", "net-details"),
+    ),
+    PaneSpec(
+        "solver",
+        "4",
+        "Solver",
+        "barista_tui.panes.solver:SolverPane",
+        "Every property of the solver: • is set, the others are as caffe takes them. The curve is the rate.",
+        ("solver-edit", "solver-unset", "solver-text", "solver-editor", "solver-undo"),
     ),
     PaneSpec(
         "weights",

@@ -279,6 +279,8 @@ async def test_the_narrow_screen_shows_one_pane_at_a_time(root: Path) -> None:
         await pilot.press("tab")
         await until(pilot, lambda: "InnerProduct" in shown(app) and "train net" in shown(app))
         await pilot.press("tab")
+        await until(pilot, lambda: "learning rate: 0.01" in shown(app) and "max_iter" in shown(app))
+        await pilot.press("tab")
         await until(pilot, lambda: app.main.active == "weights")
         await pilot.press("tab")
         await until(pilot, lambda: "No snapshots yet" in shown(app))

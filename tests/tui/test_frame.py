@@ -81,7 +81,7 @@ async def test_room_is_given_by_keys_and_mouse_and_remembered(root: Path) -> Non
 async def test_digits_tab_letters_and_clicks_go_to_panes(root: Path) -> None:
     await made(root, "one", start=False)
     async with opened(root, (150, 30)) as (app, pilot):
-        await until(pilot, lambda: "1 Plot" in shown(app) and "6 Snap" in shown(app))
+        await until(pilot, lambda: "1 Plot" in shown(app) and "6 Sna" in shown(app))
         await pilot.press("2")
         assert app.main.console.has_focus and app.main.console.is_on_screen
         assert not app.main.plot.is_on_screen

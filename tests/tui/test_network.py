@@ -77,7 +77,7 @@ async def test_details_show_the_text_and_a_changed_file_is_read_again(root: Path
     session = await made_of(root, NET)
     async with opened(root, (160, 45)) as (app, pilot):
         pane = await network(app, pilot)
-        await pilot.press("down", "enter")
+        await pilot.press("down", "x")
         await until(pilot, lambda: "blobs 2 3, 2: 8 of its own" in shown(app))
         assert "inner_product_param { num_output: 2 } }" in shown(app)
         await pilot.press("escape")
