@@ -6,12 +6,14 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rich.color import Color as RichColor
+from rich.color import ColorSystem
 from textual.color import Color
 
 from barista_server.api.messages import BlobStats, Snapshot
 from barista_tui.blobform import Form, Grid, Mode, grid_of
 from barista_tui.pixels import Means
-from barista_tui.theme import palette_of
+from barista_tui.theme import Colors, palette_of
 from barista_tui.widgets.picture import Shown, bars_in
 
 if TYPE_CHECKING:
@@ -82,11 +84,16 @@ class Drawn:
     blocks: range
 
 
-def grounds(theme: str) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """Colours of what is between filters, and of what is not finite."""
+def grounds(theme: str, colors: Colors, full: bool) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Colours of what is between filters, as the cells around have it, and of what is not finite."""
     palette = palette_of(theme)
-    ground, mark = (Color.parse(each).rgb for each in (palette.background, palette.tones["failed"]))
-    return ground, mark
+    ground, mark = (Color.parse(each) for each in (palette.background, palette.tones["failed"]))
+    if colors == "many":
+        cells = RichColor.from_rgb(*ground.rgb)
+        shown = cells if full else cells.downgrade(ColorSystem.EIGHT_BIT)
+        red, green, blue = shown.get_truecolor()
+        return (red, green, blue), mark.rgb
+    return ((0, 0, 0) if ground.brightness < 0.5 else (255, 255, 255)), mark.rgb
 
 
 def bounds_of(stats: BlobStats | None) -> tuple[float, float] | None:

@@ -174,9 +174,10 @@ class WeightsPane(Pane, can_focus=True):
         values = await self._kept.rows(host, mark, which, wish.layer, wish.blob, wanted)
         title = words.title(layer.name, wish.blob, len(layer.blobs), info)
         self._turn = 1 - self._turn
+        every = self.app.console.color_system == "truecolor"
         paint = Paint(
             form, grid, blocks, wanted.start, mode, wish.scale, bounds_of(stats), room,
-            *grounds(self.app.theme), self._turn, self.app.console.color_system == "truecolor",
+            *grounds(self.app.theme, self.picture.color_range, every), self._turn, every,
         )  # fmt: skip
         image, shown = await asyncio.to_thread(painted, values, paint)
         # The wish may have been settled otherwise while this was being fetched: then another run draws it.

@@ -107,7 +107,7 @@ class MainScreen(ActingScreen):
             module, _, kind = spec.where.partition(":")
             made: Pane = getattr(importlib.import_module(module), kind)(spec)
             self._panes[name] = made
-            if self.is_mounted:
+            if self._frame.is_attached:  # From the start on: the tab of the last time may be any.
                 self._frame.mount(made)
         return self._panes[name]
 

@@ -88,10 +88,14 @@ class Picture(Widget):
     @property
     def means(self) -> Means | None:
         """How true pixels are shown here; None where they are not."""
-        return self.pixels.means if self._colors == "many" else None
+        means = self.pixels.means
+        # Kitty knows its pictures by the colours of their cells; sixels bring their own.
+        kept = self.color_range == "many" or (means is not None and means.kind == "sixel")
+        return means if kept and self.color_range != "none" else None
 
     @property
-    def _colors(self) -> Colors:
+    def color_range(self) -> Colors:
+        """How many the terminal has, with the look that it wears."""
         colors: Colors = self.app.color_range  # type: ignore[attr-defined]
         return "sixteen" if colors == "many" and self.app.theme.startswith("barista-ansi") else colors
 
@@ -138,7 +142,7 @@ class Picture(Widget):
 
         if self._theme != self.app.theme and (shown.sixels or shown.holders):
             self.post_message(self.Resized())
-        drawn = shown.holders or cellart.strips(shown.image, palette, self._colors)
+        drawn = shown.holders or cellart.strips(shown.image, palette, self.color_range)
         drawn += [Strip.blank(width)] * (shown.rows - len(drawn))
         bars = cellart.bars(*shown.histogram, width, palette)
         return [*drawn, Strip.blank(width), *bars] if bars else drawn

@@ -24,8 +24,10 @@ from barista_server.api.messages import (
 )
 from barista_server.caffe.schema import NetParameter
 from barista_server.caffe.weights import write_weights
+from barista_tui import settings
 from barista_tui.app import BaristaApp
 from barista_tui.panes.weights import WeightsPane
+from barista_tui.settings import Settings
 
 from .sixel_terminal import CELL, SixelTerminal
 from .support import made, opened, shown, solver, until
@@ -71,15 +73,20 @@ async def trained(root: Path, name: str = "alex") -> SessionInfo:
 
 @asynccontextmanager
 async def looking(
-    root: Path, size: tuple[int, int]
+    root: Path, size: tuple[int, int], remembered: bool = False
 ) -> AsyncIterator[tuple[BaristaApp, Pilot[None], WeightsPane]]:
     await trained(root)
+    if remembered:
+        settings.save(Settings(tab="weights"))
     async with opened(root, size) as (app, pilot):
         await until(pilot, lambda: app.main.session is not None and len(app.main.session.snapshots) == 3)
-        await pilot.press("5")
+        if not remembered:
+            await pilot.press("5")
         pane = app.main.pane("weights")
         assert isinstance(pane, WeightsPane)
         await until(pilot, lambda: pane.drawn is not None)
+        if remembered:
+            await pilot.press("5")
         yield app, pilot, pane
 
 
@@ -114,7 +121,7 @@ async def test_a_layer_is_drawn_and_keys_change_how(size: tuple[int, int], root:
 
 
 async def test_snapshots_one_after_the_other_and_as_a_film_asked_for_once(root: Path) -> None:
-    async with looking(root, (120, 40)) as (app, pilot, pane):
+    async with looking(root, (120, 40), remembered=True) as (app, pilot, pane):
         asked: list[str] = []
         host = app.fleet.of(app.main.key)  # type: ignore[arg-type]
         call = host.call
