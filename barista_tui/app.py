@@ -19,8 +19,8 @@ from textual.driver import Driver
 from textual.geometry import Size
 
 from barista_server.api.local import default_root
-from barista_server.api.messages import ImportLog, Notice, SessionReply, State
-from barista_tui import cache, keymap, looks, managerkeys, pixels, projects, settings, theme
+from barista_server.api.messages import Notice, State
+from barista_tui import cache, keymap, looks, managerkeys, openfile, pixels, projects, settings, theme
 from barista_tui.calling import command
 from barista_tui.fleet import Fleet
 from barista_tui.hostdeeds import HostDeeds
@@ -65,7 +65,7 @@ class BaristaApp(App[None]):
         now: Callable[[], float] = time.time,
         others: Sequence[Target] | None = None,
         project: Path | None = None,
-        log: Path | None = None,
+        file: Path | None = None,
     ) -> None:
         super().__init__()
         self.target = target
@@ -83,7 +83,7 @@ class BaristaApp(App[None]):
         self._select = select
         self.project = project
         """The file that is kept up to date with what is shown, and how."""
-        self._log_wanted = log
+        self._file_wanted = file
         self._hosts_mark = Hosts().path.stat().st_mtime_ns if Hosts().path.exists() else 0
         self.settings = self._settings() if connect else settings.Settings(hinted=True)
         self.keymap = keymap.load() if connect else keymap.Keymap()
@@ -220,9 +220,9 @@ class BaristaApp(App[None]):
             for screen in self.screen_stack:
                 if isinstance(screen, ActingScreen):
                     screen.show_known()
-            if self._log_wanted is not None and self.store.known.host(LOCAL).alive:
-                log, self._log_wanted = self._log_wanted, None
-                self._import_log(log)
+            if self._file_wanted is not None and self.store.known.host(LOCAL).alive:
+                file, self._file_wanted = self._file_wanted, None
+                openfile.show(self, file)
 
     def remember(self, now: settings.Settings) -> None:
         """Keep how the person looks at things for the next start, when that has changed."""
@@ -276,33 +276,18 @@ class BaristaApp(App[None]):
         """Show something else: other hosts, another project, another session."""
         for name in self.fleet.names:
             self._remember_list(name)
-        self.target, self.project, self._log_wanted = opening.target, opening.project, opening.log
+        self.target, self.project, self._file_wanted = opening.target, opening.project, opening.file
         self._all_hosts = opening.others is not None and opening.project is None
         self.fleet.become([opening.target, *(opening.others or ())])
         self._show_remembered()
         self.settings = self._settings()
         self.main.heading = opening.project.stem if opening.project else opening.target.title
         looks.restore(self.main, self.settings)
-        if opening.log is None and opening.select is None:
+        if opening.file is None and opening.select is None:
             projects.remember(opening.project)
         if opening.select:
             self.main.want(opening.select)
         self.main.show_known()
-
-    def _import_log(self, log: Path) -> None:
-        """Show the log that was named at the start, imported if it is not on the list."""
-        local = self.fleet[LOCAL]
-        for session in self.store.known.host(LOCAL).sessions.values():
-            if session.log is not None and session.log.path == str(log):
-                self.main.want(session.id, LOCAL)
-                return
-
-        async def imported() -> None:
-            reply = await local.call(ImportLog(path=str(log)), SessionReply)
-            self.store.changed_session(LOCAL, reply.session)
-            self.main.want(reply.session.id, LOCAL)
-
-        self.main.ask_agent(imported(), f"{log} was not imported")
 
     # ---------------------------------------------------------------------------------- leaving
 
@@ -390,7 +375,7 @@ def run(opening: Opening) -> int:
         opening.select,
         others=opening.others,
         project=opening.project,
-        log=opening.log,
+        file=opening.file,
     )
     app.run()
     return app.return_code or 0

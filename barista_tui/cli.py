@@ -111,7 +111,7 @@ def with_open(words: list[str], verbs: Container[str]) -> list[str]:
     ):
         return words
     word = words[at]
-    looks = "/" in word or word.endswith((".barista", ".log")) or os.path.exists(word)  # noqa: PTH110
+    looks = "/" in word or word.endswith((".barista", ".log", ".caffemodel")) or os.path.exists(word)  # noqa: PTH110
     return [*words[:at], "open", *words[at:]] if looks else words
 
 
@@ -147,7 +147,7 @@ def _open(args: argparse.Namespace) -> int:
             opened = opening.last()
     except OpeningError as error:
         raise VerbError(str(error), "To start without it: barista --all", Exit.NOT_FOUND) from None
-    if opened.others is not None and opened.log is None:
+    if opened.others is not None and opened.file is None:
         projects.remember(opened.project)
     return run(opened)
 

@@ -30,9 +30,7 @@ class Image:
     """
     high: float | None = None
 
-    def rgb(
-        self, ground: tuple[int, int, int] = (32, 28, 26), mark: tuple[int, int, int] = (238, 60, 60)
-    ) -> NDArray[np.uint8]:
+    def rgb(self, ground: tuple[int, int, int], mark: tuple[int, int, int]) -> NDArray[np.uint8]:
         """All pixels coloured, (height, width, 3)."""
         rgb = self.levels.copy()
         rgb[self.kinds == GROUND] = ground

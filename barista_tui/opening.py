@@ -1,4 +1,4 @@
-"""What `barista PATH` opens: a project, a session's folder, a root of sessions, or a log."""
+"""What `barista PATH` opens: a project, a session's folder, a root of sessions, a log, or a model."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Opening:
     project: Path | None = None
     select: str | None = None
     """Id or name of a session."""
-    log: Path | None = None
-    """A log to be imported."""
+    file: Path | None = None
+    """A log to be imported, or a model whose weights are shown."""
     title: str = ""
     """For the head of the screen, where it is not the project's or the root's name."""
 
@@ -79,10 +79,15 @@ def of_path(path: Path, root: Path | None = None) -> Opening:
         return _of_folder(path.parent)
     if path.suffix == ".prototxt":
         raise OpeningError(f"{path.name} is a net or a solver: barista new {path} makes a session of it")
-    if path.suffix in (".caffemodel", ".solverstate", ".h5"):
-        raise OpeningError(f"{path.name} is a snapshot: barista weights {path} shows what is in it")
+    if path.name.endswith((".solverstate", ".solverstate.h5")):
+        raise OpeningError(f"{path.name} is the state of a solver; the .caffemodel beside it has the weights")
     opening = everything(root)
-    return Opening(opening.target, opening.others, log=path)
+    return Opening(opening.target, opening.others, file=path)
+
+
+def is_model(path: Path) -> bool:
+    """By its name: a file of weights, of any age."""
+    return path.name.endswith((".caffemodel", ".h5", ".hdf5", ".binaryproto"))
 
 
 def _of_folder(path: Path) -> Opening:

@@ -9,6 +9,8 @@ import numpy as np
 from barista_tui.filters import Image
 from barista_tui.png import png
 
+GROUND, MARK = (32, 28, 26), (238, 60, 60)
+"""Colours of what is between filters, and of what is not finite."""
 LONG = 800
 """Pixels that the longer side is enlarged to at least, as far as whole factors go."""
 
@@ -22,7 +24,7 @@ def enlarged(image: Image) -> Image:
 
 def write_png(path: Path, image: Image, new: bool = False) -> tuple[int, int]:
     """Height and width of what was written; ``new``: only where there is no file. Raises OSError."""
-    rgb = np.ascontiguousarray(image.rgb())
+    rgb = np.ascontiguousarray(image.rgb(GROUND, MARK))
     height, width = image.kinds.shape
     with path.open("xb" if new else "wb") as file:
         file.write(png(width, height, rgb.tobytes()))

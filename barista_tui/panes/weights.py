@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -21,6 +22,7 @@ from barista_server.api.messages import BlobInfo, ListWeights, SessionInfo, Snap
 from barista_tui import format as fmt
 from barista_tui.blobform import Mode, form_of, rows_for
 from barista_tui.blobs import Kept
+from barista_tui.hosts import LOCAL
 from barista_tui.panes import weightwords as words
 from barista_tui.panes.base import Look, Pane
 from barista_tui.panes.table import PaneSpec
@@ -89,6 +91,8 @@ class WeightsPane(Pane, can_focus=True):
         self._layers: WeightsList | None = None
         self._kept = Kept()
         self._mark: tuple[object, ...] = ()
+        self._file: Path | None = None
+        """A model of this machine that is shown instead of the session's snapshots."""
         self.drawn: Drawn | None = None
         self.playing = False
         self._turn = 0
@@ -104,8 +108,12 @@ class WeightsPane(Pane, can_focus=True):
 
     def show(self, look: Look) -> None:
         session = look.session
-        snapshots = tuple(session.snapshots) if session is not None else ()
-        mark = (look.key, snapshots, look.linked)
+        if self._file is not None and self._key not in (look.key, None):
+            self._file = None
+        snapshots, linked = tuple(session.snapshots) if session is not None else (), look.linked
+        if self._file is not None:
+            snapshots, linked = words.as_snapshots(self._file), look.known.host(LOCAL).link.since
+        mark = (look.key, self._file, snapshots, linked)
         if mark == self._mark:
             return
         if look.key != self._key:
@@ -115,6 +123,12 @@ class WeightsPane(Pane, can_focus=True):
         self._mark = mark
         self._key, self._session, self._snapshots = look.key, session, snapshots
         self.renew()
+
+    def open_file(self, path: Path) -> None:
+        """Show a model of this machine, until esc, or another session is chosen."""
+        self._file, self._key, self._mark = path, self.main.key, ()
+        self._at, self.playing, self._wish = None, False, Wish(scale=self._wish.scale)
+        self.main.show_known()
 
     def renew(self) -> None:
         """Fetch and draw what is wished for; what was being fetched is not waited for any more."""
@@ -141,7 +155,7 @@ class WeightsPane(Pane, can_focus=True):
             self.post_message(self.HeadChanged())
 
     async def _load(self) -> None:
-        key, snapshot = self._key, self._snapshot
+        key, snapshot = Key(LOCAL) if self._file else self._key, self._snapshot
         if key is None or snapshot is None:
             return
         if self.drawn is None:
@@ -155,7 +169,9 @@ class WeightsPane(Pane, can_focus=True):
     async def _draw(self, key: Key, snapshot: Snapshot) -> None:
         host = self.app.fleet.of(key)
         which = ListWeights(session=key.session, iteration=snapshot.iteration)
-        mark = (key, snapshot.iteration, snapshot.time)
+        if self._file is not None:
+            which = ListWeights(path=str(self._file))
+        mark = (key, self._file, snapshot.iteration, snapshot.time)
         model = await self._kept.model(host, mark, which)
         self._show_layers(model)
         wish = self._settled(model)
@@ -231,6 +247,8 @@ class WeightsPane(Pane, can_focus=True):
         snapshot = self._snapshot
         if snapshot is None:
             return []
+        if self._file is not None:
+            return [Piece(f"{self._file.name} ", "accent"), Piece(f"{fmt.size(snapshot.size)} ", "dim")]
         place = self._snapshots.index(snapshot) + 1
         playing = [Piece("▶ film ", "running", "weights-play")] if self.playing else []
         return [*playing, Piece(f"iteration {snapshot.iteration} ({place}/{len(self._snapshots)}) ", "dim")]
@@ -244,6 +262,10 @@ class WeightsPane(Pane, can_focus=True):
             return True
         if self._wish.zoom:
             self.zoom(-self._wish.zoom)
+            return True
+        if self._file is not None:
+            self._file = None
+            self.main.show_known()
             return True
         return False
 
@@ -339,8 +361,9 @@ class WeightsPane(Pane, can_focus=True):
         """What is drawn as a PNG file."""
         from barista_tui.panes.weightsave import ask_where
 
-        if self.drawn is not None and self._session is not None:
-            ask_where(self.main, self._session.name, self.drawn)
+        name = self._file.stem if self._file else self._session.name if self._session else None
+        if self.drawn is not None and name is not None:
+            ask_where(self.main, name, self.drawn)
 
 
 def _drawable(blobs: list[BlobInfo]) -> list[int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from barista_server.api.messages import BlobInfo, BlobStats, SessionInfo
+from barista_server.api.messages import BlobInfo, BlobStats, SessionInfo, Snapshot
 from barista_tui import format as fmt
 from barista_tui.widgets.bar import Piece
 
@@ -21,6 +22,17 @@ def why_none(session: SessionInfo | None) -> str:
     if session.kind == "log":
         return "An imported log: its snapshots lie where its caffe wrote them."
     return "No snapshots yet: s takes one while it runs."
+
+
+def as_snapshots(path: Path) -> tuple[Snapshot, ...]:
+    """A model that is a file of this machine, as it is now; gone, it is asked for all the same: the agent
+    says what is wrong.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return (Snapshot(iteration=0, model=path.name, state="", size=0, time=0.0),)
+    return (Snapshot(iteration=0, model=path.name, state="", size=found.st_size, time=found.st_mtime),)
 
 
 def shape(blob: BlobInfo) -> str:

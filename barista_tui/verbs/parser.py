@@ -237,16 +237,22 @@ def _weights(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     verb.add_argument(
         "--stats", action="store_true", help="read the values: least, mean, greatest, deviation, NaN, zeros"
     )
-    verb.add_argument("--png", type=Path, metavar="FILE", help="draw the layer into this file; light is high")
-    verb.add_argument("--blob", type=int, default=0, metavar="N", help="with --png: 0 weights, 1 bias ...")
+    drawn = verb.add_mutually_exclusive_group()
+    drawn.add_argument(
+        "--png", type=Path, metavar="FILE", help="draw the layer into this file; light is high"
+    )
+    for kind in ("sixel", "kitty"):
+        about = f"draw it here, in a terminal that shows {kind}{'s' if kind == 'sixel' else ' graphics'}"
+        drawn.add_argument(f"--{kind}", dest="terminal", action="store_const", const=kind, help=about)
+    verb.add_argument("--blob", type=int, default=0, metavar="N", help="of a picture: 0 weights, 1 bias ...")
     verb.add_argument(
         "--scale",
         choices=["shared", "filter"],
         default="shared",
-        help="with --png: one range of grey for all, or one for each filter",
+        help="of a picture: one range of grey for all, or one for each filter",
     )
     verb.add_argument(
-        "--channels", choices=["colour", "channels", "mean"], help="with --png: how filters show them"
+        "--channels", choices=["colour", "channels", "mean"], help="of a picture: how filters show them"
     )
     _json(verb)
 

@@ -39,10 +39,11 @@ async def weights(args: argparse.Namespace) -> Exit:
     async with linked(target_of(args)) as link:
         model = await link.call(call, WeightsList)
         chosen = _chosen(model, args.layer)
-        if args.png is not None:
+        if args.png is not None or args.terminal is not None:
             if not args.layer or len(chosen) != 1:
-                raise VerbError("--png draws one layer", "Name it with --layer.", Exit.USAGE)
-            return await weightspng.save(args, link, call, model, chosen[0])
+                way = "--png" if args.png is not None else f"--{args.terminal}"
+                raise VerbError(f"{way} draws one layer", "Name it with --layer.", Exit.USAGE)
+            return await weightspng.draw(args, link, call, model, chosen[0])
         stats = await _stats(link, call, model, chosen) if args.stats or args.layer else {}
     if args.json:
         output.print_json(as_objects(model, chosen, stats))

@@ -1,10 +1,11 @@
-"""A layer of a trained model as a PNG file."""
+"""A layer of a trained model as a PNG file, or as pixels in the terminal."""
 
 from __future__ import annotations
 
 import argparse
 from math import isqrt
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from barista_server.api.link import Link
 from barista_server.api.messages import ListWeights, WeightsList
@@ -13,17 +14,20 @@ from barista_tui.blobform import Form, Grid, Mode, form_of
 from barista_tui.verbs import output
 from barista_tui.verbs.errors import Exit, VerbError
 
+if TYPE_CHECKING:
+    from barista_tui.filters import Image
+
 MOST = 8_000_000
 """Values drawn at most, 32 MB over the link; of a larger blob the rows before."""
 SIDE = 2000
 """Pixels that a matrix is scaled down to."""
 
 
-async def save(
+async def draw(
     args: argparse.Namespace, link: Link, call: ListWeights, model: WeightsList, layer: int
 ) -> Exit:
     """Fetch, draw, write. Raises VerbError."""
-    path: Path = args.png
+    path: Path | None = args.png
     infos = model.layers[layer].blobs
     if not 0 <= args.blob < len(infos) or infos[args.blob].shared or 0 in infos[args.blob].shape:
         raise VerbError(
@@ -43,12 +47,27 @@ async def save(
     grid = page_of(form, mode, count)
     scale: filters.Scale = "filter" if args.scale == "filter" else "shared"
     image = filters.draw(np.frombuffer(data, "<f4"), form, grid, grid.page(0), 0, mode, scale)
+    if path is None:
+        _print(args.terminal, enlarged(image))
+        return Exit.OK
     try:
         height, width = write_png(path, enlarged(image))
     except OSError as error:
         raise VerbError(f"{path} was not written: {error.strerror}") from None
     _tell(args, (width, height), (image.low, image.high), count, form)
     return Exit.OK
+
+
+def _print(kind: str, image: Image) -> None:
+    """To standard output, below each other; a terminal that does not know the kind shows nothing of it."""
+    from barista_tui import pixelart
+    from barista_tui.pictures import GROUND, MARK
+
+    if kind == "sixel":
+        text = pixelart.sixels(image, GROUND, MARK)
+    else:
+        text = pixelart.kitty(image.rgb(GROUND, MARK), "a=T")
+    print(text)
 
 
 def _tell(

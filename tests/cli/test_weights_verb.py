@@ -13,6 +13,7 @@ from barista_server.caffe.weights import read_weights
 from barista_tui.verbs import weights
 from barista_tui.verbs.weights import blob_table, head, what
 
+from ..support.terminal_pictures import Kitty, sixel_pixels
 from .verbshell import Shell
 
 GOLDEN = Path(__file__).parent.parent / "fixtures/golden/solvers"
@@ -108,6 +109,12 @@ def test_a_layer_as_a_picture(shell: Shell, tmp_path: Path) -> None:
         values = read_weights(MODEL).layers["conv1"][0]
         level = (values[0, 0, 0, 0] - values.min()) / (values.max() - values.min())
         assert read.getpixel((0, 0)) == (round(255 * float(level)),) * 3
+        wanted = np.asarray(read.convert("RGB")).astype(int)
+    printed = shell.barista("weights", str(MODEL), "--layer", "conv1", "--sixel").stdout.rstrip("\n")
+    assert np.abs(sixel_pixels(printed).astype(int) - wanted).max() <= 3
+    terminal = Kitty()
+    assert terminal.read(shell.barista("weights", str(MODEL), "--layer", "conv1", "--kitty").stdout) == "\n"
+    assert (terminal.pictures[0] == wanted).all()
     told = shell.json("weights", str(MODEL), "--layer", "ip1", "--png", str(path), "--scale", "filter")
     assert told["path"] == str(path) and told["low"] is None
     assert "--layer" in shell.barista("weights", str(MODEL), "--png", str(path), code=2).stderr

@@ -16,7 +16,7 @@ from barista_tui.blobform import Form, grid_of
 from barista_tui.filters import Image
 from barista_tui.pixels import Answered, Answers, Means, Pixels, by_environment
 
-from .terminal_pictures import Kitty, sixel_pixels
+from ..support.terminal_pictures import Kitty, sixel_pixels
 
 GROUND, MARK = (10, 20, 30), (200, 40, 50)
 STEP = 255 / 100 / 2 + 1

@@ -78,7 +78,7 @@ def test_what_a_path_means(config: Path) -> None:
     assert opening.of_path(config / "root") == Opening(Target(config / "root"))
     (config / "train.log").write_text("x")
     log = opening.of_path(config / "train.log")
-    assert log.log == config / "train.log" and log.others is not None
+    assert log.file == config / "train.log" and log.others is not None
     project = Project(hosts=[HostEntry("gpu01", "old-address"), HostEntry("far", "far:22")])
     projects.save(config / "a.barista", project)
     found = opening.of_path(config / "a.barista")
@@ -95,14 +95,14 @@ def test_what_a_path_means(config: Path) -> None:
     [
         ("nothing", "is not there"),
         ("lenet.prototxt", "barista new"),
-        ("lenet_iter_10.caffemodel", "barista weights"),
+        ("lenet_iter_10.solverstate", "state of a solver"),
         ("empty", "no session's folder"),
         ("moved", "outside of any root"),
     ],
 )
 def test_what_cannot_be_opened_says_what_to_do(name: str, words: str, config: Path) -> None:
     (config / "lenet.prototxt").touch()
-    (config / "lenet_iter_10.caffemodel").touch()
+    (config / "lenet_iter_10.solverstate").touch()
     (config / "empty").mkdir()
     (config / "moved").mkdir()
     (config / "moved" / "session.json").write_text("{}")
@@ -179,7 +179,7 @@ async def test_saved_changed_and_opened_again(root: Path, tmp_path: Path) -> Non
 async def test_a_log_named_at_the_start_is_imported_once(root: Path) -> None:
     log = next(path for path in sorted(FIXTURES.rglob("*.log")) if path.stat().st_size < 300_000)
     for _ in range(2):
-        app = BaristaApp(Target(root), log=log)
+        app = BaristaApp(Target(root), file=log)
         async with app.run_test(size=(120, 30)) as pilot:
             await until(
                 pilot, lambda app=app: app.main.session is not None and app.main.session.kind == "log"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -24,14 +25,15 @@ from barista_server.api.messages import (
 )
 from barista_server.caffe.schema import NetParameter
 from barista_server.caffe.weights import write_weights
-from barista_tui import settings
+from barista_tui import opening, settings
 from barista_tui.app import BaristaApp
 from barista_tui.panes.weights import WeightsPane
+from barista_tui.pictures import GROUND
 from barista_tui.settings import Settings
 
+from ..support.terminal_pictures import sixel_pixels
 from .sixel_terminal import CELL, SixelTerminal
 from .support import made, opened, shown, solver, until
-from .terminal_pictures import sixel_pixels
 
 SHAPES = {
     "conv1": ("Convolution", [(96, 3, 11, 11), (96,)]),
@@ -150,6 +152,27 @@ async def test_snapshots_one_after_the_other_and_as_a_film_asked_for_once(root: 
         assert not asked
 
 
+async def test_a_file_is_shown_until_esc(root: Path, tmp_path: Path) -> None:
+    model = tmp_path / "foreign.caffemodel"
+    write_model(model, 77)
+    await trained(root)
+    async with opened(root, (120, 40)) as (app, pilot):
+        await until(pilot, lambda: app.main.session is not None and app.main.session.snapshots)
+        app.open(opening.of_path(model, root))
+        pane = app.main.pane("weights")
+        assert isinstance(pane, WeightsPane)
+        await until(pilot, lambda: pane.drawn is not None and "foreign.caffemodel" in shown(app))
+        assert "96x3x11x11" in shown(app) and "iteration" not in pane.head()[0].text
+        values = pane.picture.image
+        await pilot.press("escape")
+        await until(pilot, lambda: "(3/3)" in shown(app) and pane.picture.image is not values)
+        app.open(opening.of_path(tmp_path / "foreign.caffemodel", root))
+        await until(pilot, lambda: "foreign.caffemodel" in shown(app))
+        model.write_bytes(b"no model")
+        app.open(opening.of_path(model, root))
+        await until(pilot, lambda: pane.drawn is None and "model" in pane.picture.words)
+
+
 async def test_a_picture_is_written_and_nothing_overwritten(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,31 +216,42 @@ async def test_a_terminal_of_sixels_gets_the_picture_that_is_saved(
     assert terminal.asked == [b"\x1b[16t", b"\x1b[c"] or terminal.asked == [b"\x1b[c", b"\x1b[16t"]
 
 
+def _picture(terminal: SixelTerminal, wanted: Callable[[bytes], bool]) -> tuple[int, int, bytes]:
+    """Where the next one is painted that is wanted, and its sixels."""
+    while True:
+        row, column, sixels = terminal.until(r"\x1b7\x1b\[(\d+);(\d+)H(\x1bP.*?\x1b\\)\x1b8").groups()
+        if wanted(sixels):
+            return int(row), int(column), sixels
+
+
 def _look_and_save(terminal: SixelTerminal) -> None:
     terminal.until("alex")
     assert not terminal.asked, "asked before anybody looks at weights"
     terminal.press("5")
-    row, column, sixels = terminal.until(r"\x1b7\x1b\[(\d+);(\d+)H(\x1bP.*?\x1b\\)\x1b8").groups()
+    row, column, sixels = _picture(terminal, lambda _: True)
     seen = sixel_pixels(sixels.decode())
     height, width = seen.shape[:2]
-    assert width % CELL[0] == height % CELL[1] == 0 and int(column) > 26
-    assert int(row) + height // CELL[1] <= 40 and int(column) + width // CELL[0] <= 121
-    # The next snapshot, and what is saved: the same pixels, but for the ground.
+    assert width % CELL[0] == height % CELL[1] == 0 and column > 26
+    assert row + height // CELL[1] <= 40 and column + width // CELL[0] <= 121
+    # What is saved of the snapshot before has the same pixels, but for the ground.
     terminal.press("\x1b[D")
-    terminal.until(r"\x1bP.*?\x1b\\\x1b8")
-    terminal.press("\x1b[C")
-    again = terminal.until(r"(\x1bP.*?\x1b\\)\x1b8").group(1)
-    assert again == sixels
+    _picture(terminal, lambda painted: painted != sixels)
     terminal.press("w")
     terminal.until("Save the picture")
     terminal.press("\r")
-    terminal.until("Written")
-    # The message stands before the picture; once it is gone, the picture is whole again.
-    terminal.until(r"\x1bP.*?\x1b\\\x1b8")
+    # While the question stands before it there are cells; after it the picture is whole again.
+    _, _, sixels = _picture(terminal, lambda _: True)
+    if not list(Path.cwd().glob("*.png")):
+        terminal.until("Written")
     (path,) = Path.cwd().glob("*.png")
     saved = np.asarray(Image.open(path)).astype(int)
-    factor = next(each for each in range(1, 9) if saved.shape[0] <= each * height)
+    assert _same(saved, sixel_pixels(sixels.decode()).astype(int))
+
+
+def _same(saved: NDArray[np.int64], seen: NDArray[np.int64]) -> bool:
+    """But for the ground, and for the 256 colours of sixels."""
+    factor = next(each for each in range(1, 9) if saved.shape[0] <= each * seen.shape[0])
     saved = saved[::factor, ::factor]
-    part = seen[: saved.shape[0], : saved.shape[1]].astype(int)
-    inner = (saved != (32, 28, 26)).any(axis=2)
-    assert inner.mean() > 0.8 and np.abs(saved - part)[inner].mean() < 8
+    part = seen[: saved.shape[0], : saved.shape[1]]
+    inner = (saved != GROUND).any(axis=2)
+    return part.shape == saved.shape and inner.mean() > 0.8 and np.abs(saved - part)[inner].mean() < 8
