@@ -158,17 +158,24 @@ async def _send(send: Callable[[Run, signal.Signals], bool], run: Run, number: s
         raise CallError("refused", "has no process of its own any more; it is about to be seen as ended")
 
 
+def _left(nonce: str, before: list[process.Identity]) -> list[process.Identity]:
+    """Processes of a run. One that dies loses its mark before it is gone, hence those seen ``before``."""
+    return process.marked(nonce) or [one for one in before if process.exists(one)]
+
+
 async def end_left(session: Session, run: Run) -> None:
     """Whoever stopped a run stopped all of it: end what is left of it when its first process has ended.
 
     A training that outlived its wrapper has its time to write the snapshot it was asked for.
     """
-    if run.nonce is None or not (run.forced or run.interrupted):
+    # An agent that died as it had sent the signal did not note that: to have been asked is enough.
+    if run.nonce is None or not (run.forced or run.interrupted or run.pausing):
         return
     nonce, begun = run.nonce, time.monotonic()
     patient = GRACE_LEFT if run.forced else patience(run, session.shelf.good)
     told = False
-    while left := await asyncio.to_thread(process.marked, nonce):
+    left: list[process.Identity] = []
+    while left := await asyncio.to_thread(_left, nonce, left):
         passed = time.monotonic() - begun
         trains = any(process.trains(one) for one in left)
         grace = patient if trains else min(patient, GRACE_LEFT)
