@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -10,10 +11,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from tests.support.zygote import Zygote
 
 SCRIPTED = Path(__file__).parents[1] / "support" / "scripted_caffe.py"
 BARISTA = [sys.executable, "-m", "barista_tui.cli"]
@@ -27,6 +31,13 @@ layer {
 layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 1 } }
 layer { name: "loss" type: "EuclideanLoss" bottom: "ip" bottom: "label" top: "loss" }
 """
+
+
+@cache
+def _zygote() -> Zygote:
+    made = Zygote()
+    atexit.register(made.close)
+    return made
 
 
 class Shell:
@@ -43,15 +54,7 @@ class Shell:
 
     def barista(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """A finished verb, whose exit code must be ``code``."""
-        done = subprocess.run(
-            [*BARISTA, *words],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env=self.environment,
-        )
+        done = _zygote().run(list(words), self.environment, timeout=60)
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done
 
