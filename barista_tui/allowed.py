@@ -151,6 +151,14 @@ def can_toggle(context: Context) -> str | None:
     return None
 
 
+def can_set(context: Context) -> str | None:
+    """Choose what it trains with; what of that is frozen the dialog tells."""
+    if refused := needs_session(context):
+        return refused
+    assert context.session is not None
+    return _only_watched(context.session)
+
+
 def can_queue(context: Context) -> str | None:
     """Wait for room, or wait no more."""
     if refused := needs_session(context):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from barista_server.api.messages import State
-from barista_tui.actions.action import Action
+from barista_tui.actions.action import Action, Opens
 from barista_tui.allowed import (
     Context,
     can_force,
@@ -12,6 +12,7 @@ from barista_tui.allowed import (
     can_queue,
     can_remove,
     can_reset,
+    can_set,
     can_snapshot,
     can_toggle,
     can_undo,
@@ -85,6 +86,15 @@ ACTIONS: tuple[Action, ...] = (
         lambda ui: ui.open_details(),
         lambda context: None if context.session or context.grouped else "no session is selected",
         footer=4,
+    ),
+    Action(
+        "settings",
+        ("P",),
+        "Settings",
+        "Session",
+        "Its caffe, device, launcher and Slurm options, auto-resume, place in the queue",
+        Opens("barista_tui.screens.session_settings:SessionSettings"),
+        can_set,
     ),
     Action(
         "rename",

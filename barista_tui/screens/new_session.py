@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Literal, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -26,6 +27,7 @@ from barista_server.api.messages import (
     ListTemplates,
     NewSession,
     Problem,
+    QueueSession,
     SessionInfo,
     SessionReply,
     StartSession,
@@ -34,10 +36,13 @@ from barista_server.api.messages import (
     TemplateList,
     TrashReply,
 )
+from barista_tui.format import caffe_words
 from barista_tui.host import CallFailed, Host, LinkError
 from barista_tui.hosts import LOCAL
 from barista_tui.screens.details import problem_lines
 
+Then = Literal["", "start", "queue"]
+"""What is done with a session once it is made."""
 FILES = "files"
 """Id of the list's last row: own prototxt files instead of a template."""
 
@@ -82,8 +87,9 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
 
     BINDINGS = [
         Binding("escape", "dismiss", show=False),
-        Binding("ctrl+s", "create(True)", show=False),
-        Binding("ctrl+n", "create(False)", show=False),
+        Binding("ctrl+s", "create('start')", show=False),
+        Binding("ctrl+l", "create('queue')", show=False),
+        Binding("ctrl+n", "create('')", show=False),
     ]
 
     def __init__(self, host: Host) -> None:
@@ -134,6 +140,7 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button("Create ^n", id="create", compact=True)
+                yield Button("Create and queue ^l", id="create-queue", compact=True)
                 yield Button("Create and start ^s", id="create-start", variant="primary", compact=True)
 
     def on_mount(self) -> None:
@@ -170,7 +177,7 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
 
     def _show_caffes(self, caffes: list[CaffeInfo]) -> None:
         usable = [each for each in caffes if each.problem is None]
-        options = [(f"{each.name}  {each.version}".strip(), each.name) for each in usable]
+        options = [(f"{each.name}  {caffe_words(each)}".strip(), each.name) for each in usable]
         self.query_one("#caffe", Select).set_options(options)
 
     def _show_defaults(self, defaults: Defaults) -> None:
@@ -206,20 +213,20 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
         if event.button.id == "cancel":
             self.dismiss(None)
         else:
-            self.action_create(event.button.id == "create-start")
+            self.action_create(cast("Then", (event.button.id or "").removeprefix("create").lstrip("-")))
 
     @on(Input.Submitted)
     def _submitted(self) -> None:
-        self.action_create(True)
+        self.action_create("start")
 
-    def action_create(self, start: bool) -> None:
-        """Make the session, and start it if asked; what is wrong is shown at its field."""
+    def action_create(self, then: Then) -> None:
+        """Make the session, then start or queue it if asked; what is wrong is shown at its field."""
         if not self._busy:
             self._busy = True
             self._tell(Content.styled("making it …", "$dim"))
-            self.run_worker(self._create(start), exit_on_error=False)
+            self.run_worker(self._create(then), exit_on_error=False)
 
-    async def _create(self, start: bool) -> None:
+    async def _create(self, then: Then) -> None:
         from barista_tui.verbs.errors import VerbError
 
         try:
@@ -238,15 +245,17 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
             return
         finally:
             self._busy = False
-        if start and session.state is State.INVALID:
+        if then and session.state is State.INVALID:
             await self._take_back(session)
             return
-        if start:
+        if then:
+            after = StartSession(session.id) if then == "start" else QueueSession(session.id)
             try:
-                session = (await self._host.call(StartSession(session=session.id), SessionReply)).session
+                session = (await self._host.call(after, SessionReply)).session
             except (CallFailed, LinkError) as error:
+                what = "started" if then == "start" else "queued"
                 self.notify(
-                    f"{session.name} was made but not started.\n{error}", severity="warning", markup=False
+                    f"{session.name} was made but not {what}.\n{error}", severity="warning", markup=False
                 )
         self.dismiss(session)
 
