@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from barista_tui.actions.action import Action, Check, OnPane
+from barista_tui.actions.action import Action, Check, OnPane, Opens
 from barista_tui.allowed import (
     Context,
     needs_best,
@@ -82,5 +82,23 @@ ACTIONS: tuple[Action, ...] = (
         "The cursor goes to the best value of its curve (★)",
         ("to_best",),
         needs_best,
+    ),
+    Action(
+        "plot-choose",
+        ("a",),
+        "Curves",
+        "Plot",
+        "Choose sessions, logs, and metrics by phase",
+        Opens("barista_tui.screens.plot_chooser:PlotChooser"),
+        needs_plot,
+        pane="plot",
+    ),
+    _action(
+        "plot-export",
+        ("e",),
+        "Export",
+        "CSV of just the curves that are shown, or a picture of them: SVG, PNG",
+        ("export",),
+        needs_curves,
     ),
 )

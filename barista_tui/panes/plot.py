@@ -162,6 +162,23 @@ class PlotPane(Pane):
             self.plot.choose(each.name)
             self.plot.point(each.best.x)
 
+    def export(self) -> None:
+        """Ask how, and write a file."""
+        from barista_tui.panes import plotsave
+
+        plotsave.ask_how(self)
+
+    def show_point(self, key: Key, iteration: int) -> None:
+        """Put the cursor at an iteration of a session, on its first curve."""
+        plot = self.plot
+        if plot.view.axis != "iteration":
+            plot.set_view(replace(plot.view, axis="iteration", x0=None, x1=None))
+        view = plot.view
+        if plot.zoomed and not ((view.x0 or 0) <= iteration <= (view.x1 or iteration)):
+            plot.reset_range()
+        plot.choose(next((each.name for each in plot.curves if each.name.session == key), plot.chosen))
+        plot.point(float(iteration))
+
 
 def _mark(session: SessionInfo, key: Key, known: Known) -> object:
     """What its curves depend on."""

@@ -138,10 +138,14 @@ class SessionsPane(Pane):
     def mark(self) -> None:
         """Mark the selected session to be looked at with others, or unmark it; in the list go to the next."""
         if (key := self.main.key) is not None and key.session:
-            rest = tuple(each for each in self.wish.marked if each != key)
-            self.wish_for(replace(self.wish, marked=rest if key in self.wish.marked else (*rest, key)))
+            self.toggle_mark(key)
             if self.list.has_focus:
                 self.list.action_move(1)
+
+    def toggle_mark(self, key: Key) -> None:
+        """Mark a session, or unmark it."""
+        rest = tuple(each for each in self.wish.marked if each != key)
+        self.wish_for(replace(self.wish, marked=rest if key in self.wish.marked else (*rest, key)))
 
     def mark_all(self) -> None:
         """Take all marks away; where there are none, mark all that the list shows."""

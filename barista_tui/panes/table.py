@@ -39,7 +39,7 @@ PANES: tuple[PaneSpec, ...] = (
         "Plot",
         "barista_tui.panes.plot:PlotPane",
         "Curves of the selected session and of all marked ones (t). ★: best value; ✖: NaN or infinite.",
-        ("plot-toggle", "scale", "axis", "smooth", "zoom-in"),
+        ("plot-choose", "plot-toggle", "scale", "axis", "zoom-in", "plot-export"),
     ),
     PaneSpec(
         "console",

@@ -51,7 +51,8 @@ def best_of(each: Curve, view: View) -> str:
     """``★ 0.0281 at 9800``."""
     if each.best is None:
         return ""
-    return f"{BEST} {fmt.value(each.best.y)} at {x_word(each.best.x, view.axis)}"
+    at = fmt.clock(each.best.x) if view.axis == "clock" else x_word(each.best.x, view.axis)
+    return f"{BEST} {fmt.value(each.best.y)} at {at}"
 
 
 def entries(curves: Sequence[Curve], look: Look, detail: int) -> list[list[Piece]]:

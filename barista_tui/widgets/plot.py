@@ -72,7 +72,7 @@ class Plot(Widget, can_focus=True):
         self.chosen: Name | None = None
         """The curve under the cursor."""
         self.sources: dict[Key, Source] = {}
-        self._slots = Slots()
+        self.slots = Slots()
         self._curves: list[Curve] | None = None
         self._cells = cells.Cells()
         self._strips: list[Strip] = []
@@ -114,7 +114,7 @@ class Plot(Widget, can_focus=True):
     def curves(self) -> list[Curve]:
         """The curves that have points, those that are switched off too."""
         if self._curves is None:
-            self._curves = curves_of(self.sources.values(), self.view, self.choice, self._slots)
+            self._curves = curves_of(self.sources.values(), self.view, self.choice, self.slots)
         return self._curves
 
     @property
