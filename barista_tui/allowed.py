@@ -30,6 +30,8 @@ class Context:
     """Some host's key waits to be accepted."""
     any_alive: bool = False
     """Some host can be asked to make something."""
+    elsewhere: bool = False
+    """A host other than this one can be asked to take something."""
     several: bool = False
     """There are other hosts than this one."""
     pane: str = "sessions"

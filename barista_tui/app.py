@@ -19,9 +19,19 @@ from textual.driver import Driver
 from textual.geometry import Size
 
 from barista_server.api.local import default_root
-from barista_server.api.messages import Notice, State
-from barista_tui import cache, keymap, looks, managerkeys, openfile, pixels, projects, settings, theme
-from barista_tui.calling import command
+from barista_server.api.messages import Notice
+from barista_tui import (
+    cache,
+    keymap,
+    leaving,
+    looks,
+    managerkeys,
+    openfile,
+    pixels,
+    projects,
+    settings,
+    theme,
+)
 from barista_tui.fleet import Fleet
 from barista_tui.hostdeeds import HostDeeds
 from barista_tui.hosts import LOCAL, HostEntry, Hosts, HostsError, folder
@@ -78,6 +88,8 @@ class BaristaApp(App[None]):
         self.host_deeds = HostDeeds(self)
         self.drafts: dict[tuple[Key, str], str] = {}
         """Texts of nets and solvers that were typed and not saved, by session and file."""
+        self.carried: dict[str, asyncio.Task[None]] = {}
+        """Copies under way, by what they are called; begun by :mod:`.carriage`."""
         self._all_hosts = others is not None
         self._connect = connect
         self._select = select
@@ -134,6 +146,7 @@ class BaristaApp(App[None]):
 
     async def on_unmount(self) -> None:
         """Nothing of the links is left behind."""
+        await leaving.end(self.carried)
         await self.fleet.close()
 
     def reload_hosts(self) -> None:
@@ -291,19 +304,14 @@ class BaristaApp(App[None]):
 
     # ---------------------------------------------------------------------------------- leaving
 
-    def leave(self) -> None:
-        """Quit, and say what goes on."""
+    def leave(self, sure: bool = False) -> None:
+        """Quit, and say what goes on; what would not is told first."""
+        if self.carried and not sure:
+            leaving.ask(self, list(self.carried))
+            return
         for name in self.fleet.names:
             self._remember_list(name)
-        ours = [session for session in self.store.known.sessions.values() if session.kind != "log"]
-        active = [session.name for session in ours if session.state is State.RUNNING]
-        words = None
-        if active:
-            names = ", ".join(active[:5]) + (" …" if len(active) > 5 else "")
-            goes = "1 training goes on" if len(active) == 1 else f"{len(active)} trainings go on"
-            again = command(self.target)
-            words = f"{goes}: {names}. `{again}` shows {'it' if len(active) == 1 else 'them'} again."
-        self.exit(message=words)
+        self.exit(message=leaving.words(list(self.store.known.sessions.values()), self.target))
 
     def wear(self, look: str) -> None:
         """One of the looks, as well as this terminal can show it."""

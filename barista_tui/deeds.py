@@ -14,7 +14,7 @@ from barista_tui.commands import Commands, loss_of_force
 from barista_tui.host import Host
 from barista_tui.opening import Opening
 from barista_tui.store import Key
-from barista_tui.ui import Where
+from barista_tui.ui import Carry, Where
 
 if TYPE_CHECKING:
     from barista_tui.screens.main import MainScreen
@@ -147,6 +147,11 @@ class Deeds:
                 self._ask_agent(self._commands.rename(on, session, name), f"{session.name} was not renamed")
 
         self._screen.app.push_screen(PromptScreen(f"Rename {session.name}", session.name), answered)
+
+    def carry(self, how: Carry) -> None:
+        from barista_tui.carrydeeds import CarryDeeds
+
+        getattr(CarryDeeds(self._screen.app), how)()
 
     def delete(self) -> None:
         self._ask_agent(

@@ -88,7 +88,7 @@ async def deploy(host: Host, wish: DeployWish, into: Path | None, report: Report
 
 def _need_free(place: Path) -> None:
     if place.exists() or place.is_symlink():
-        raise ParcelError(f"{place} is there already", "Name another one with -o.", "refused")
+        raise ParcelError(f"{place} is there already", "Name another one (-o).", "refused")
 
 
 async def _made(host: Host, wish: DeployWish, report: Report) -> DeployState:

@@ -158,7 +158,7 @@ class FolderTarget:
     async def open(self, parcel: Parcel) -> ImportState:
         for place in self._places(parcel):
             if place.exists() or place.is_symlink():
-                raise ParcelError(f"{place} is there already", "Name another folder with -o DIR.", "refused")
+                raise ParcelError(f"{place} is there already", "Name another folder (-o DIR).", "refused")
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
         staging = self.staging(parcel)
         loop = asyncio.get_running_loop()

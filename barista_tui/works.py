@@ -66,6 +66,10 @@ class Work:
         self.line = replace(self.line, done=done, total=total, part=part, rate=rate, eta=eta)
         self._works.changed()
 
+    def go_on(self, done: float) -> None:
+        """So much was there before: the rate counts from here."""
+        self._samples = deque([(self._works.now(), done)])
+
     def say(self, words: str) -> None:
         """Words in place of numbers."""
         self.line = replace(self.line, words=words)

@@ -15,6 +15,7 @@ from barista_tui.actions import (
     snapshots,
     solver,
     together,
+    transfers,
     view,
     weights,
 )
@@ -49,6 +50,7 @@ __all__ = [
 ACTIONS: tuple[Action, ...] = (
     *session.ACTIONS,
     *together.ACTIONS,
+    *transfers.ACTIONS,
     *view.ACTIONS,
     *plot.ACTIONS,
     *console.ACTIONS,

@@ -79,7 +79,7 @@ PANES: tuple[PaneSpec, ...] = (
         "Snapshots",
         "barista_tui.panes.snapshots:SnapshotsPane",
         "Snapshots of the selected session. Each was read back and is good: both files, right iteration.",
-        ("resume-from",),
+        ("resume-from", "deploy", "fetch"),
     ),
 )
 

@@ -61,12 +61,12 @@ class ActingScreen(Screen[None]):
         try:
             await deed
         except CallFailed as error:
-            self._fail(f"{what}.\n{failure_text(error.failure)}")
+            self.fail(f"{what}.\n{failure_text(error.failure)}")
         except LinkError as error:
-            self._fail(f"{what}.\n{error}")
+            self.fail(f"{what}.\n{error}")
         self.acted()
 
-    def _fail(self, text: str) -> None:
+    def fail(self, text: str) -> None:
         """Say it, and keep it among the notices: it can be read again."""
         self.say(text, "error")
         self.app.store.noticed(Notice(time=self.app.now(), caller=OWN, kind="error", text=text))

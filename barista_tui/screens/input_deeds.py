@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from barista_server.api.link import CallFailed, LinkError
@@ -107,6 +108,31 @@ class InputDeeds:
         said = f"{clean_name(row.dataset.name)} is off the list; its files stay. u puts it back"
         self._do(row, RemoveDataset(dataset=id), "was not taken off", back, "the removal", said)
 
+    def copy(self, row: Row) -> None:
+        """To another host, unless the same data is there; the tray shows how far it is."""
+        from barista_tui.carriage import Carriage
+        from barista_tui.screens.choose import Answer, ChooseScreen
+
+        screen, name = self._screen, clean_name(row.dataset.name)
+        if not row.alive:
+            screen.say(f"{row.key.host} is not connected: {name} cannot be copied now", "warning")
+            return
+        hosts = [each for each in screen.app.store.known.hosts.values()
+                 if each.alive and each.role == "owner" and each.name != row.key.host]  # fmt: skip
+        if not hosts:
+            screen.say("No other host is connected: F3 in the list of sessions adds one", "warning")
+            return
+        answers = [
+            Answer(each.name, each.name, "has the same data" if _has(each.datasets.values(), row) else "")
+            for each in hosts
+        ]
+
+        def chosen(to: str | None) -> None:
+            if to is not None:
+                Carriage(screen.app).copy_dataset(row.key.host, row.key.session, name, to)
+
+        screen.app.push_screen(ChooseScreen(f"Copy {name} to which host?", answers), chosen)
+
     def hash(self, row: Row) -> None:
         """Hash it, or stop that."""
         if row.dataset.job is not None:
@@ -197,3 +223,8 @@ class InputDeeds:
 
     async def _call(self, key: Key, call: Call) -> DatasetInfo:
         return (await self._screen.app.fleet.of(key).call(call, DatasetReply)).dataset
+
+
+def _has(datasets: Iterable[DatasetInfo], row: Row) -> bool:
+    """One of them is of the same content."""
+    return bool(row.dataset.content) and any(each.content == row.dataset.content for each in datasets)

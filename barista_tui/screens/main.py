@@ -174,6 +174,10 @@ class MainScreen(ActingScreen):
             lost=any(each.link.state == "lost" for each in known.hosts.values()),
             key_unknown=any(each.link.cause == "key-unknown" for each in known.hosts.values()),
             any_alive=any(each.alive and each.role == "owner" for each in known.hosts.values()),
+            elsewhere=any(
+                each.alive and each.role == "owner" and each.name != host.name
+                for each in known.hosts.values()
+            ),
             several=len(known.hosts) > 1,
             pane=self.active,
             shown=shape.shown,

@@ -1,0 +1,157 @@
+"""Sessions carried between two real agents from the screen: moved, put, fetched, deployed, and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest_asyncio
+from textual.pilot import Pilot
+from textual.widgets import Checkbox, Input, OptionList, Select
+
+from barista_server.api.link import Link
+from barista_server.api.messages import (
+    AddDataset,
+    DatasetReply,
+    Done,
+    PauseSession,
+    SessionReply,
+    State,
+    StopAgent,
+)
+from barista_tui.app import BaristaApp
+from barista_tui.screens.confirm import ConfirmScreen
+from barista_tui.screens.form import FormScreen
+from barista_tui.store import Key
+from barista_tui.target import Target
+
+from ..cli.test_deploy import lenet
+from ..data import dataset_files
+from .support import made, shown, until
+
+BALLAST = 48 << 20
+
+
+@dataclass(frozen=True)
+class Other(Target):
+    """A second root of this machine, which the screen takes for another host."""
+
+    @property
+    def name(self) -> str:
+        return "gpu01"
+
+
+@pytest_asyncio.fixture
+async def other(root: Path) -> AsyncIterator[Other]:
+    folder = root.parent / "other"
+    folder.mkdir()
+    (folder / "caffes.json").write_bytes((root / "caffes.json").read_bytes())
+    yield Other(folder)
+    link = await Link.open(folder)
+    for session in await sessions(folder):
+        if session == "mine":
+            await link.call(PauseSession(session=session, force="kill"), SessionReply)
+    await link.call(StopAgent(), Done)
+    await link.wait_closed()
+
+
+async def sessions(root: Path) -> list[str]:
+    """Names of what trains there."""
+    from barista_server.api.messages import ListSessions, SessionList
+
+    link = await Link.open(root)
+    found = (await link.call(ListSessions(), SessionList)).sessions
+    await link.close()
+    return [one.name for one in found if one.state in (State.RUNNING, State.PAUSING)]
+
+
+async def asked(app: BaristaApp, pilot: Pilot[None], key: str, **answers: str | bool) -> None:
+    """Press a key, fill in the form that it opens, and take it."""
+    await pilot.press(key)
+    await until(pilot, lambda: isinstance(app.screen, FormScreen))
+    for name, answer in answers.items():
+        widget = app.screen.query_one(f"#field-{name}")
+        if isinstance(widget, Select | Input | Checkbox):
+            widget.value = answer
+    await pilot.press("ctrl+s")
+    await until(pilot, lambda: app.screen is app.main)
+
+
+def told(app: BaristaApp) -> str:
+    """All that was said."""
+    return "\n".join(each.message for each in app._notifications)
+
+
+def state(app: BaristaApp, host: str, name: str) -> State | None:
+    found = app.store.known.host(host).sessions.values()
+    return next((each.state for each in found if each.name == name), None)
+
+
+async def test_sessions_go_from_host_to_host(root: Path, other: Other, tmp_path: Path) -> None:
+    await made(root, "mine")
+    app = BaristaApp(Target(root), "tests", others=[other])
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(pilot, lambda: app.store.known.host("gpu01").alive)
+        await until(pilot, lambda: (one := app.main.session) is not None and one.loss is not None)
+        # A session without snapshots cannot be deployed; the reason is said.
+        await pilot.press("D")
+        await until(pilot, lambda: "no snapshot yet" in told(app))
+        await asked(app, pilot, "M", to="gpu01")
+        await until(pilot, lambda: "mine is on gpu01 as 1 now" in told(app))
+        assert state(app, "gpu01", "mine") is State.RUNNING and not app.works.any
+        await until(pilot, lambda: app.main.key == Key("gpu01", "1"))
+        assert state(app, "local", "mine") is None
+        # What it left behind can be had back.
+        await pilot.press("u")
+        await until(pilot, lambda: state(app, "local", "mine") is State.PAUSED)
+        # A snapshot comes here, and that is told with its place.
+        await until(pilot, lambda: bool(app.main.session and app.main.session.snapshots))
+        await asked(app, pilot, "y", into=str(tmp_path / "here"))
+        await until(pilot, lambda: f"checked: {tmp_path / 'here'}" in told(app))
+        assert {one.suffix for one in (tmp_path / "here").iterdir()} == {".caffemodel", ".solverstate"}
+        # Of a net that the scripted caffe only pretends to train no weights fit.
+        await asked(app, pilot, "D", into=str(tmp_path / "none"), check=False)
+        await until(pilot, lambda: "Not done: deploying mine." in told(app))
+        assert not (tmp_path / "none").exists()
+
+
+async def test_what_is_stopped_goes_on(root: Path, other: Other, tmp_path: Path) -> None:
+    folder = lenet(tmp_path / "lenet")
+    (folder / "ballast").write_bytes(b"1234" * (BALLAST // 4))
+    data = dataset_files.lmdb(tmp_path / "digits")
+    link = await Link.open(root)
+    await link.call(AddDataset(path=str(data), name="digits"), DatasetReply)
+    await link.close()
+    app = BaristaApp(Target(root), "tests", others=[other])
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.store.known.host("gpu01").alive)
+        await asked(app, pilot, "B", folder=str(folder), host="gpu01", name="net")
+        await until(pilot, lambda: any(one.line.done > BALLAST // 8 for one in app.works._own))
+        # Leaving would end it: that is asked first.
+        await pilot.press("q")
+        assert isinstance(app.screen, ConfirmScreen) and "putting lenet on gpu01" in shown(app)
+        await pilot.press("escape")
+        app.works._own[0].line.cancel()
+        await until(pilot, lambda: "the same again goes on from there" in told(app))
+        assert not app.store.known.host("gpu01").sessions and not app.carried
+        await asked(app, pilot, "B", folder=str(folder), host="gpu01", name="net")
+        await until(pilot, lambda: "is a session of gpu01" in told(app))
+        assert "putting lenet on gpu01 goes on: " in told(app)
+        await until(pilot, lambda: app.main.key == Key("gpu01", "1"))
+        # It is deployed into an archive here.
+        place = tmp_path / "net.tar.gz"
+        await asked(app, pilot, "D", into=str(place), check=False, batch="2")
+        await until(pilot, lambda: f"net is deployed: {place}" in told(app))
+        assert (await asyncio.to_thread(place.stat)).st_size > 1000
+        # A dataset goes to the other host, once.
+        local = app.store.known.host
+        await until(pilot, lambda: all(one.content for one in local("local").datasets.values()))
+        await pilot.press("f2")
+        await until(pilot, lambda: "digits" in shown(app))
+        for words in ("digits is on gpu01: ", "The same data as digits is on gpu01 already"):
+            await pilot.press("c")
+            await until(pilot, lambda: bool(app.screen.query("#answers")))
+            app.screen.query_one("#answers", OptionList).action_select()
+            await until(pilot, lambda words=words: words in told(app))
