@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from barista_server.api.messages import Form, FormField, Problem
+from barista_server.api.text import clean_name
 
 _PLAIN = re.compile(r"[^\s,'\"\\]+")
 _KINDS = {
@@ -112,6 +113,6 @@ def about(field: FormField, form: Form) -> str:
 
 
 def problem_line(problem: Problem) -> str:
-    """``net.prototxt:12  text (hint)``."""
+    """``net.prototxt:12 text (hint)``."""
     where = f"{problem.file}:{problem.line}  " if problem.line is not None else f"{problem.file or ''}  "
-    return where.lstrip() + problem.text + (f" ({problem.hint})" if problem.hint else "")
+    return clean_name(where + problem.text + (f" ({problem.hint})" if problem.hint else ""))

@@ -63,6 +63,11 @@ class Filing:
         call = EditText(session=self._session, file=self.file, data=data, seen=seen)
         return await self._host.call(call, FileText)
 
+    async def renew(self, seen: str) -> FileText:
+        """Write an old net anew in the current form."""
+        call = EditText(session=self._session, file=self.file, renew=True, seen=seen)
+        return await self._host.call(call, FileText)
+
     async def step(self, steps: int) -> FileText:
         """Undo, or redo if negative."""
         return await self._host.call(UndoEdit(session=self._session, file=self.file, steps=steps), FileText)
@@ -97,7 +102,8 @@ class FormWork:
         if self.form is not None and self.filing is not None:
             name = f"{self.filing.file}.prototxt"
             own = [each for each in self.problems if each.file == name]
-            self._view.show(self.form, own, banner(self.form.standing, self._view.app.main.context()))  # type: ignore[attr-defined]
+            context = self._view.app.main.context()  # type: ignore[attr-defined]
+            self._view.show(self.form, own, banner(self.form.standing, self.filing.file, context))
             self._changed()
 
     async def apply(self, edits: list[FieldEdit]) -> bool:
@@ -127,13 +133,14 @@ class FormWork:
         return True
 
 
-def banner(standing: Standing, context: Context) -> str:
+def banner(standing: Standing, file: FileName, context: Context) -> str:
     """What keeps the file from being changed, and the ways out; empty: nothing."""
     if standing.frozen == "running":
         return f"Frozen while it runs: {context.key('toggle', 'space')} pauses it."
     if standing.frozen != "started":
         return ""
-    return f"Frozen: it has been trained with this; ✎ is still open. Ways out: {ways(context)}."
+    open_ = "; ✎ is still open" if file == "solver" else ""
+    return f"Frozen: it has been trained with this{open_}. Ways out: {ways(context)}."
 
 
 def ways(context: Context) -> str:

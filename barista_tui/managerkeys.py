@@ -118,6 +118,7 @@ FORM: tuple[ManagerKey, ...] = (
 EDITOR: tuple[ManagerKey, ...] = (
     _editor("save", "ctrl+s", "save", "Save it, unless somebody else has written it meanwhile", "Save"),
     _editor("next", "f8", "next_problem", "To the next line that something is wrong with", "Problem"),
+    _editor("renew", "f9", "renew", "Write an old net anew in the form of Caffe 1.0"),
     _editor("load", "ctrl+o", "load", "Take the text of a file on this machine", "From file"),
     _editor("export", "ctrl+e", "export", "Save the text as a file on this machine", "To file"),
     _editor("keys", "f1", "keys", "These keys", "Keys"),

@@ -49,7 +49,7 @@ class SolverPane(Pane, can_focus=True):
     DEFAULT_CSS = """
     SolverPane #solver-empty { padding: 1 2; color: $dim; }
     SolverPane RateCurve { display: none; }
-    SolverPane.-side RateCurve { display: block; width: 42%; }
+    SolverPane.-side RateCurve { display: block; width: 39%; }
     """
 
     def __init__(self, spec: PaneSpec) -> None:

@@ -116,7 +116,7 @@ class ProtoEditor(ActingScreen):
 
     def _take(self, text: FileText) -> None:
         self.saved = text
-        words = banner(text.standing, self.app.main.context())
+        words = banner(text.standing, self._file, self.app.main.context())
         self._banner.update(Content(words))
         self._banner.display = bool(words)
         self._paint()
@@ -248,6 +248,20 @@ class ProtoEditor(ActingScreen):
                 self.area.replace(content, self.area.document.start, self.area.document.end)
 
         self.app.push_screen(ConfirmScreen("Changed meanwhile", body, choices), decided)
+
+    def action_renew(self) -> None:
+        """Write an old net anew; ^z, or undo of the net, takes it back."""
+        if self.modified:
+            self.say("Save it first, or take back what you typed", "warning")
+        elif self.saved is not None:
+            self._ask(self._renew(self.saved.revision), "It stays as it is")
+
+    async def _renew(self, seen: str) -> None:
+        text = await self._filing.renew(seen)
+        self._take(text)
+        self.area.replace(shown(text.data) or "", self.area.document.start, self.area.document.end)
+        told = [each.text for each in text.warnings if each.line is None]
+        self.say("\n".join(["Brought up to date; comments are left at the top only", *told]), "information")
 
     def action_load(self) -> None:
         """Take the text of a file on this machine; ^z takes it back."""

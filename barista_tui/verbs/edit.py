@@ -32,7 +32,7 @@ from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import linked, session_of, target_of
 from barista_tui.verbs.errors import Exit, VerbError
 
-WAYS = ("set", "unset", "file", "input", "undo", "redo", "form", "print")
+WAYS = ("set", "unset", "file", "input", "undo", "redo", "renew", "form", "print")
 
 
 async def edit(args: argparse.Namespace) -> Exit:
@@ -60,6 +60,8 @@ async def edit(args: argparse.Namespace) -> Exit:
             case "input":
                 edits = await _assigned(args, link, session)
                 done = await _send(args, link, EditText(session=session, file=file, edits=edits))
+            case "renew":
+                done = await _send(args, link, EditText(session=session, file=file, renew=True))
             case "set":
                 done = await _send(args, link, EditText(session=session, file=file, edits=edits))
             case "file":
@@ -107,6 +109,7 @@ async def _send(args: argparse.Namespace, link: Link, call: EditText) -> FileTex
         edits=call.edits,
         data=call.data,
         seen=call.seen,
+        renew=call.renew,
         strict=not args.anyway,
     )
     try:

@@ -37,6 +37,7 @@ def add_edit(verbs: Verbs[argparse.ArgumentParser]) -> None:
     how.add_argument("--input", metavar="DATASET", help="number, name or content id of a dataset there")
     how.add_argument("--undo", type=at_least(1), nargs="?", const=1, metavar="N", help="take back the last")
     how.add_argument("--redo", type=at_least(1), nargs="?", const=1, metavar="N", help="do it again")
+    how.add_argument("--renew", action="store_true", help="write an old net anew in the form of Caffe 1.0")
     how.add_argument("--form", action="store_true", help="list the fields; with --layer those of a layer")
     how.add_argument("--print", action="store_true", help="print the text as it is")
     edit.add_argument("--check", action="store_true", help="only tell what would be wrong, with --file")

@@ -131,7 +131,7 @@ class FormList(ScrollView, can_focus=True, inherit_bindings=False):
         background = (palette.cursor if self.has_focus else palette.cursor_idle) if chosen else None
         mark = formrows.mark(field, self.problems)
         wrong = mark == "✖"
-        name = max(12, min(NAME, width // 2 - 4))
+        name = max(12, min(NAME, width - 25))
         unit = f" {field.unit}" if field.unit else ""
         if self.open_only:
             unit += "  ✎" if field.open else "   "

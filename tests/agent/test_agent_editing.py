@@ -107,6 +107,15 @@ async def test_a_sessions_files_are_edited(root: Root, watcher: Watcher) -> None
     await ask(UndoEdit(session=session, file="net"), FileText)
     await watcher.state(State.WAITING)
 
+    # A net of 2014 is written anew, and undo has it as it was.
+    old = b'# mine\nlayers { name: "r" type: DUMMY_DATA top: "r" dummy_data_param { num: 1 } }\n'
+    await ask(EditText(session=session, file="net", data=old), FileText)
+    renewed = await ask(EditText(session=session, file="net", renew=True), FileText)
+    assert renewed.data.startswith(b"# mine\nlayer {\n") and "V1LayerParameter" in renewed.warnings[0].text
+    assert (await refused(EditText(session=session, file="net", renew=True)))[0] == "invalid"
+    assert (await ask(UndoEdit(session=session, file="net", steps=2), FileText)).data == net
+    await watcher.state(State.WAITING)
+
     # Frozen: all while it runs, then what it has learned by; reset ends that.
     await ask(StartSession(session=session), SessionReply)
     await watcher.state(State.RUNNING)

@@ -10,6 +10,7 @@ from barista_server.caffe.edit_values import changed_fields, put_text
 from barista_server.caffe.fields import SOLVER_GROUPS, blocks_of, default_of, field_docs, full_name
 from barista_server.caffe.layer_types import LAYER_TYPES
 from barista_server.caffe.prototxt import parse
+from barista_server.caffe.rewriting import renewed
 from barista_server.caffe.schema import LayerParameter, NetParameter, SolverParameter, V1LayerParameter
 
 SOLVER = """# ours
@@ -154,3 +155,16 @@ def test_types_with_settings_of_their_own_have_a_block() -> None:
     layer: Descriptor = LayerParameter.DESCRIPTOR  # type: ignore[assignment]
     without = {kind for kind in LAYER_TYPES if not blocks_of(kind, layer)}
     assert without == {"AbsVal", "BNLL", "BatchReindex", "Filter", "LSTMUnit", "Silence", "Split"}
+
+
+def test_an_old_net_is_written_anew() -> None:
+    old = '# of 2014\n\nname: "n"\nlayers { name: "r" type: RELU bottom: "a" top: "a" } # here\n'
+    text, notes = renewed(old, "net.prototxt")
+    assert (
+        text == '# of 2014\n\nname: "n"\nlayer {\n  name: "r"\n  type: "ReLU"\n  bottom: "a"\n  top: "a"\n}\n'
+    )
+    assert "deprecated V1LayerParameter: net.prototxt" in notes[0]
+    with pytest.raises(EditError, match="current form already"):
+        renewed(text, "net.prototxt")
+    with pytest.raises(EditError, match="fields of forks would be lost: magic"):
+        renewed(old + "magic: 1", "net.prototxt")

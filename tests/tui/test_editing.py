@@ -60,6 +60,9 @@ async def test_a_session_is_edited_until_it_trains_and_is_frozen_then(root: Path
         await _layer_form(app, pilot, net, digits)
         await _text(app, pilot, net)
         await _frozen(app, pilot, solver)
+    async with opened(root, (160, 45)) as (app, pilot):
+        assert app.main.tab == "solver", "it opens where it was left"
+        await until(pilot, lambda: "max_iter" in shown(app) and "learning rate: 0.5" in shown(app))
 
 
 def text(path: Path) -> str:

@@ -94,7 +94,7 @@ def test_rows_and_marks() -> None:
     assert marks == ["✖", "◦", " "]
     assert [formrows.value_words(row.field) for row in rows if row.field] == ["0.1", "0.5", "0"]
     assert formrows.matching(rows, "rate") == [1] and not formrows.matching(rows, "")
-    assert formrows.problem_line(wrong[0]) == "solver.prototxt:4  too fast (slower)"
+    assert formrows.problem_line(wrong[0]) == "solver.prototxt:4 too fast (slower)"
     gamma = rows[2].field
     assert gamma is not None and formrows.about(gamma, about).startswith("Nothing looks at it")
 

@@ -12,6 +12,7 @@ from barista_server.agent import files
 from barista_server.agent.edits import Edits
 from barista_server.agent.errors import CallError
 from barista_server.api import messages as m
+from barista_server.api.text import clean_name
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 LONGEST = 8 << 20
 """Bytes of a text: an answer has to fit a frame."""
+MOST_TOLD = 200
+"""Characters of what was changed, in words."""
 LIVE = (m.State.RUNNING, m.State.PAUSING)
 _WAYS = (
     "Clone it with its weights (barista clone), or its settings alone (--settings-only), or reset it. How "
@@ -125,8 +128,8 @@ def _form(session: Session, call: m.GetForm) -> m.Form:
     except PrototxtError as error:
         raise _unreadable(error, name, "has no form:") from None
     return m.Form(
-        title=title,
-        kind=kind,
+        title=clean_name(title),
+        kind=clean_name(kind),
         groups=groups,
         layer=layer,
         revision=revision(data),
@@ -173,15 +176,17 @@ def _kind(file: m.FileName) -> type[Message]:
     return NetParameter if file == "net" else SolverParameter
 
 
-def _edited(session: Session, call: m.EditText, before: bytes) -> tuple[bytes, str]:
-    """The new text, and in words what is different. Raises CallError."""
+def _edited(session: Session, call: m.EditText, before: bytes) -> tuple[bytes, str, list[m.Problem]]:
+    """The new text, in words what is different, and what there is to say of it. Raises CallError."""
     from barista_server.caffe.edit import EditError
     from barista_server.caffe.edit_values import put_text
     from barista_server.caffe.prototxt import PrototxtError
 
     name = _path(session, call.file).name
+    if call.renew:
+        return _renewed(call, before, name)
     if not call.edits:
-        return call.data, _lines_changed(before, call.data)
+        return call.data, _lines_changed(before, call.data), []
     text = _text(before)
     told = []
     for edit in call.edits:
@@ -192,7 +197,30 @@ def _edited(session: Session, call: m.EditText, before: bytes) -> tuple[bytes, s
         except EditError as error:
             raise CallError("invalid", f"was not changed: {error}") from None
         told.append(f"{edit.path} left out" if edit.typed is None else f"{edit.path}: {edit.typed}")
-    return text.encode("utf-8", "surrogateescape"), "; ".join(told)
+    return text.encode("utf-8", "surrogateescape"), _short("; ".join(told)), []
+
+
+def _renewed(call: m.EditText, before: bytes, name: str) -> tuple[bytes, str, list[m.Problem]]:
+    from barista_server.caffe.edit import EditError
+    from barista_server.caffe.prototxt import PrototxtError
+    from barista_server.caffe.rewriting import renewed
+
+    if call.file != "net":
+        raise CallError("invalid", "was not changed: only nets have old forms")
+    try:
+        text, notes = renewed(_text(before), name)
+    except PrototxtError as error:
+        raise _unreadable(error, name, f"cannot be changed before its {name} can be read:") from None
+    except EditError as error:
+        raise CallError("invalid", f"was not brought up to date: {error}") from None
+    said = [m.Problem(text=note, file=name) for note in notes]
+    return text.encode("utf-8", "surrogateescape"), "brought up to date", said
+
+
+def _short(text: str) -> str:
+    """For a line of a console."""
+    bare = clean_name(text)
+    return bare if len(bare) <= MOST_TOLD else f"{bare[: MOST_TOLD - 1]}…"
 
 
 def _lines_changed(before: bytes, after: bytes) -> str:
@@ -260,12 +288,12 @@ async def _edit(session: Session, call: m.EditText) -> m.FileText:
     def prepare() -> tuple[bytes, bytes, str, Any]:
         before = _read(session, call.file)
         _unchanged(session, call.file, before, call.seen)
-        after, what = _edited(session, call, before)
+        after, what, said = _edited(session, call, before)
         _refuse(session, call.file, before, after)
         found = _check(session, call.file, after)
         if call.strict:
             _refuse_new(found[0], _check(session, call.file, before)[0])
-        return before, after, what, found
+        return before, after, what, (found[0], [*said, *found[1]])
 
     before, after, what, found = await asyncio.to_thread(prepare)
     if before == after:

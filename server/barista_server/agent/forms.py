@@ -101,7 +101,9 @@ def layer_groups(text: str, number: int) -> tuple[str, str, list[m.FormGroup]]:
     own = [one for one in unknown if one.path.startswith(f"{place.path}.")]
     if name == "layers" and layer.HasField("layer"):
         raise CallError(
-            "invalid", "is written as in 2013: such layers have no form", "Edit the text instead."
+            "invalid",
+            "is written as in 2013: such layers have no form",
+            "Bring it up to date, with F9 in the editor or barista edit --renew, or edit the text.",
         )
     kind = v1_type(V1LayerParameter.LayerType.Name(layer.type)) if name == "layers" else layer.type
     builder = _Layer(layer, place, kind)

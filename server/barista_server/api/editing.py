@@ -104,6 +104,10 @@ class EditText(Message, frozen=True, tag="edit-text"):
     data: bytes = b""
     seen: str = ""
     strict: bool = False
+    renew: bool = False
+    """Write a net of an old form anew in the current one, taken before ``edits``; what Caffe says of that is
+    among the warnings.
+    """
 
 
 class UndoEdit(Message, frozen=True, tag="undo-edit"):
