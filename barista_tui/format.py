@@ -131,6 +131,11 @@ def size(bytes_: int) -> str:
     return f"{number:.1f} {unit}" if number < 99.95 else f"{number:.0f} {unit}"
 
 
+def spaced(number: int) -> str:
+    """``1 234 567``, by narrow blanks."""
+    return f"{number:,}".replace(",", "\u202f")
+
+
 def plural(number: int, word: str) -> str:
     """``1 file``, ``3 files``."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -28,6 +28,8 @@ MOVES: dict[str, tuple[tuple[str, ...], str]] = {
     "last": (("end", "G"), "to the end"),
     "move-left": (("left",), "to the left"),
     "move-right": (("right",), "to the right"),
+    "select-up": (("shift+up",), "in the console: select lines, upwards"),
+    "select-down": (("shift+down",), "in the console: select lines, downwards"),
 }
 """Keys that move within what has the focus: not actions of the table, but remapped like them."""
 

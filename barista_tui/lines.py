@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from barista_server.api.messages import LogLine, RunInfo, SessionInfo
+from barista_tui.finding import Find
 from barista_tui.store import Key
 
 BLOCK = 256
@@ -17,11 +18,14 @@ MAX_BLOCKS = 64
 
 @dataclass(frozen=True)
 class Source:
-    """Which lines: one run's log, seen through a filter of kinds (empty: all)."""
+    """Which lines: one run's log, seen through a filter of kinds (empty: all), and of them, with ``find``,
+    those only in which that is found.
+    """
 
     key: Key
     run: int
     kinds: tuple[str, ...] = ()
+    find: Find | None = None
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,22 @@ class Window:
     count: int
 
 
-def shown_log(session: SessionInfo) -> RunInfo | None:
-    """The run whose log the console shows: the last one; of an imported log the whole file."""
-    if session.log is not None:
-        return RunInfo(number=0, started=0.0, log_size=session.log.size, lines=session.log.lines)
-    return session.runs[-1] if session.runs else None
+def logs_of(session: SessionInfo) -> list[RunInfo]:
+    """The runs whose logs the console can show, the usual one last; of an imported log that is the whole
+    file, with number 0.
+    """
+    if session.log is None:
+        return session.runs
+    whole = RunInfo(number=0, started=0.0, log_size=session.log.size, lines=session.log.lines)
+    return [*session.runs, whole] if len(session.runs) > 1 else [whole]
+
+
+def shown_log(session: SessionInfo, number: int | None = None) -> RunInfo | None:
+    """The run whose log the console shows: that of the number, else the last one, or the whole of an imported
+    log.
+    """
+    logs = logs_of(session)
+    return next((run for run in logs if run.number == number), logs[-1] if logs else None)
 
 
 class LineCache:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from barista_tui import callers
+from barista_tui.consolerows import TYPES
 from barista_tui.frame import Shares
 from barista_tui.listing import Wish
 from barista_tui.panes.table import SPECS
@@ -11,7 +13,6 @@ from barista_tui.plotting.curves import SMOOTHING, Choice, View
 from barista_tui.rows import SORTS
 from barista_tui.settings import Settings
 from barista_tui.store import Key
-from barista_tui.widgets.console import KINDS
 
 if TYPE_CHECKING:
     from barista_tui.screens.main import MainScreen
@@ -32,8 +33,10 @@ def restore(screen: MainScreen, settings: Settings) -> None:
     screen.plot.set_choice(
         Choice(*map(frozenset, (settings.shown, settings.not_shown, settings.swapped, settings.curves_off)))
     )
-    if settings.kinds in KINDS:
-        screen.console_pane.kinds = settings.kinds
+    if settings.kinds in TYPES:
+        screen.console_pane.type = settings.kinds
+    if settings.caller in callers.WORDS:
+        screen.console_pane.caller = settings.caller
     sort = settings.sort if settings.sort in SORTS else "id"
     folded = frozenset(settings.folded)
     screen.hinted = settings.hinted
@@ -60,7 +63,8 @@ def present(screen: MainScreen) -> Settings:
         not_shown=sorted(choice.hidden),
         swapped=sorted(choice.swapped),
         curves_off=sorted(choice.off),
-        kinds=screen.console_pane.kinds,
+        kinds=screen.console_pane.type,
+        caller=callers.kept(screen.console_pane.caller),
         sort=screen.sessions.wish.sort,
         grouped=screen.sessions.wish.grouped,
         list_share=screen.shares.list,

@@ -16,7 +16,8 @@ MAX_SIZE = 65536
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
-    """``log``, ``log_right``, ``log_x``, ``axis``, ``smooth``: the plot's; ``kinds``: the console's filter;
+    """``log``, ``log_right``, ``log_x``, ``axis``, ``smooth``: the plot's;
+    ``kinds``, ``caller``: the console's filters;
     ``sort``, ``grouped``, ``folded`` (hosts): the list's;
     ``list_share``, ``dock_share``, ``tab``: the panes'."""
 
@@ -34,7 +35,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     """Metrics on the other y axis of the plot."""
     curves_off: list[str] = []
     """Curves of sessions that are switched off, as ``host/id train.loss``."""
-    kinds: str = "all lines"
+    kinds: str = "all"
+    caller: str = "log"
     sort: str = "id"
     grouped: bool = False
     folded: list[str] = []

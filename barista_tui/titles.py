@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rich.cells import cell_len
 
 from barista_server.api.messages import SessionInfo, State
@@ -201,48 +199,6 @@ def plot(view: View, zoomed: bool, cursor: float | None = None, sessions: int = 
     return right
 
 
-@dataclass(frozen=True)
-class ConsoleLook:
-    """What the console's title tells about it."""
-
-    showing: str
-    kinds: str
-    follow: bool
-    unseen: int
-    total: int
-    wide: bool
-
-
-def console(session: SessionInfo | None, look: ConsoleLook) -> list[Piece]:
-    """Whose lines, which of them, and whether it follows."""
-    right = []
-    if look.wide:
-        if look.showing == "notices":
-            right.append(Piece("of agents and hosts  ", "dim"))
-        elif session is not None:
-            run = f"run {session.runs[-1].number}" if session.runs else ""
-            if session.log is not None:
-                run = session.log.path.rpartition("/")[2]
-            right.append(
-                Piece(
-                    f"{session.id} {session.name}  {run}  " if run else f"{session.id} {session.name}  ",
-                    "dim",
-                )
-            )
-        lines = f"{look.total:,} line".replace(",", "\u202f") + ("" if look.total == 1 else "s")
-        right.append(Piece(f"{lines}  ", "dim"))
-    right.append(Piece("notices  " if look.showing == "notices" else "log  ", "dim", "source"))
-    if look.showing == "log":
-        right.append(Piece(f"{look.kinds}  ", "dim" if look.kinds == "all lines" else "accent", "kinds"))
-    if look.follow:
-        right.append(Piece("following ", "running"))
-    elif look.unseen:
-        right.append(Piece(f"{look.unseen} new lines, G follows ", "warning", "follow"))
-    else:
-        right.append(Piece("G follows ", "dim", "follow"))
-    return right
-
-
 def footer(context: Context, wide: bool) -> tuple[list[Piece], list[Piece]]:
     """Keys that matter now, left those of the work, right those that are always there.
 
@@ -251,6 +207,7 @@ def footer(context: Context, wide: bool) -> tuple[list[Piece], list[Piece]]:
     ranked = sorted((action for action in ACTIONS if action.footer), key=lambda action: action.footer)
     offered = [action for action in ranked if action.group != "Barista"]
     own = [BY_ID[name] for name in SPECS[context.pane].footer]
+    offered = [action for action in offered if action not in own]
     offered[1:1] = own
     if needs_cause(context) is None:
         offered.insert(1, BY_ID["cause"])

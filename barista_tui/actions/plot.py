@@ -101,4 +101,12 @@ ACTIONS: tuple[Action, ...] = (
         ("export",),
         needs_curves,
     ),
+    _action(
+        "plot-line",
+        ("p",),
+        "Log line",
+        "Go to the line of the log that tells of the point under the cursor",
+        ("to_line",),
+        needs_curves,
+    ),
 )

@@ -30,6 +30,7 @@ ACTIONS: tuple[Action, ...] = (
         "Panes",
         "Filter or search what has the focus; sessions by words of id, name, state or host",
         lambda ui: ui.find(),
+        label_now=lambda context: "Search" if context.pane in ("console", "network") else "Filter",
         footer=6,
     ),
     Action(

@@ -46,8 +46,9 @@ PANES: tuple[PaneSpec, ...] = (
         "2",
         "Console",
         "barista_tui.panes.console:ConsolePane",
-        "The last run's log, or the notices of agents and hosts. Scrolling up stops following.",
-        ("follow", "kinds", "source", "raw"),
+        "The selected session's log, or what everybody says: sessions, inputs, hosts, agents. Moving up "
+        "stops following, G follows again. / searches all of it, n and N go to matches, & hides the rest.",
+        ("follow", "filter", "types", "callers", "to-point", "copy"),
     ),
     PaneSpec(
         "network",

@@ -12,20 +12,20 @@ from textual.worker import Worker, WorkerState
 
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import Notice
+from barista_tui.callers import HOST_MANAGER, INPUT_MANAGER, OWN, SETTINGS
 from barista_tui.commands import failure_text
 from barista_tui.store import Known
 
 if TYPE_CHECKING:
     from barista_tui.app import BaristaApp
 
-OWN = "Barista"
-"""Caller of this program's own notices."""
-
 
 class ActingScreen(Screen[None]):
     """A screen from which agents are commanded."""
 
     app: BaristaApp
+    caller = OWN
+    """Who its messages are from."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,7 +39,13 @@ class ActingScreen(Screen[None]):
         Of a host that was not connected yet the lamp tells, and the notices.
         """
         if known.notices and self._newest_notice is not None:
-            quiet = {OWN, *(f"Host {host.name}" for host in known.hosts.values() if not host.epoch)}
+            quiet = {
+                OWN,
+                INPUT_MANAGER,
+                HOST_MANAGER,
+                SETTINGS,
+                *(f"Host {host.name}" for host in known.hosts.values() if not host.epoch),
+            }
             for notice in known.notices:
                 new = notice.time > self._newest_notice and notice.caller not in quiet
                 if notice.kind == "error" and new:
@@ -69,7 +75,7 @@ class ActingScreen(Screen[None]):
     def fail(self, text: str) -> None:
         """Say it, and keep it among the notices: it can be read again."""
         self.say(text, "error")
-        self.app.store.noticed(Notice(time=self.app.now(), caller=OWN, kind="error", text=text))
+        self.app.store.noticed(Notice(time=self.app.now(), caller=self.caller, kind="error", text=text))
 
     def say(self, text: str, severity: Literal["information", "warning", "error"]) -> None:
         """A message at the screen's edge; one that still stands there is not said again."""

@@ -23,6 +23,7 @@ from barista_server.api.messages import (
     SetDefaults,
 )
 from barista_tui import caffelook, hostlook, managerkeys
+from barista_tui.callers import HOST_MANAGER
 from barista_tui.host import CallFailed, Host, LinkError
 from barista_tui.hostlook import HostLine, Offers
 from barista_tui.hosts import HostsError
@@ -53,6 +54,7 @@ class HostList(OptionList):
 class HostManager(ActingScreen):
     """Every host is asked by itself: one that is slow or dead holds up nothing."""
 
+    caller = HOST_MANAGER
     AUTO_FOCUS = "#hosts"
     DEFAULT_CSS = """
     HostManager #hosts-body { height: 1fr; layout: vertical; }

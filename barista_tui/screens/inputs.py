@@ -22,6 +22,7 @@ from barista_server.api.messages import (
 from barista_server.api.text import clean_name
 from barista_tui import datasets, managerkeys
 from barista_tui import format as fmt
+from barista_tui.callers import INPUT_MANAGER
 from barista_tui.commands import failure_text
 from barista_tui.datasets import Row
 from barista_tui.hosts import LOCAL
@@ -43,6 +44,8 @@ REST = 0.15
 
 class InputManager(ActingScreen):
     """Reads what is known of all hosts; asks the host of the chosen dataset for what is in it."""
+
+    caller = INPUT_MANAGER
 
     DEFAULT_CSS = """
     InputManager #inputs-title { background: $surface; }

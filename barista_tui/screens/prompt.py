@@ -15,16 +15,19 @@ class PromptScreen(ModalScreen[str | None]):
 
     BINDINGS = [Binding("escape", "dismiss", show=False)]
 
-    def __init__(self, title: str, value: str = "") -> None:
+    def __init__(
+        self, title: str, value: str = "", hint: str = "enter takes it, esc leaves it as it was"
+    ) -> None:
         super().__init__()
         self._title = title
         self._value = value
+        self._hint = hint
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(Content(self._title), classes="title")
             yield Input(self._value, compact=True, id="answer")
-            yield Static(Content("enter takes it, esc leaves it as it was"), classes="line dim hint")
+            yield Static(Content(self._hint), classes="line dim hint")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value.strip() or None)

@@ -1,90 +1,56 @@
-"""The console: a session's log or the notices, a window of lines at a time, however long the log is."""
+"""The console: lines of a log, a window at a time however long it is, or the messages of several callers."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Literal
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual import events
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from barista_server.api.messages import LogLine, Notice
+from barista_server.api.messages import LogLine
 from barista_tui import format as fmt
+from barista_tui.consolerows import STAMP, Row, log_row, prefix, segments
+from barista_tui.finding import Matches
 from barista_tui.keymap import move
 from barista_tui.lines import LineCache, Source, Window
-from barista_tui.theme import Palette, ink, palette_of
-from barista_tui.widgets.bar import color_of
-
-GLOG = re.compile(r"^[IWEF](?:\d{4}|\d{8}) (\d\d:\d\d:\d\d)(?:\.\d+)? +\d+ [^\]\s]+\] ?")
-"""What glog puts before each line; only its time of day is shown."""
-
-KIND_TONES = {
-    "plain": "dim",
-    "metric": "text",
-    "test": "finished",
-    "event": "running",
-    "warning": "warning",
-    "error": "failed",
-}
-
-KINDS: dict[str, tuple[str, ...]] = {
-    "all lines": (),
-    "errors": ("warning", "error"),
-    "metrics": ("metric", "test"),
-}
-"""The filters of the console, by their names on the screen."""
-
-STAMP = 9
-"""Cells of the time of day before a line."""
+from barista_tui.theme import ink, palette_of
 
 AHEAD = 64
 """Lines fetched beyond the visible ones."""
-
-
-def line_segments(line: LogLine, palette: Palette, raw: bool) -> list[Segment]:
-    """One log line: time dim, message in the colour of its kind."""
-    color = ink(color_of(palette, KIND_TONES[line.kind]))
-    if raw:
-        return [Segment(line.text, color)]
-    match = GLOG.match(line.text)
-    if match is None:
-        return [Segment(" " * STAMP, ink(palette.dim)), Segment(line.text, color)]
-    return [Segment(match.group(1) + " ", ink(palette.dim)), Segment(line.text[match.end() :], color)]
-
-
-def notice_segments(notice: Notice, palette: Palette) -> list[Segment]:
-    """``[14:02:31, Session 7] text``."""
-    color = palette.tones["failed"] if notice.kind == "error" else palette.foreground
-    return [
-        Segment(fmt.notice_prefix(notice) + " ", ink(palette.dim)),
-        Segment(notice.text.replace("\n", " "), ink(color)),
-    ]
+GUTTER = 1
+"""Cells before a line: where the cursor is, and what is selected."""
 
 
 class Console(ScrollView, can_focus=True):
-    """Shows lines of a :class:`LineCache`, or notices; asks for lines it lacks by a message."""
+    """Shows lines of a :class:`LineCache`, or rows it is given; asks for what it lacks by messages.
+
+    The cursor is a line; while following there is none.
+    """
 
     DEFAULT_CSS = """
     Console {
-        height: 1fr; overflow-x: auto; overflow-y: scroll; padding: 0 0 0 1;
+        height: 1fr; overflow-x: auto; overflow-y: scroll;
         scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0;
     }
     """
+    ALLOW_SELECT = False
 
     BINDINGS = [
-        move("move-up", "scroll_up"),
-        move("move-down", "scroll_down"),
-        move("page-up", "page_up"),
-        move("page-down", "page_down"),
+        move("move-up", "move(-1)"),
+        move("move-down", "move(1)"),
+        move("page-up", "page(-1)"),
+        move("page-down", "page(1)"),
         move("move-left", "scroll_left"),
         move("move-right", "scroll_right"),
-        move("first", "scroll_home"),
+        move("first", "first"),
+        move("select-up", "select(-1)"),
+        move("select-down", "select(1)"),
     ]
 
     class Wanted(Message):
@@ -96,71 +62,94 @@ class Console(ScrollView, can_focus=True):
             self.window = window
 
     class StatusChanged(Message):
-        """Follow mode, number of lines or filter changed: the title wants to be painted anew."""
+        """Follow mode, number of lines or cursor changed: the title wants to be painted anew."""
 
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, Console.StatusChanged)
+
+    class Shown(Message):
+        """Other rows can be seen: what comes before may be wanted, or what matches in them."""
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, Console.Shown)
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self.follow = True
         self.raw = False
-        self.showing: Literal["log", "notices"] = "log"
         self.empty: tuple[str, ...] = ()
+        self.matches: Matches | None = None
+        """What is marked."""
+        self.cursor: int | None = None
+        self._anchor: int | None = None
+        """Where the selection begins; it ends at the cursor."""
         self._cache: LineCache | None = None
-        self._notices: tuple[Notice, ...] = ()
+        self._rows: Sequence[Row] = ()
+        self._first = 0
         self._asked: Window | None = None
-        self._seen = 0
+        self._seen: int | None = None
+        """Number of the line behind the last one when following was left; None: there were none yet."""
         self._longest = 0
         self._own_scroll = False
-        self.marked: int | None = None
         self._reveal_due = False
+        self._dragging = False
 
     # ---------------------------------------------------------------------------------- what is shown
 
     @property
     def total(self) -> int:
-        """Lines that pass the filter, as far as known."""
-        if self.showing == "notices":
-            return len(self._notices)
-        return self._cache.total if self._cache is not None else 0
+        """Lines that there are, as far as known."""
+        return self._cache.total if self._cache is not None else len(self._rows)
 
     @property
     def unseen(self) -> int:
         """Lines that came since following was left."""
-        return 0 if self.follow else max(0, self.total - self._seen)
+        return 0 if self.follow or self._seen is None else max(0, self._first + self.total - self._seen)
 
     @property
     def source(self) -> Source | None:
-        """The log that is shown or would be, when notices are."""
+        """The log that is shown."""
         return self._cache.source if self._cache is not None else None
 
-    def show_log(self, source: Source | None) -> None:
-        """Show another log, or none. The lines are asked for and come with :meth:`take`."""
-        if self._cache is not None and source == self._cache.source:
-            return
-        self._cache = LineCache(source) if source is not None else None
-        self._asked = None
-        if self.showing == "log":
+    def row(self, index: int) -> Row | None:
+        """A line; None where it is not here, or not at all."""
+        if self._cache is None:
+            return self._rows[index] if 0 <= index < len(self._rows) else None
+        line = self._cache.get(index) if 0 <= index < self._cache.total else None
+        return log_row(line) if line is not None else None
+
+    @property
+    def seen(self) -> range:
+        """The lines that can be seen."""
+        top = self.scroll_offset.y
+        return range(top, min(self.total, top + self.size.height))
+
+    def show_log(self, source: Source) -> None:
+        """Show a log. The lines are asked for and come with :meth:`take`."""
+        if self._cache is None or source != self._cache.source:
+            self._cache, self._asked, self._first = LineCache(source), None, 0
             self._begin()
 
-    def show_notices(self, notices: tuple[Notice, ...]) -> None:
-        """The notices as they are now."""
-        if notices is self._notices:
-            return
-        self._notices = notices
-        if self.showing == "notices":
-            self._grown()
-
-    def switch(self, showing: Literal["log", "notices"]) -> None:
-        """Show the log or the notices."""
-        if showing != self.showing:
-            self.showing = showing
+    def show_rows(self, rows: Sequence[Row], first: int = 0, anew: bool = False) -> None:
+        """Show these, of which ``first`` is the number of the first: what is read stays in its place.
+        ``anew``: they are no continuation of those before.
+        """
+        anew = anew or self._cache is not None
+        moved = 0 if anew else self._first - first
+        self._cache, self._rows, self._first = None, rows, first
+        if anew:
             self._begin()
+            return
+        if moved:
+            self.cursor = max(0, self.cursor + moved) if self.cursor is not None else None
+            self._anchor = max(0, self._anchor + moved) if self._anchor is not None else None
+            self.virtual_size = Size(max(self._longest, 1), self.total)
+            self._scroll(max(0, self.scroll_offset.y + moved))
+        self._grown()
 
     def poke(self) -> None:
         """The log is said to have grown: look at its end, if anybody sees it."""
-        if self._cache is not None and self.showing == "log" and self.size.height:
+        if self._cache is not None and self.size.height:
             self._ask(self._cache.tail())
 
     def take(self, source: Source, start: int, total: int, lines: Sequence[LogLine]) -> None:
@@ -170,11 +159,7 @@ class Console(ScrollView, can_focus=True):
             return
         before = self._cache.total
         self._cache.put(start, total, list(lines))
-        longest = max((cell_len(line.text) + STAMP for line in lines), default=0)
-        if longest > self._longest:
-            self._longest = longest
-        if self.showing != "log":
-            return
+        self._longest = max([self._longest, *(cell_len(line.text) + STAMP for line in lines)])
         if total != before:
             self._grown()
         else:
@@ -191,32 +176,40 @@ class Console(ScrollView, can_focus=True):
         self.refresh()
         self.post_message(self.StatusChanged())
 
+    def mark(self, matches: Matches | None) -> None:
+        """Mark what these are in the lines; again, once more of them are known."""
+        self.matches = matches
+        self.refresh()
+
     # ---------------------------------------------------------------------------------- following
 
     def set_follow(self) -> None:
         """Go to the last line and stay there."""
+        self._reveal_due = False
         self._following(True)
         self._go_to_end()
 
     def reveal(self, index: int) -> None:
-        """Show a line in the middle and mark it, at once or as soon as the log is known to have it."""
-        self.marked = index
+        """Put the cursor on a line in the middle, at once or as soon as the log is known to have it."""
+        self._following(False)
+        self._anchor, self.cursor = None, index
         self._reveal_due = True
         self._reveal()
 
     def _reveal(self) -> None:
-        visible = self.size.height > 0
-        if self._reveal_due and visible and self.marked is not None and self.marked < self.total:
+        if self._reveal_due and self.size.height > 0 and self.cursor is not None and self.cursor < self.total:
             self._reveal_due = False
-            self._following(False)
-            self._scroll(max(0, self.marked - self.size.height // 2))
-            self.refresh()
-            self._fetch_visible()
+            if self.cursor not in self.seen:
+                self._scroll(max(0, self.cursor - self.size.height // 2))
+            self._moved()
 
     def _following(self, follow: bool) -> None:
+        if follow:
+            self.cursor = self._anchor = None
+            self.refresh()
         if follow != self.follow:
             self.follow = follow
-            self._seen = self.total
+            self._seen = self._first + self.total if self.total else None
             self.post_message(self.StatusChanged())
 
     def _go_to_end(self) -> None:
@@ -232,24 +225,80 @@ class Console(ScrollView, can_focus=True):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         if not self._own_scroll:
-            # A person scrolled, by key, wheel or bar: the end is where following is.
+            # A person scrolled by wheel or bar: the end is where following is.
             self._following(new_value >= self.max_scroll_y)
         self._fetch_visible()
 
-    def action_scroll_up(self) -> None:
-        self.scroll_relative(y=-1, animate=False)
+    # ---------------------------------------------------------------------------------- cursor, selection
 
-    def action_scroll_down(self) -> None:
-        self.scroll_relative(y=1, animate=False)
+    @property
+    def selection(self) -> range:
+        """The lines that are chosen: those selected, else that of the cursor."""
+        if self.cursor is None:
+            return range(0)
+        low, high = sorted((self.cursor, self.cursor if self._anchor is None else self._anchor))
+        return range(low, min(high + 1, self.total))
 
-    def action_page_up(self) -> None:
-        self.scroll_relative(y=-max(1, self.size.height - 1), animate=False)
+    def unselect(self) -> bool:
+        """No lines are selected any more; False where none were."""
+        selected, self._anchor = self._anchor is not None, None
+        self.refresh()
+        return selected
 
-    def action_page_down(self) -> None:
-        self.scroll_relative(y=max(1, self.size.height - 1), animate=False)
+    def start_selection(self) -> None:
+        """From here on, moving selects; again: no more."""
+        if not self.unselect():
+            self._step(0)
+            self._anchor = self.cursor
+            self.refresh()
 
-    def action_scroll_home(self) -> None:
-        self.scroll_to(y=0, animate=False)
+    def action_move(self, step: int) -> None:
+        if step > 0 and (self.cursor is None or self.cursor + step >= self.total) and self._anchor is None:
+            self.set_follow()
+        else:
+            self._step(step)
+
+    def action_select(self, step: int) -> None:
+        begin = self._anchor if self._anchor is not None else self.cursor
+        if begin is None:
+            self._step(0)
+            begin = self.cursor
+        else:
+            self._step(step)
+        self._anchor = begin
+        self.refresh()
+
+    def action_page(self, step: int) -> None:
+        page = step * max(1, self.size.height - 1)
+        if step > 0 and self.scroll_offset.y + page >= self.max_scroll_y and self._anchor is None:
+            self.set_follow()
+            return
+        self._step(page, page)
+
+    def action_first(self) -> None:
+        self._step(-self.total, -self.total)
+
+    def _step(self, step: int, scroll: int = 0) -> None:
+        """Move the cursor, which is where one looks when it was out of sight before."""
+        if not self.total:
+            return
+        seen = self.seen or range(1)
+        at = self.cursor if self.cursor is not None else seen[-1]
+        at = min(max(at, seen[0]), seen[-1])
+        self._reveal_due = False
+        self._following(False)
+        self.cursor = min(max(0, at + step), self.total - 1)
+        if scroll:
+            self._scroll(self.scroll_offset.y + scroll)
+        if self.cursor not in self.seen:
+            above = self.cursor < self.scroll_offset.y
+            self._scroll(self.cursor if above else self.cursor - self.size.height + 1)
+        self._moved()
+
+    def _moved(self) -> None:
+        self.refresh()
+        self._fetch_visible()
+        self.post_message(self.StatusChanged())
 
     def action_scroll_left(self) -> None:
         self.scroll_relative(x=-8, animate=False)
@@ -257,23 +306,54 @@ class Console(ScrollView, can_focus=True):
     def action_scroll_right(self) -> None:
         self.scroll_relative(x=8, animate=False)
 
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        index = self._line_at(event)
+        if event.button == 1 and index is not None:
+            self._anchor = self.cursor if event.shift and self.cursor is not None else None
+            self._point(index)
+            self._dragging = True
+            self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        index = self._line_at(event)
+        if self._dragging and index is not None and index != self.cursor:
+            self._anchor = self.cursor if self._anchor is None else self._anchor
+            self._point(index)
+
+    def on_mouse_up(self) -> None:
+        if self._dragging:
+            self._dragging = False
+            self.release_mouse()
+
+    def _line_at(self, event: events.MouseEvent) -> int | None:
+        index = self.scroll_offset.y + min(max(event.y, -1), self.size.height)
+        return index if 0 <= index < self.total else None
+
+    def _point(self, index: int) -> None:
+        anchor = self._anchor
+        self.cursor = index
+        self._step(0)
+        self._anchor = anchor
+
     # ---------------------------------------------------------------------------------- painting
 
     def _begin(self) -> None:
         """Other lines from here on: start at the end, following."""
-        self.follow = True
-        self.marked = None
+        self._following(True)
         self._longest = 0
         self.scroll_to(x=0, animate=False)
         self._grown()
         self.poke()
 
     def _grown(self) -> None:
-        if self.showing == "notices":
-            self._longest = max((len(notice.text) + 40 for notice in self._notices), default=0)
-        self.virtual_size = Size(max(self._longest, 1), self.total)
+        if self._cache is None:
+            shown = self._rows[-2000:]
+            self._longest = max((len(row.message) + len(prefix(row)) for row in shown), default=0)
+        self.virtual_size = Size(max(self._longest, 1) + GUTTER, self.total)
         if self.follow:
             self._go_to_end()
+        elif self._seen is None and self.total:
+            self._seen = self._first + self.total
         self._reveal()
         self.refresh()
         self._fetch_visible()
@@ -288,12 +368,15 @@ class Console(ScrollView, can_focus=True):
         self._fetch_visible()
 
     def _fetch_visible(self) -> None:
-        if self._cache is None or self.showing != "log" or not self.size.height:
+        if not self.size.height:
             return
         top = self.scroll_offset.y
-        window = self._cache.missing(top, top + self.size.height)
-        if window is not None:
-            self._ask(self._cache.missing(top - AHEAD, top + self.size.height + AHEAD) or window)
+        if self._cache is not None:
+            window = self._cache.missing(top, top + self.size.height)
+            if window is not None:
+                self._ask(self._cache.missing(top - AHEAD, top + self.size.height + AHEAD) or window)
+        if self._cache is None or self.matches is not None:
+            self.post_message(self.Shown())
 
     def _ask(self, window: Window) -> None:
         # One question at a time: its answer leads to the next if that is still needed.
@@ -303,30 +386,32 @@ class Console(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         # The size includes the cells of the scroll bar.
-        width = self.scrollable_content_region.width
+        width = self.scrollable_content_region.width - GUTTER
         palette = palette_of(self.app.theme)
         index = self.scroll_offset.y + y
         if not self.total:
             text = self.empty[y] if y < len(self.empty) else ""
-            strip = Strip([Segment(text, ink(palette.dim))])
-            return strip.adjust_cell_length(width).apply_style(self.rich_style)
-        segments: list[Segment] = []
-        if index < self.total:
-            if self.showing == "notices":
-                segments = notice_segments(self._notices[index], palette)
-            elif self._cache is not None:
-                line = self._cache.get(index)
-                if line is None:
-                    segments = [Segment("·", ink(palette.faint))]
-                else:
-                    segments = line_segments(line, palette, self.raw)
+            strip = Strip([Segment(" " * GUTTER), Segment(text, ink(palette.dim))])
+            return strip.adjust_cell_length(width + GUTTER).apply_style(self.rich_style)
+        row = self.row(index)
+        parts: list[Segment] = []
+        if row is not None:
+            spans = self.matches.get(row.text) if self.matches is not None else None
+            parts = segments(row, palette, self.raw, spans or ())
+        elif index < self.total:
+            parts = [Segment("·", ink(palette.faint))]
         x = self.scroll_offset.x
-        strip = Strip(segments)
+        strip = Strip(parts)
         if strip.cell_length > x + width:
             cut = Segment(fmt.ELLIPSIS, ink(palette.dim))
             strip = Strip([*strip.crop(x, x + width - 1), cut])
         else:
             strip = strip.crop_extend(x, x + width, None)
-        if self.showing == "log" and index == self.marked:
-            strip = strip.extend_cell_length(width).apply_style(Style(bgcolor=palette.cursor))
+        chosen = index in self.selection
+        sign = "▌" if index == self.cursor else "│" if chosen else " "
+        focused = palette.accent if self.has_focus else palette.dim
+        strip = Strip([Segment(sign, ink(focused)), *strip])
+        if chosen:
+            background = palette.cursor if self.has_focus else palette.cursor_idle
+            strip = strip.extend_cell_length(width + GUTTER).apply_style(Style(bgcolor=background))
         return strip.apply_style(self.rich_style)

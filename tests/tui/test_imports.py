@@ -64,7 +64,7 @@ async def test_its_failure_is_explained_and_its_line_found(root: Path, failed: P
         await until(pilot, lambda: state_of(app, "exp7/train") is State.FAILED)
         await until(pilot, lambda: "38 lines" in shown(app))
         await pilot.press("e")
-        await until(pilot, lambda: app.main.console.marked == 22)
+        await until(pilot, lambda: app.main.console.cursor == 22)
         await until(pilot, lambda: "Error parsing text-format caffe.NetParameter" in shown(app))
         await pilot.press("1", "enter")
         await until(pilot, lambda: isinstance(app.screen, DetailsScreen))

@@ -20,7 +20,7 @@ from barista_server.agent import files
 from barista_server.agent.matching import Matcher, PatternError
 from barista_server.api.search import MOST_SPANS
 
-LONGEST = 2.0
+LONGEST = 1.0
 """Seconds of processor time a block may take."""
 MOST_BLOCK = 64 << 20
 """Bytes of a block; lines behind that are not looked at."""
