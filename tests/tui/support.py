@@ -80,11 +80,11 @@ async def made(root: Path, name: str, start: bool = True, text: str | None = Non
 
 @asynccontextmanager
 async def opened(
-    root: Path, size: tuple[int, int] = (160, 45)
+    root: Path, size: tuple[int, int] = (160, 45), toasts: bool = True
 ) -> AsyncIterator[tuple[BaristaApp, Pilot[None]]]:
-    """The app on a real agent, connected."""
+    """The app on a real agent, connected; ``toasts``: what it says is painted."""
     app = BaristaApp(Target(root), "tests")
-    async with app.run_test(size=size, tooltips=True, notifications=True) as pilot:
+    async with app.run_test(size=size, tooltips=True, notifications=toasts) as pilot:
         await until(pilot, lambda: app.store.known.host("local").alive)
         yield app, pilot
 
