@@ -241,6 +241,13 @@ def can_reset(context: Context) -> str | None:
     return None if session.runs or session.snapshots else "nothing to throw away yet"
 
 
+def has_settings(context: Context) -> str | None:
+    """What looks at net and solver of the selected session."""
+    if context.session is None:
+        return needs_selection(context)
+    return "an imported log has no net and solver" if context.session.kind == "log" else None
+
+
 def can_clone(context: Context) -> str | None:
     """Whatever has net and solver."""
     if refused := needs_session(context):

@@ -24,6 +24,7 @@ HANDLERS = {
     "clone": "cloning:clone",
     "diff": "comparing:diff",
     "compare": "comparing:compare",
+    "tree": "familytree:tree",
     "set": "settings:settings",
     "edit": "edit:edit",
     "slurm": "slurm:slurm",

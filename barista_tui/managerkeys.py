@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from textual.binding import Binding, BindingType
@@ -22,7 +23,7 @@ class ManagerKey:
     keys: tuple[str, ...]
     does: str
     help: str
-    pane: Literal["inputs", "hosts", "caffes", "form", "editor"]
+    pane: Literal["inputs", "hosts", "caffes", "form", "editor", "compare", "diff", "tree"]
     label: str = ""
     priority: bool = False
 
@@ -48,6 +49,15 @@ def _form(name: str, keys: str, does: str, help: str, label: str = "") -> Manage
 def _editor(name: str, keys: str, does: str, help: str, label: str = "") -> ManagerKey:
     # Before the text area, which would type them.
     return ManagerKey(f"editor-{name}", tuple(keys.split()), does, help, "editor", label, True)
+
+
+def _beside(
+    pane: Literal["compare", "diff", "tree"], name: str, keys: str, does: str, help: str, label: str = ""
+) -> ManagerKey:
+    return ManagerKey(f"{pane}-{name}", tuple(keys.split()), does, help, pane, label)
+
+
+_compare, _diff, _tree = (partial(_beside, pane) for pane in ("compare", "diff", "tree"))
 
 
 INPUTS: tuple[ManagerKey, ...] = (
@@ -125,12 +135,42 @@ EDITOR: tuple[ManagerKey, ...] = (
     _editor("leave", "escape", "leave", "Back; what was not saved is kept for the next time", "Back"),
 )
 
+COMPARE: tuple[ManagerKey, ...] = (
+    _compare("all", "a", "everything", "All settings, or those that are not the same for all", "All"),
+    _compare("sort", "o", "sort", "Sort by the column of the cursor; again: the other way round", "Sort"),
+    _compare("diff", "D", "diff", "What tells the session's net and solver from those of the first", "Diff"),
+    _compare("save", "e", "save", "Write the table as a CSV file", "CSV"),
+    _compare("reload", "r", "reload", "Ask all of them again", "Reload"),
+    _compare("open", "enter", "open", "Go to the session", "Go to"),
+    _compare("keys", "f1 question_mark", "keys", "These keys"),
+    _compare("leave", "escape q B", "leave", "Back to the sessions"),
+)
+
+DIFF: tuple[ManagerKey, ...] = (
+    _diff("other", "o", "other", "Choose the session on the left", "Other"),
+    _diff("swap", "s", "swap", "The other way round", "Swap"),
+    _diff("reload", "r", "reload", "Read the files again", "Reload"),
+    _diff("keys", "f1 question_mark", "keys", "These keys"),
+    _diff("leave", "escape q D", "leave", "Back to the sessions"),
+)
+
+TREE: tuple[ManagerKey, ...] = (
+    _tree("open", "enter", "open", "Go to the session", "Go to"),
+    _tree("diff", "D", "diff", "What tells it from the one it was made from", "Diff"),
+    _tree("whole", "a", "everything", "All sessions, or the family of the selected one", "All"),
+    _tree("keys", "f1 question_mark", "keys", "These keys"),
+    _tree("leave", "escape q Y", "leave", "Back to the sessions"),
+)
+
 MANAGERS: dict[str, tuple[ManagerKey, ...]] = {
     "Datasets (F2)": INPUTS,
     "Hosts (F3)": HOSTS,
     "Caffe builds (F3, c)": CAFFES,
     "Form of a layer": FORM,
     "Editor of a text": EDITOR,
+    "Beside each other (B)": COMPARE,
+    "Diff (D)": DIFF,
+    "Family tree (Y)": TREE,
 }
 """By the title that they have on paper."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from barista_tui.actions.action import Action, Opens
-from barista_tui.allowed import can_clone
+from barista_tui.allowed import can_clone, has_settings
 
 ACTIONS: tuple[Action, ...] = (
     Action(
@@ -15,5 +15,30 @@ ACTIONS: tuple[Action, ...] = (
         Opens("barista_tui.screens.clone:CloneScreen"),
         can_clone,
         footer=7,
+    ),
+    Action(
+        "diff",
+        ("D",),
+        "Diff",
+        "Session",
+        "What tells its net and solver from those of the marked session, or of the one it was made from",
+        Opens("barista_tui.screens.diff:DiffScreen"),
+        has_settings,
+    ),
+    Action(
+        "compare",
+        ("B",),
+        "Beside each other",
+        "Session",
+        "The marked sessions, or all of the list, in a table: what differs, what they came to",
+        Opens("barista_tui.screens.compare:CompareScreen"),
+    ),
+    Action(
+        "tree",
+        ("Y",),
+        "Family tree",
+        "Session",
+        "Which session was made from which",
+        Opens("barista_tui.screens.tree:TreeScreen"),
     ),
 )

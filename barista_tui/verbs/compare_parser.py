@@ -50,6 +50,10 @@ def add_comparing(verbs: Verbs[argparse.ArgumentParser]) -> None:
     how.add_argument("--csv", action="store_true", help="print CSV (RFC 4180), a line for each session")
     how.add_argument("--json", action="store_true", help="print JSON, for scripts")
 
+    tree = add_verb(verbs, "tree", "show which session was made from which")
+    tree.add_argument("session", metavar="SESSION", nargs="?", help="only its family (default: all)")
+    add_json(tree)
+
 
 def add_group(verbs: Verbs[argparse.ArgumentParser]) -> None:
     """`barista session VERB` is `barista VERB`."""

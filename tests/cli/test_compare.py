@@ -100,6 +100,10 @@ async def test_two_sessions_and_their_clone(roots: tuple[Root, Root], barista: B
     assert code == 3 and "There are: caffe, " in err
     assert "best test accuracy  0.6667" in (await barista("compare", "1", "2"))[1]
 
+    code, out, _ = await barista("tree", "other")
+    assert [line.split("  ")[0] for line in out.splitlines()] == ["1 base", "└─ 2 other"]
+    assert out.splitlines()[1].endswith("settings only")
+
     # A log is compared by its results; files that are broken are told, and cost the others nothing.
     log = roots[0].path / "copy.log"
     log.write_bytes((roots[0].run() / "caffe.log").read_bytes())

@@ -1,0 +1,58 @@
+"""Tables and lists of lines that are moved about in with the keys of the list of sessions."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.binding import Binding
+from textual.widgets import DataTable, OptionList
+
+from barista_tui.keymap import move
+from barista_tui.theme import ink, palette_of
+from barista_tui.widgets.bar import color_of
+
+
+class LineList(OptionList):
+    """Lines as wide as the screen."""
+
+    DEFAULT_CSS = """
+    LineList {
+        height: 1fr; border: none; padding: 0; background: $background; background-tint: $foreground 0%;
+        text-wrap: nowrap; text-overflow: ellipsis; scrollbar-size-vertical: 1;
+    }
+    """
+    BINDINGS = [
+        move("move-up", "cursor_up"),
+        move("move-down", "cursor_down"),
+        move("first", "first"),
+        move("last", "last"),
+    ]
+
+
+class Table(DataTable[Text]):
+    """Cells are made by :meth:`cell`: text in a tone, never markup."""
+
+    DEFAULT_CSS = """
+    Table {
+        height: 1fr; background: $background; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1;
+        & > .datatable--header { background: $background; color: $dim; text-style: none; }
+        & > .datatable--header-hover { background: $panel; color: $accent; }
+        & > .datatable--header-cursor { background: $background; color: $accent; text-style: bold; }
+        & > .datatable--fixed { background: $background; color: $foreground; }
+        & > .datatable--fixed-cursor { background: $panel; color: $foreground; }
+        & > .datatable--cursor { background: $panel; color: $foreground; text-style: bold; }
+        & > .datatable--hover { background: $panel; }
+    }
+    """
+    BINDINGS = [
+        move("move-up", "cursor_up"),
+        move("move-down", "cursor_down"),
+        move("first", "scroll_top"),
+        move("last", "scroll_bottom"),
+        Binding("h", "cursor_left", show=False),
+        Binding("l", "cursor_right", show=False),
+    ]
+
+    def cell(self, text: str, tone: str = "text", right: bool = False, bold: bool = False) -> Text:
+        """``tone`` as in the bars."""
+        style = ink(color_of(palette_of(self.app.theme), tone), bold=bold)
+        return Text(text, style=style, justify="right" if right else "left", no_wrap=True, end="")
