@@ -138,12 +138,12 @@ EDITOR: tuple[ManagerKey, ...] = (
 COMPARE: tuple[ManagerKey, ...] = (
     _compare("all", "a", "everything", "All settings, or those that are not the same for all", "All"),
     _compare("sort", "o", "sort", "Sort by the column of the cursor; again: the other way round", "Sort"),
-    _compare("diff", "D", "diff", "What tells the session's net and solver from those of the first", "Diff"),
+    _compare("diff", "V", "diff", "What tells the session's net and solver from those of the first", "Diff"),
     _compare("save", "e", "save", "Write the table as a CSV file", "CSV"),
     _compare("reload", "r", "reload", "Ask all of them again", "Reload"),
     _compare("open", "enter", "open", "Go to the session", "Go to"),
     _compare("keys", "f1 question_mark", "keys", "These keys"),
-    _compare("leave", "escape q B", "leave", "Back to the sessions"),
+    _compare("leave", "escape q S", "leave", "Back to the sessions"),
 )
 
 DIFF: tuple[ManagerKey, ...] = (
@@ -151,12 +151,12 @@ DIFF: tuple[ManagerKey, ...] = (
     _diff("swap", "s", "swap", "The other way round", "Swap"),
     _diff("reload", "r", "reload", "Read the files again", "Reload"),
     _diff("keys", "f1 question_mark", "keys", "These keys"),
-    _diff("leave", "escape q D", "leave", "Back to the sessions"),
+    _diff("leave", "escape q V", "leave", "Back to the sessions"),
 )
 
 TREE: tuple[ManagerKey, ...] = (
     _tree("open", "enter", "open", "Go to the session", "Go to"),
-    _tree("diff", "D", "diff", "What tells it from the one it was made from", "Diff"),
+    _tree("diff", "V", "diff", "What tells it from the one it was made from", "Diff"),
     _tree("whole", "a", "everything", "All sessions, or the family of the selected one", "All"),
     _tree("keys", "f1 question_mark", "keys", "These keys"),
     _tree("leave", "escape q Y", "leave", "Back to the sessions"),
@@ -168,8 +168,8 @@ MANAGERS: dict[str, tuple[ManagerKey, ...]] = {
     "Caffe builds (F3, c)": CAFFES,
     "Form of a layer": FORM,
     "Editor of a text": EDITOR,
-    "Beside each other (B)": COMPARE,
-    "Diff (D)": DIFF,
+    "Side by side (S)": COMPARE,
+    "Diff (V)": DIFF,
     "Family tree (Y)": TREE,
 }
 """By the title that they have on paper."""

@@ -18,7 +18,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "diff",
-        ("D",),
+        ("V",),
         "Diff",
         "Session",
         "What tells its net and solver from those of the marked session, or of the one it was made from",
@@ -27,8 +27,8 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "compare",
-        ("B",),
-        "Beside each other",
+        ("S",),
+        "Side by side",
         "Session",
         "The marked sessions, or all of the list, in a table: what differs, what they came to",
         Opens("barista_tui.screens.compare:CompareScreen"),

@@ -28,7 +28,7 @@ class CompareScreen(TableScreen):
     """The marked sessions; where fewer than two are marked, all that the list shows."""
 
     KEYS = managerkeys.COMPARE
-    TITLE_OF_KEYS = "Beside each other"
+    TITLE_OF_KEYS = "Side by side"
     BINDINGS = managerkeys.bindings(managerkeys.COMPARE)
 
     def __init__(self) -> None:
@@ -147,7 +147,7 @@ class CompareScreen(TableScreen):
         of = f"{asked} of {len(self._keys)} read" if asked < len(self._keys) else ""
         what = "all settings" if self._everything else "settings that differ"
         facts = filter(None, [fmt.plural(len(self._keys), "session"), what, of])
-        self.entitle("Beside each other", ", ".join(facts))
+        self.entitle("Side by side", ", ".join(facts))
         told = [(entry.title, entry.summary.problem) for entry in self._entries if entry.summary]
         problems = [f"{title}: {problem}" for title, problem in told if problem]
         problems += [f"{key.host}:{key.session}: {why}" for key, why in self._failed.items()]

@@ -55,7 +55,7 @@ async def _cloned(app: BaristaApp, pilot: Pilot[None], root: Path) -> None:
 async def _told_apart(app: BaristaApp, pilot: Pilot[None], root: Path) -> None:
     path = root / "sessions" / "2" / "solver.prototxt"
     path.write_text(path.read_text().replace("base_lr: 0.01", "base_lr: 0.5"))
-    await pilot.press("D")
+    await pilot.press("V")
     await until(pilot, lambda: "base_lr" in shown(app))
     line = next(row for row in shown(app).splitlines() if "base_lr" in row)
     assert isinstance(app.screen, DiffScreen) and line.split() == ["base_lr", "0.01", "0.5"]
@@ -69,7 +69,7 @@ async def _told_apart(app: BaristaApp, pilot: Pilot[None], root: Path) -> None:
 
 
 async def _beside(app: BaristaApp, pilot: Pilot[None], tmp_path: Path) -> None:
-    await pilot.press("B")
+    await pilot.press("S")
     await until(pilot, lambda: "best test accuracy" in shown(app) and "1 lenet at 10" in shown(app))
     screen = app.screen
     assert isinstance(screen, CompareScreen) and "momentum2" not in shown(app)
