@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import Any
 
 from barista_server.agent import (
     cloning,
     comparing,
     editing,
+    making,
     nets,
     offers,
     queueing,
@@ -47,11 +45,8 @@ from barista_server.agent.session import LIVE, Host, Session
 from barista_server.agent.slurm import calls as slurm_calls
 from barista_server.agent.slurm.launcher import SlurmLauncher
 from barista_server.agent.states import Happening, Refused, next_state
-from barista_server.agent.store import Folder, Meta, Store
+from barista_server.agent.store import Folder, Store
 from barista_server.api import messages as m
-
-if TYPE_CHECKING:
-    from barista_server.agent.creation import Draft
 
 LOADED = 32
 """Sessions that are loaded at a time."""
@@ -84,8 +79,8 @@ class Service:
         self._calls: dict[type, Callable[[Any, Client], Awaitable[m.Result]]] = {
             m.ListSessions: self._list_sessions,
             m.GetSession: self._get_session,
-            m.NewSession: self._new_session,
             m.ImportLog: self._import_log,
+            **making.calls(self._host, self._store, self._add, self._all),
             **cloning.calls(self._host, self._store, self._find_session, self._add, self._all),
             **queueing.calls(self._queue, self._all, self._find_session),
             **settings.calls(self._find_session, self._queue.settled),
@@ -258,26 +253,6 @@ class Service:
     async def _get_session(self, call: m.GetSession, client: Client) -> m.Result:
         return m.SessionReply(session=self._find(call).info())
 
-    async def _new_session(self, call: m.NewSession, client: Client) -> m.Result:
-        defaults = await self._disk(settings.read_defaults, self._host.root)
-        wanted = call.caffe or defaults.caffe
-        caffe = await settings.chosen_caffe(self._host.caffes, wanted)
-        call = msgspec.structs.replace(call, device=call.device or defaults.device)
-        draft = await asyncio.to_thread(_draft, call, self._host.root)
-        name = valid_name(draft.name, "the session ")
-        taken = {one.meta.name for one in self._all()}
-        if not call.name:
-            stem, number = name, 1
-            while name in taken:
-                number += 1
-                name = f"{stem}-{number}"
-        meta = Meta(id="", name=name, created=time.time(), caffe=caffe.name, device=call.device)
-        meta.launcher, meta.slurm = defaults.launcher, defaults.slurm
-        folder = await self._disk(self._store.create, meta, draft.solver, draft.net, draft.beside)
-        session = await self._add(folder)
-        session.tell(f"created: {name}")
-        return m.SessionReply(session=session.info())
-
     async def _import_log(self, call: m.ImportLog, client: Client) -> m.Result:
         one = await self._imports.take(call, {known.meta.name for known in self._all()})
         self._reading.imported(one)
@@ -404,10 +379,3 @@ class Service:
         # After the answer has had its chance to leave.
         asyncio.get_running_loop().call_later(0.1, self._stop)
         return m.Done()
-
-
-def _draft(call: m.NewSession, root: Path) -> Draft:
-    # Imported in the thread that needs it: this loads the readers of Caffe's formats.
-    from barista_server.agent.creation import draft
-
-    return draft(call, root)
