@@ -112,9 +112,13 @@ class SolverPane(Pane, can_focus=True):
                 self.work.know(problems)
         except CallFailed as error:
             if key == self._key:
-                self.work.form = None
+                self.work.form, self.work.problems = None, error.failure.problems
                 self._empty.update(Content(failure_text(error.failure)))
                 self._worked()
+                lines = [each.line for each in error.failure.problems if each.line is not None]
+                self.area.go_to(lines[0] if lines else 1)
+                # It was seen to keep the height of the shorter text otherwise.
+                self.call_after_refresh(self._empty.refresh, layout=True)
 
     def _look_at_file(self) -> None:
         if self._key is not None and self._linked and self.shown and time.monotonic() >= self._next_check:
@@ -237,7 +241,11 @@ class SolverPane(Pane, can_focus=True):
             return
         field = self.view.list.chosen
         line = self.area.cursor_location[0] + 1 if self._raw else (field.line if field is not None else None)
-        self.app.push_screen(ProtoEditor(self._key, "solver", line or 1))
+        self.app.push_screen(ProtoEditor(self._key, "solver", line or 1), lambda _: self._reload())
+
+    def _reload(self) -> None:
+        if self._key is not None and self._linked:
+            self.fetch(self._load(self._key, list(self.work.problems)))
 
     def save(self) -> None:
         """Save the text as a file."""

@@ -167,7 +167,23 @@ def _check(session: Session, file: m.FileName, data: bytes) -> tuple[list[m.Prob
     for one in check_session(session.folder.path, weights=session.meta.weights, read=read):
         problem = m.Problem(text=one.message, file=one.file, line=one.line, hint=one.hint or None)
         (errors if one.severity == "error" else warnings).append(problem)
+    told = [each.file for each in errors]
+    if file == "net" and path.name not in told and (unread := _unread(file, path.name, data)):
+        # A solver that cannot be read hides what is wrong with the net.
+        errors.append(unread)
     return errors, warnings
+
+
+def _unread(file: m.FileName, name: str, data: bytes) -> m.Problem | None:
+    """Why the text is no prototxt."""
+    from barista_server.caffe.prototxt import PrototxtError
+    from barista_server.caffe.tolerant import parse_tolerant
+
+    try:
+        parse_tolerant(data, _kind(file))
+    except PrototxtError as error:
+        return m.Problem(text=error.message, file=name, line=error.line, hint=error.hint or None)
+    return None
 
 
 def _kind(file: m.FileName) -> type[Message]:
