@@ -69,6 +69,7 @@ INPUTS: tuple[ManagerKey, ...] = (
     _inputs("reload", "R", "do('reload')", "Read its facts again and see whether it changed", "Load"),
     _inputs("hash", "h", "do('hash')", "Find its content id; while it is hashed: cancel", "Hash"),
     _inputs("copy", "c", "do('copy')", "Copy it to another host, unless the same data is there", "Copy"),
+    _inputs("assign", "s", "do('assign')", "Have a data layer of the selected session read it", "Layer"),
     _inputs("remove", "d delete", "do('remove')", "Take it off the list; its files stay", "Del"),
     _inputs("undo", "u", "undo", "Undo the last change", "Undo"),
     _inputs("down", "J shift+down", "do('move', 1)", "Down the list", "↓"),

@@ -133,6 +133,12 @@ class InputDeeds:
 
         screen.app.push_screen(ChooseScreen(f"Copy {name} to which host?", answers), chosen)
 
+    def assign(self, row: Row) -> None:
+        """To a data layer of the session that is selected in the list."""
+        from barista_tui.screens.input_assign import assign
+
+        assign(self._screen, row)
+
     def hash(self, row: Row) -> None:
         """Hash it, or stop that."""
         if row.dataset.job is not None:

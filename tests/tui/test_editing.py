@@ -12,6 +12,7 @@ from barista_server.api.messages import AddDataset, DatasetReply, NewSession, Se
 from barista_tui.app import BaristaApp
 from barista_tui.screens.choose import ChooseScreen
 from barista_tui.screens.confirm import ConfirmScreen
+from barista_tui.screens.inputs import InputManager
 from barista_tui.screens.layer_form import LayerForm
 from barista_tui.screens.prompt import PromptScreen
 from barista_tui.screens.prototxt import ProtoEditor
@@ -58,6 +59,7 @@ async def test_a_session_is_edited_until_it_trains_and_is_frozen_then(root: Path
         await until(pilot, lambda: app.main.session is not None and app.main.session.name == "it")
         await _solver_form(app, pilot, solver)
         await _layer_form(app, pilot, net, digits)
+        await _from_input_manager(app, pilot, net, digits)
         await _text(app, pilot, net)
         await _frozen(app, pilot, solver)
     async with opened(root, (160, 45)) as (app, pilot):
@@ -136,6 +138,23 @@ async def _layer_form(app: BaristaApp, pilot: Pilot[None], net: Path, digits: st
     await pilot.press("enter", "ctrl+u", *"12", "enter")
     await until(pilot, lambda: "✔ inner_product_param.num_output: 12" in shown(app))
     assert "num_output: 12" in text(net)
+    await pilot.press("escape")
+    await until(pilot, lambda: app.screen is app.main)
+    await until(pilot, lambda: state_of(app, "it") is State.WAITING)
+
+
+async def _from_input_manager(app: BaristaApp, pilot: Pilot[None], net: Path, digits: str) -> None:
+    """The same, from where the datasets are."""
+    await pilot.press("z", "z")
+    await until(pilot, lambda: "/nowhere" in text(net))
+    await pilot.press("f2")
+    await until(pilot, lambda: isinstance(app.screen, InputManager) and app.screen.chosen is not None)
+    await pilot.press("s")
+    await until(
+        pilot, lambda: isinstance(app.screen, ChooseScreen) and "layer of it shall read" in shown(app)
+    )
+    await pilot.press("enter")
+    await until(pilot, lambda: digits in text(net))
     await pilot.press("escape")
     await until(pilot, lambda: app.screen is app.main)
     await until(pilot, lambda: state_of(app, "it") is State.WAITING)
