@@ -15,8 +15,6 @@ from barista_server.caffe.schema import NetParameter
 from barista_server.caffe.tolerant import parse_tolerant
 from barista_server.templates import TemplateError, instantiate, list_templates
 
-DIGITS = "digits"
-
 
 def templates() -> list[TemplateInfo]:
     """What :class:`NewSession` may name."""
@@ -61,7 +59,7 @@ def _from_template(call: NewSession, root: Path) -> tuple[str, str]:
         there = ", ".join(one.name for one in list_templates())
         raise CallError("not-found", f"there is no template '{call.template}'", f"There are: {there}.")
     data = root / "datasets" / found.dataset
-    if found.dataset != DIGITS and call.base:
+    if call.base and not found.is_made:
         data = Path(call.base)
     data.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root, prefix=".template-") as folder:

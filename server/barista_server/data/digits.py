@@ -46,6 +46,46 @@ def write_digits_lmdb(
     return train, test
 
 
+def write_pairs_lmdb(folder: str | Path) -> tuple[Path, Path]:
+    """Write folder/pairs_train_lmdb (3,000 records) and folder/pairs_test_lmdb (594) where absent.
+
+    A record has two 28x28 digits in its two channels and label 1 where they are of the same class, else 0;
+    each digit is the first of one pair of either kind. The same on every machine. Returns both paths.
+    Raises OSError.
+    """
+    images, labels = load_digits()
+    random = np.random.RandomState(1798)
+    order = random.permutation(COUNT)
+    large = enlarge(images[order], 28)
+    labels = labels[order]
+    train, test = Path(folder, "pairs_train_lmdb"), Path(folder, "pairs_test_lmdb")
+    for path, start, stop in ((train, 0, TRAIN_COUNT), (test, TRAIN_COUNT, COUNT)):
+        pairs = _pairs(labels[start:stop], random)
+        if not path.exists():
+            write_datums(path, _pair_records(large[start:stop], pairs))
+    return train, test
+
+
+def _pairs(labels: Images, random: np.random.RandomState) -> list[tuple[int, int, bool]]:
+    """Each sample with one of its own class and with one of another, in random order."""
+    pairs = []
+    for index, label in enumerate(labels):
+        same = np.flatnonzero(labels == label)
+        others = np.flatnonzero(labels != label)
+        # Not itself, where its class has any other.
+        same = same[same != index] if len(same) > 1 else same
+        pairs.append((index, int(random.choice(same)), True))
+        pairs.append((index, int(random.choice(others)), False))
+    return [pairs[place] for place in random.permutation(len(pairs))]
+
+
+def _pair_records(images: Images, pairs: list[tuple[int, int, bool]]) -> Iterator[tuple[bytes, Datum]]:
+    for number, (left, right, same) in enumerate(pairs):
+        _, height, width = images.shape
+        data = images[left].tobytes() + images[right].tobytes()
+        yield key_of(number), Datum(channels=2, height=height, width=width, data=data, label=int(same))
+
+
 def enlarge(images: Images, size: int) -> Images:
     """(n, 8, 8) of 0..16 to (n, size, size) of 0..255 by bilinear interpolation between pixel centres."""
     places = np.clip((np.arange(size) + 0.5) * SIDE / size - 0.5, 0, SIDE - 1)

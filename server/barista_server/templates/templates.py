@@ -8,9 +8,11 @@ from pathlib import Path
 from google.protobuf import text_encoding
 
 from barista_server.caffe.atomic import replacing
-from barista_server.data.digits import write_digits_lmdb
+from barista_server.data.digits import write_digits_lmdb, write_pairs_lmdb
 
 _FILES = ("net.prototxt", "solver.prototxt")
+_MADE = {"digits": write_digits_lmdb, "pairs": write_pairs_lmdb}
+"""Datasets that are made on the spot."""
 _PLACEHOLDER = re.compile(r"@(\w+)@")
 
 
@@ -22,18 +24,26 @@ class TemplateError(ValueError):
 class Template:
     """A template: its name, what it is in one line, and the key of the dataset it needs.
 
-    Dataset "digits" is made on the spot; "cifar10" is a folder with cifar10_train_lmdb and cifar10_test_lmdb.
+    Datasets "digits" and "pairs" are made on the spot; "cifar10" is a folder with cifar10_train_lmdb and
+    cifar10_test_lmdb, "imagenet" one with ilsvrc12_train_lmdb and ilsvrc12_val_lmdb.
     """
 
     name: str
     summary: str
     dataset: str
 
+    @property
+    def is_made(self) -> bool:
+        """Its data needs nobody to bring it."""
+        return self.dataset in _MADE
+
 
 _TEMPLATES = (
     Template("lenet-digits", "LeNet on the UCI handwritten digits, enlarged to 28x28", "digits"),
     Template("cifar10-quick", "Three convolutions on CIFAR-10, 32x32 colour images", "cifar10"),
     Template("autoencoder", "Digits through 32 numbers and back, trained on their pixels alone", "digits"),
+    Template("siamese", "Two LeNets with shared weights learn which digits are the same", "pairs"),
+    Template("alexnet", "AlexNet for ImageNet, 227x227 colour pictures in 1000 classes", "imagenet"),
 )
 
 
@@ -46,7 +56,7 @@ def instantiate(name: str, folder: str | Path, datasets: dict[str, str]) -> None
     """Write the template's net.prototxt and solver.prototxt into an existing folder.
 
     datasets maps the template's dataset to the folder of its databases, absolute or relative to `folder`,
-    which is where the training will run; the digits are written there if they are absent.
+    which is where the training will run; what is made on the spot is written there if it is absent.
     Raises TemplateError, OSError.
     """
     template = next((template for template in _TEMPLATES if template.name == name), None)
@@ -55,8 +65,8 @@ def instantiate(name: str, folder: str | Path, datasets: dict[str, str]) -> None
         raise TemplateError(f"no template '{name}'; there are {known}")
     if template.dataset not in datasets:
         raise TemplateError(f"template '{name}' needs the folder of dataset '{template.dataset}'")
-    if template.dataset == "digits":
-        write_digits_lmdb(Path(folder, datasets["digits"]))
+    if template.is_made:
+        _MADE[template.dataset](Path(folder, datasets[template.dataset]))
     source = files("barista_server.templates").joinpath(name)
     for file in _FILES:
         text = _PLACEHOLDER.sub(
