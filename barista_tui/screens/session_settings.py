@@ -60,6 +60,7 @@ class SessionSettings(ModalScreen[None]):
     SessionSettings #fields.-no-slurm .slurm, SessionSettings #fields.-no-queue .queue,
     SessionSettings #fields.-no-after .after, SessionSettings #fields.-no-others .others { display: none; }
     SessionSettings #reasons { height: auto; margin-top: 1; }
+    SessionSettings #reasons.-none, SessionSettings #error.-none { display: none; }
     """
     BINDINGS = [Binding("escape", "dismiss", show=False), Binding("ctrl+s", "save", show=False)]
 
@@ -101,7 +102,7 @@ class SessionSettings(ModalScreen[None]):
                 ends = _drop(choosing.ENDS, "any" if wish.after_any else "", "after-any", "queue after")
                 yield from _labelled("once that", ends, "queue after")
             yield Static(id="reasons", classes="line dim")
-            yield Static(id="error", classes="line")
+            yield Static(id="error", classes="line -none")
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button("Save ^s", id="save", variant="primary", compact=True)
@@ -188,7 +189,7 @@ class SessionSettings(ModalScreen[None]):
             reasons.append(f"the queue: {no_queue}")
         if self._slurm_problem and still is None:
             reasons.append(fmt.fit(f"no jobs: {clean_name(self._slurm_problem)}", 68).rstrip())
-        self.query_one("#reasons", Static).update(Content("\n".join(filter(None, reasons))))
+        self._put("reasons", "\n".join(filter(None, reasons)), "$dim")
         self._show_rows()
 
     def _show_rows(self) -> None:
@@ -284,7 +285,13 @@ class SessionSettings(ModalScreen[None]):
         self._tell(text)
 
     def _tell(self, text: str) -> None:
-        self.query_one("#error", Static).update(Content.styled(text, "$error"))
+        self._put("error", text, "$error")
+
+    def _put(self, id: str, text: str, tone: str) -> None:
+        """Where nothing is said, there is no line."""
+        static = self.query_one(f"#{id}", Static)
+        static.update(Content.styled(text, tone))
+        static.set_class(not text, "-none")
 
 
 def _labelled(name: str, field: Input | Select[str] | Static, classes: str = "") -> ComposeResult:
