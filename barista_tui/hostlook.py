@@ -134,7 +134,7 @@ def devices(found: list[DeviceInfo], sessions: dict[str, SessionInfo]) -> Conten
     """A line a device; below it who holds it; the disk last."""
     lines = [Content.styled("Devices", "$accent")]
     for each in found:
-        name = "CPU" if each.id == "cpu" else f"GPU {each.id}"
+        name = device_name(each.id)
         lines.append(Content.assemble((fmt.fit(name, 7), "$foreground"), (_measured(each), "$dim")))
         lines += [Content.styled(f"       {words}", "$dim") for words in _holders(each, sessions)]
     lines += [
@@ -143,6 +143,11 @@ def devices(found: list[DeviceInfo], sessions: dict[str, SessionInfo]) -> Conten
         if (room := of(each.disk_free, each.disk_total))
     ]
     return Content("\n").join(lines)
+
+
+def device_name(id: str) -> str:
+    """``CPU``, ``GPU 0``."""
+    return "CPU" if id == "cpu" else f"GPU {id}"
 
 
 def of(free: int | None, total: int | None) -> str:
@@ -159,6 +164,7 @@ def _measured(device: DeviceInfo) -> str:
         f"{device.utilisation:.0f} % used" if device.utilisation is not None else "",
         f"{device.temperature} °C" if device.temperature is not None else "",
         f"{memory} free" if memory else "",
+        {0: "the queue starts none", 1: ""}.get(device.slots, f"{device.slots} at a time"),
     ]
     return ", ".join(filter(None, words))
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from barista_server.remote.address import AddressError, parse
 from barista_tui import format as fmt
-from barista_tui import managerkeys
+from barista_tui import hostlook, managerkeys
 from barista_tui.store import Key
 from barista_tui.widgets.bar import Piece
 
 if TYPE_CHECKING:
+    from barista_server.api.messages import DeviceInfo
     from barista_tui.screens.hosts import HostManager
 
 USUAL = f"{'enter':<14} What its state asks for: accept, install, link, connect"
@@ -35,6 +36,7 @@ DEEDS = (
     Deed("link", "Unlink"),
     Deed("caffes", "Caffes"),
     Deed("install", "Install"),
+    Deed("slots", "At a time"),
     Deed("up", "Up"),
     Deed("down", "Down"),
     Deed("hidden", "Hidden sessions"),
@@ -68,7 +70,11 @@ class HostWork:
                 return "nothing was deleted from here"
             case "retry" if known.link.state == "offline":
                 return f"{known.name} is offline: {self._word('link')} links it again"
-            case "caffes" if not known.alive:
+            case "slots" if known.role == "viewer":
+                return f"you may only look on {known.name}"
+            case "slots" if known.alive and not screen.offers.devices:
+                return "its devices are not known yet"
+            case "caffes" | "slots" if not known.alive:
                 return f"{known.name} is not connected"
             case "hidden" if not screen.hidden():
                 return "all its sessions are shown"
@@ -109,6 +115,7 @@ class HostWork:
             "down": lambda: self._deeds.move(self._screen.host.name, 1),
             "hidden": self._hidden,
             "caffes": self._caffes,
+            "slots": self._slots,
         }
         deeds[name]()
 
@@ -177,6 +184,41 @@ class HostWork:
             screen.ask_again()
 
         screen.app.push_screen(CaffeManager(screen.host.name), back)
+
+    def _slots(self) -> None:
+        from barista_tui.screens.choose import Answer, ChooseScreen
+
+        devices = self._screen.offers.devices or []
+        if len(devices) == 1:
+            self._ask_slots(devices[0])
+            return
+        answers = [
+            Answer(each.id, hostlook.device_name(each.id), f"{each.slots} at a time, {each.model}")
+            for each in devices
+        ]
+
+        def chosen(id: str | None) -> None:
+            for each in devices:
+                if each.id == id:
+                    self._ask_slots(each)
+
+        self._screen.app.push_screen(ChooseScreen("How many trainings at a time on which?", answers), chosen)
+
+    def _ask_slots(self, device: DeviceInfo) -> None:
+        from barista_tui.screens.prompt import PromptScreen
+
+        screen, name = self._screen, hostlook.device_name(device.id)
+
+        def answered(text: str | None) -> None:
+            if text is None:
+                return
+            if not (text.isascii() and text.isdecimal()):
+                screen.say(f"'{text}' is no number: 1 is usual, 0 starts none", "error")
+            else:
+                screen.ask_agent(screen.set_slots(device.id, int(text)), f"{name} is as it was")
+
+        title = f"How many trainings shall the queue have on {name} at a time?"
+        screen.app.push_screen(PromptScreen(title, str(device.slots)), answered)
 
     def _install(self) -> None:
         from barista_tui.screens.choose import Answer, ChooseScreen

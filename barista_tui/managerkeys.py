@@ -92,6 +92,7 @@ HOSTS: tuple[ManagerKey, ...] = (
     _hosts("down", "J shift+down", "Down the list"),
     _hosts("trust", "y", "Accept the key that is shown"),
     _hosts("caffes", "c", "Its caffe builds: what each is, add one, choose the default"),
+    _hosts("slots", "t", "How many trainings the queue has on a device at a time"),
     _hosts("install", "I", "Install the agent there, or show the commands"),
     _hosts("hidden", "s", "Show sessions there that are hidden here"),
     _hosts("tray", "X", "To what takes long: there x cancels", "tray"),

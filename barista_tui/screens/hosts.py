@@ -20,7 +20,9 @@ from barista_server.api.messages import (
     GetDefaults,
     ListCaffes,
     ListDevices,
+    QueueList,
     SetDefaults,
+    SetSlots,
 )
 from barista_tui import caffelook, hostlook, managerkeys
 from barista_tui.callers import HOST_MANAGER
@@ -132,6 +134,11 @@ class HostManager(ActingScreen):
         """What is known of it."""
         return self.app.store.known.host(self.host.name)
 
+    @property
+    def offers(self) -> Offers:
+        """What it has told of itself."""
+        return self._offers.get(self.host.name, Offers())
+
     def line(self, host: Host) -> HostLine:
         """What the table says of a host."""
         entry, agent = host.target.host, host.welcome.agent if host.welcome is not None else ""
@@ -183,7 +190,7 @@ class HostManager(ActingScreen):
         fingerprint = f"{offered.kind} {offered.fingerprint}" if offered is not None else ""
         line = self.line(host)
         self.query_one("#host-facts", Static).update(hostlook.facts(line, self.app.now(), fingerprint))
-        offers = self._offers.get(host.name, Offers())
+        offers = self.offers
         devices: Content | str = ""
         if offers.devices is not None:
             devices = hostlook.devices(offers.devices, dict(known.sessions))
@@ -276,6 +283,11 @@ class HostManager(ActingScreen):
         chosen = offers.defaults
         caffe = chosen.caffe or "the first caffe that trains"
         self.say(f"New sessions on {host.name} get {caffe} on {chosen.device}", "information")
+
+    async def set_slots(self, device: str, slots: int) -> None:
+        """How many trainings the queue has on a device of the chosen host at a time."""
+        await self.host.call(SetSlots(device=device, slots=slots), QueueList)
+        self._renew()
 
     def acted(self) -> None:
         self.show_known()

@@ -26,7 +26,9 @@ from barista_tui.app import BaristaApp
 from barista_tui.hostlook import HostLine
 from barista_tui.hosts import Cause, HostEntry, Hosts, HostsError, folder
 from barista_tui.screens.add_host import AddHostScreen, name_for
+from barista_tui.screens.choose import ChooseScreen
 from barista_tui.screens.hosts import HostManager
+from barista_tui.screens.prompt import PromptScreen
 from barista_tui.sshconfig import Alias, aliases
 from barista_tui.store import HostKnown, Key, LinkState
 from barista_tui.target import Target
@@ -211,7 +213,8 @@ async def test_defaults_of_new_sessions(root: Path) -> None:
         await until(
             pilot, lambda: "◌ scripted" in shown(app) and "CPU" in shown(app) and "disk" in shown(app)
         )
-        caffe = manager(app).query_one("#caffe", Select)
+        manager_screen = manager(app)
+        caffe = manager_screen.query_one("#caffe", Select)
         await until(pilot, lambda: caffe.value == "")
         assert not (root / "defaults.json").exists(), "looking changes nothing"
         caffe.focus()
@@ -220,6 +223,18 @@ async def test_defaults_of_new_sessions(root: Path) -> None:
         await pilot.press("down", "enter")
         await until(pilot, lambda: "New sessions on local get scripted on cpu" in shown(app))
         assert json.loads((root / "defaults.json").read_text())["caffe"] == "scripted"
+
+        # How many at a time, on the one device or the one that is chosen.
+        for text, told in (("x", "'x' is no number"), ("3", "3 at a time"), ("0", "the queue starts none")):
+            await pilot.press("t")
+            await until(pilot, lambda: app.screen is not manager_screen)
+            if isinstance(app.screen, ChooseScreen):
+                await pilot.press("enter")
+                await until(pilot, lambda: isinstance(app.screen, PromptScreen))
+            app.screen.query_one(Input).value = text
+            await pilot.press("enter")
+            await until(pilot, lambda wanted=told: wanted in shown(app))
+        assert json.loads((root / "queue.json").read_text())["slots"] == {"cpu": 0}
 
 
 async def test_this_machine_stays_and_dead_hosts_hold_up_nothing(root: Path) -> None:
