@@ -64,13 +64,14 @@ def load() -> str:
     return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
 
 
-def hurry(*pids: int) -> str:
+def hurry(*pids: int, later: bool = False) -> str:
     """Let processes (0: this thread) go before all else, as on a machine with nothing else to do, and say
-    whether that was allowed.
+    whether that was allowed. ``later``: what they start from now on, too.
     """
     try:
         for pid in pids:
-            os.sched_setscheduler(pid, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+            how = os.SCHED_RR | (0 if later else os.SCHED_RESET_ON_FORK)
+            os.sched_setscheduler(pid, how, os.sched_param(1))
     except (PermissionError, AttributeError):
         return "beside all else that runs here"
     return "going before all else that runs here"
