@@ -83,6 +83,14 @@ ACTIONS: tuple[Action, ...] = (
         ("to_best",),
         needs_best,
     ),
+    _action(
+        "plot-log",
+        ("enter",),
+        "To the log",
+        "Go to the line of the log that told the point under the cursor; p in the console comes back",
+        ("to_log",),
+        needs_curves,
+    ),
     Action(
         "plot-choose",
         ("a",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from textual import on
@@ -167,6 +168,21 @@ class PlotPane(Pane):
         from barista_tui.panes import plotsave
 
         plotsave.ask_how(self)
+
+    def to_log(self) -> None:
+        """Go to the line of the log that told the point under the cursor, without a cursor the last one."""
+        each, cursor = self.plot.chosen_curve, self.plot.cursor
+        place = each.nearest(cursor if cursor is not None else math.inf) if each is not None else None
+        if each is None or place is None:
+            return
+        run, line = each.run[place], each.line[place]
+        if each.best is not None and cursor == each.best.x:
+            # Of the bucket around it, another point may be the last.
+            run, line = each.best.run, each.best.line
+        if line < 0:
+            self.main.say("No line of the log tells of this point", "warning")
+        else:
+            self.main.console_pane.show_line(each.name.session, run, line)
 
     def show_point(self, key: Key, iteration: int) -> None:
         """Put the cursor at an iteration of a session, on its first curve."""

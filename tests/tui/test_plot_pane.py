@@ -49,6 +49,13 @@ def named(app: BaristaApp) -> list[str]:
     return [f"{each.name.session.session} {each.label}" for each in app.main.plot.curves if not each.off]
 
 
+def here(app: BaristaApp) -> str:
+    """The line that the console's cursor is on."""
+    console = app.main.console
+    row = console.row(console.cursor) if console.cursor is not None else None
+    return row.text if row is not None else ""
+
+
 async def test_two_logs_in_one_plot(root: Path, tmp_path: Path) -> None:
     base, wild = tmp_path / "base.log", tmp_path / "wild.log"
     write_log(base, 200, 40.0)
@@ -83,6 +90,16 @@ async def test_two_logs_in_one_plot(root: Path, tmp_path: Path) -> None:
         assert "2 train loss" not in named(app) and len(plot.curves) == 4
         await pilot.press("space", "b")
         assert "2 train loss" in named(app) and first.best is not None and plot.cursor == first.best.x
+
+        # To the line that told of the point, and back from another one.
+        await pilot.press("enter")
+        await until(pilot, lambda: main.active == "console" and main.console.cursor is not None)
+        at = f"Iteration {first.best.x:.0f}, loss = "
+        await until(pilot, lambda: at in here(app))
+        assert main.key == first.name.session
+        await pilot.press("up", "up", "up", "p")
+        await until(pilot, lambda: main.active == "plot" and plot.cursor == first.best.x - 20)
+        assert plot.chosen is not None and plot.chosen.session == first.name.session
 
         # The other axes: seconds since each one's beginning, the time of day, logarithms.
         await pilot.press("x")
