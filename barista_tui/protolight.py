@@ -6,7 +6,7 @@ Pure, and never fails: half-written text is lit too.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 Tone = Literal["comment", "string", "block", "field", "value", "mark"]
@@ -41,10 +41,13 @@ class Lit(NamedTuple):
     tone: Tone
 
 
-def lit(line: str) -> Iterator[Lit]:
-    """The parts of one line: no token of a prototxt goes beyond one."""
-    for match in _TOKEN.finditer(line):
-        yield Lit(match.start(), match.end(), match.lastgroup or "mark")  # type: ignore[arg-type]
+@lru_cache(maxsize=1 << 14)
+def lit(line: str) -> tuple[Lit, ...]:
+    """The parts of one line: no token of a prototxt goes beyond one. Kept: each key changes one line only."""
+    return tuple(
+        Lit(match.start(), match.end(), match.lastgroup or "mark")  # type: ignore[arg-type]
+        for match in _TOKEN.finditer(line)
+    )
 
 
 def shown(data: bytes) -> str | None:

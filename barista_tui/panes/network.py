@@ -299,9 +299,11 @@ class NetworkPane(Pane, can_focus=True):
             self.unfold()
         elif row is not None and view is not None and self._key is not None:
             line = view.layers[row.node.layers[0]].line
-            if line is None or view.file != "net.prototxt":
+            if view.file != "net.prototxt":
                 where = view.file or "the solver's file"
                 self.main.say(f"It has no form: it is written in {where}, not in net.prototxt", "warning")
+            elif line is None:
+                self.main.say("It has no form: it is made of input fields, or by Caffe itself", "warning")
             else:
                 self.app.push_screen(LayerForm(self._key, line), lambda _: self.reload())
 

@@ -10,7 +10,7 @@ from textual.strip import Strip
 from textual.widgets import TextArea
 from textual.widgets.text_area import TextAreaTheme
 
-from barista_tui.protolight import lit
+from barista_tui.protolight import Lit, lit
 from barista_tui.theme import Palette, ink, palette_of
 
 LARGEST = 400_000
@@ -66,11 +66,12 @@ class ProtoArea(TextArea):
         if len(self.document.text) > LARGEST:
             return
         for row, line in enumerate(self.document.lines):
-            plain = line.isascii()
-            for start, end, tone in lit(line):
-                if not plain:  # places are counted in bytes of UTF-8
-                    start, end = (len(line[:at].encode("utf-8", "replace")) for at in (start, end))
-                self._highlights[row].append((start, end, tone))
+            parts = list(lit(line))
+            if not line.isascii():  # places are counted in bytes of UTF-8
+                size = [len(line[:at].encode("utf-8", "replace")) for at in range(len(line) + 1)]
+                parts = [Lit(size[start], size[end], tone) for start, end, tone in parts]
+            if parts:
+                self._highlights[row] = parts  # type: ignore[assignment]
 
     def _render_line(self, y: int) -> Strip:
         strip = super()._render_line(y)

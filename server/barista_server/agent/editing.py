@@ -36,7 +36,7 @@ def calls(find: Callable[[Any], Session]) -> dict[type, Callable[[Any, Client], 
 
     async def text(call: m.GetText, client: Client) -> m.Result:
         session = find(call)
-        return await asyncio.to_thread(_reply, session, call.file, _read(session, call.file))
+        return await asyncio.to_thread(lambda: _reply(session, call.file, _read(session, call.file)))
 
     async def form(call: m.GetForm, client: Client) -> m.Result:
         return await asyncio.to_thread(_form, find(call), call)
