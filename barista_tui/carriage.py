@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from barista_server.api.link import CallFailed, LinkError
-from barista_server.api.messages import SessionInfo
+from barista_server.api.messages import Notice, SessionInfo
 from barista_server.api.transfers import ExportSession
 from barista_server.copying.names import ParcelError
 from barista_tui import deploying, format, moving
+from barista_tui.callers import OWN
 from barista_tui.commands import Trashed, failure_text
 from barista_tui.deploying import DeployWish
 from barista_tui.moving import MissingData, MoveError, Report
@@ -89,7 +90,7 @@ class Carriage:
         def told(found: tuple[object, Outcome | None]) -> None:
             outcome = found[1]
             if outcome is None:
-                self._app.main.say(f"The same data as {name} is on {to} already", "information")
+                self._told(f"The same data as {name} is on {to} already")
             else:
                 self._say(f"{name} is on {to}: {outcome.arrived.path}", outcome)
 
@@ -103,7 +104,7 @@ class Carriage:
 
         def told(done: deploying.Deployed) -> None:
             lines = [f"{session.name} is deployed: {done.path}", deploying.check_words(done.facts.check)]
-            self._app.main.say("\n".join([*lines, *done.facts.left_out]), "information")
+            self._told("\n".join([*lines, *done.facts.left_out]))
 
         self._begin(
             f"deploying {session.name}", lambda report: deploying.deploy(place, wish, into, report), told
@@ -171,7 +172,12 @@ class Carriage:
     def _say(self, text: str, outcome: Outcome) -> None:
         """What has arrived, and what a person should know of it."""
         lines = [text, *(f"left out: {one}" for one in outcome.parcel.left_out[:3]), *outcome.arrived.notes]
-        self._app.main.say("\n".join(lines), "information")
+        self._told("\n".join(lines))
+
+    def _told(self, text: str) -> None:
+        """Said, and kept among the notices, where the place can be read again."""
+        self._app.main.say(text, "information")
+        self._app.store.noticed(Notice(time=self._app.now(), caller=OWN, kind="text", text=text))
 
     def _show(self, host: str, session: SessionInfo | None) -> None:
         if session is not None and host in self._app.fleet:

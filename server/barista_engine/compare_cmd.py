@@ -48,7 +48,10 @@ def compare(flags: dict[str, Value], log: Glog) -> None:
     whole = len(fitting) == len(trained.inputs)
     values = fitting if whole else _random(trained)
     _feed(trained, {name: value.clone() for name, value in values.items()})
-    _feed(used, {name: _given(trained, name, values) for name in used.inputs})
+    given = {name: _given(trained, name, values) for name in used.inputs}
+    for name, value in given.items():
+        _need_same_shape(name, used.inputs[name], value)
+    _feed(used, given)
     found = {name: _difference(trained, used, name) for name in used.blobs}
     told = {name: pair for name, pair in found.items() if pair is not None and name not in used.inputs}
     print(
@@ -111,6 +114,13 @@ def _given(trained: Net, name: str, values: dict[str, torch.Tensor]) -> torch.Te
     return parts[layer.tops.index(name)]
 
 
+def _need_same_shape(name: str, mine: torch.Tensor, theirs: torch.Tensor) -> None:
+    if mine.shape != theirs.shape:
+        words = [" ".join(map(str, blob.shape)) for blob in (theirs, mine)]
+        text = f"Check failed: blob '{name}' is {words[0]} in the trained net, {words[1]} in the other"
+        raise CheckFailed(text, "compare_cmd.py", 0)
+
+
 def _feed(net: Net, values: dict[str, torch.Tensor]) -> None:
     for name, value in values.items():
         net.set_input(name, value)
@@ -127,10 +137,7 @@ def _difference(trained: Net, used: Net, name: str) -> tuple[float, float] | Non
         if layer.type not in _ADDED or layer.bottoms[0] not in trained.blobs:
             return None
         theirs = _activated(layer.spec, trained.blobs[layer.bottoms[0]].double())
-    if mine.shape != theirs.shape:
-        raise CheckFailed(
-            f"blob '{name}' is {tuple(mine.shape)} in one net, {tuple(theirs.shape)} in the other"
-        )
+    _need_same_shape(name, mine, theirs)
     differs = mine != theirs
     differs &= ~(mine.isnan() & theirs.isnan())
     if not bool(differs.any()):

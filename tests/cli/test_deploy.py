@@ -9,22 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-import pytest
 
 from barista_server.agent.deploying import verdict
-from barista_server.caffe import prototxt
 from barista_server.caffe.deploy import deployed
 from barista_server.caffe.net import load_net
-from barista_server.caffe.schema import TEST, NetParameter
+from barista_server.caffe.schema import TEST
 from barista_server.caffe.stored_shapes import stored_in
 from barista_server.caffe.weights import State, write_state, write_weights
 from barista_server.templates import instantiate
-from tests.remote.sshd import Sshd
 
-from .test_hosts import far
 from .verbshell import Shell
-
-__all__ = ["far"]
 
 
 def lenet(folder: Path) -> Path:
@@ -99,19 +93,6 @@ def test_a_snapshot_becomes_a_net_to_be_used(shell: Shell, tmp_path: Path) -> No
     assert "layer 'conv2' is 51 20 5 5" in changed and "was changed since" in changed
     left = [one.name for one in tmp_path.iterdir()]
     assert sorted(left) == ["lenet", "net.tar.gz", "used"]
-
-
-@pytest.mark.real("sshd")
-def test_from_another_host(shell: Shell, far: Sshd, tmp_path: Path) -> None:
-    shell.barista("host", "add", "gpu01")
-    shell.barista("host", "accept", "gpu01", "--yes")
-    shell.barista("put", str(lenet(tmp_path / "lenet")), "--host", "gpu01", "--caffe", "embedded")
-    told = shell.barista(
-        "deploy", "lenet", "--host", "gpu01", "--blob", "ip1", "--no-check", "-o", str(tmp_path / "used")
-    )
-    assert "output  ip1  1 x 500  ReLU" in told.stdout and "the net is made" in told.stderr
-    net = prototxt.read(tmp_path / "used" / "deploy.prototxt", NetParameter)
-    assert [layer.name for layer in net.layer][-2:] == ["ip1", "relu1"]
 
 
 def test_what_counts_as_the_same() -> None:
