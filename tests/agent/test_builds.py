@@ -61,6 +61,21 @@ async def test_a_kind_is_known_by_what_it_says(tmp_path: Path, kind: str, expect
     assert check.problem is None
 
 
+@pytest.mark.parametrize(
+    ("said", "gpu"),
+    [
+        ("torch 2.0 was built without CUDA: install a build with it", False),
+        ("torch finds no GPU: see what nvidia-smi and CUDA_VISIBLE_DEVICES say", True),
+        ("Device id:                     0", True),
+    ],
+)
+def test_the_embedded_engine_is_for_cards_if_its_torch_is(said: str, gpu: bool) -> None:
+    version = Outcome(0, out="caffe version 1.0.0\n(barista-caffe, the engine)\n")
+    devices = Outcome(1, err=f"Cannot use GPU in CPU-only Caffe: check mode. {said}")
+    tries = Tries(version, Outcome(0), wrote=True, devices=devices)
+    assert judge(["barista-caffe"], tries, 1.0) == Check("embedded", "1.0.0", gpu, at=1.0)
+
+
 async def test_a_card_is_shown_to_a_build_that_cannot_do_without(tmp_path: Path) -> None:
     tries = await trying.try_out(other("card-only"), tmp_path / "checks")
     assert tries.wrote and tries.trained is not None and tries.trained.code == 0

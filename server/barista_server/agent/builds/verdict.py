@@ -133,6 +133,9 @@ def _kind(version: str, said: str, tries: Tries) -> str:
 
 def _gpu(tries: Tries) -> bool | None:
     said = _text(tries.devices)
+    if EMBEDDED_SAYS in tries.version.out:
+        # It does without cards where it finds none, and tells then what PyTorch it runs on.
+        return "built without CUDA" not in said if said else None
     if "CPU-only" in said or "CPU_ONLY" in said:
         return False
     if re.search(r"cudaSuccess|CUDA driver|CUDA-capable|Device id: +\d|OpenCL", said):
