@@ -12,10 +12,12 @@ from barista_server.api.messages import (
     AutoResume,
     CaffeInfo,
     ConfigureSession,
+    Defaults,
     DeviceInfo,
     LauncherName,
     QueueSession,
     SessionInfo,
+    SetDefaults,
     SlurmOptions,
     State,
     UnqueueSession,
@@ -45,7 +47,7 @@ class Wish:
     device: str
     launcher: LauncherName
     slurm: SlurmOptions
-    auto_resume: AutoResume
+    auto_resume: AutoResume = "off"
     queued: bool = False
     priority: int = 0
     after: str = ""
@@ -66,6 +68,20 @@ def wish_of(session: SessionInfo) -> Wish:
         queued is not None,
         *waits,
     )
+
+
+def wish_of_defaults(defaults: Defaults) -> Wish:
+    """What new sessions of a host get now."""
+    slurm = defaults.slurm or SlurmOptions()
+    return Wish(defaults.caffe, defaults.device, defaults.launcher, slurm)
+
+
+def set_defaults(defaults: Defaults, wish: Wish) -> SetDefaults | None:
+    """The call for what differs, or None."""
+    now = wish_of_defaults(defaults)
+    fields = ("caffe", "device", "launcher", "slurm")
+    changed = {name: getattr(wish, name) for name in fields if getattr(wish, name) != getattr(now, name)}
+    return SetDefaults(**changed) if changed else None
 
 
 def frozen(session: SessionInfo) -> str | None:

@@ -12,7 +12,7 @@ from barista_tui.store import Key
 from barista_tui.widgets.bar import Piece
 
 if TYPE_CHECKING:
-    from barista_server.api.messages import DeviceInfo
+    from barista_server.api.messages import Defaults, DeviceInfo
     from barista_tui.screens.hosts import HostManager
 
 USUAL = f"{'enter':<14} What its state asks for: accept, install, link, connect"
@@ -36,6 +36,7 @@ DEEDS = (
     Deed("link", "Unlink"),
     Deed("caffes", "Caffes"),
     Deed("install", "Install"),
+    Deed("settings", "Defaults"),
     Deed("slots", "At a time"),
     Deed("up", "Up"),
     Deed("down", "Down"),
@@ -70,11 +71,13 @@ class HostWork:
                 return "nothing was deleted from here"
             case "retry" if known.link.state == "offline":
                 return f"{known.name} is offline: {self._word('link')} links it again"
-            case "slots" if known.role == "viewer":
+            case "slots" | "settings" if known.role == "viewer":
                 return f"you may only look on {known.name}"
             case "slots" if known.alive and not screen.offers.devices:
                 return "its devices are not known yet"
-            case "caffes" | "slots" if not known.alive:
+            case "settings" if known.alive and screen.offers.defaults is None:
+                return "its defaults are not known yet"
+            case "caffes" | "slots" | "settings" if not known.alive:
                 return f"{known.name} is not connected"
             case "hidden" if not screen.hidden():
                 return "all its sessions are shown"
@@ -116,6 +119,7 @@ class HostWork:
             "hidden": self._hidden,
             "caffes": self._caffes,
             "slots": self._slots,
+            "settings": self._settings,
         }
         deeds[name]()
 
@@ -184,6 +188,18 @@ class HostWork:
             screen.ask_again()
 
         screen.app.push_screen(CaffeManager(screen.host.name), back)
+
+    def _settings(self) -> None:
+        from barista_tui.screens.host_settings import HostSettings
+
+        screen, name, defaults = self._screen, self._screen.host.name, self._screen.offers.defaults
+        assert defaults is not None, "refused without"
+
+        def saved(answer: Defaults | None) -> None:
+            if answer is not None:
+                screen.set_defaults(name, answer)
+
+        screen.app.push_screen(HostSettings(screen.host, defaults), saved)
 
     def _slots(self) -> None:
         from barista_tui.screens.choose import Answer, ChooseScreen

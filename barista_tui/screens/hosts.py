@@ -274,15 +274,18 @@ class HostManager(ActingScreen):
         what = event.select.id or ""
         if value != getattr(offers.defaults, what):
             call = SetDefaults(caffe=value) if what == "caffe" else SetDefaults(device=value)
-            self.ask_agent(
-                self._set_default(host, offers, call), f"The default {what} of {host.name} is as it was"
-            )
+            self.ask_agent(self._set_default(host, call), f"The default {what} of {host.name} is as it was")
 
-    async def _set_default(self, host: Host, offers: Offers, call: SetDefaults) -> None:
-        offers.defaults = await host.call(call, Defaults)
-        chosen = offers.defaults
+    async def _set_default(self, host: Host, call: SetDefaults) -> None:
+        self.set_defaults(host.name, await host.call(call, Defaults))
+
+    def set_defaults(self, name: str, chosen: Defaults) -> None:
+        """New sessions of a host get these now."""
+        self._offers.setdefault(name, Offers()).defaults = chosen
         caffe = chosen.caffe or "the first caffe that trains"
-        self.say(f"New sessions on {host.name} get {caffe} on {chosen.device}", "information")
+        how = ", as jobs of Slurm" if chosen.launcher == "slurm" else ""
+        self.say(f"New sessions on {name} get {caffe} on {chosen.device}{how}", "information")
+        self.show_known()
 
     async def set_slots(self, device: str, slots: int) -> None:
         """How many trainings the queue has on a device of the chosen host at a time."""

@@ -23,10 +23,12 @@ from barista_server.api.messages import (
 from barista_server.remote.hostkeys import Offered
 from barista_tui import hostlook, projects
 from barista_tui.app import BaristaApp
+from barista_tui.choosing import OTHERS
 from barista_tui.hostlook import HostLine
 from barista_tui.hosts import Cause, HostEntry, Hosts, HostsError, folder
 from barista_tui.screens.add_host import AddHostScreen, name_for
 from barista_tui.screens.choose import ChooseScreen
+from barista_tui.screens.host_settings import HostSettings
 from barista_tui.screens.hosts import HostManager
 from barista_tui.screens.prompt import PromptScreen
 from barista_tui.sshconfig import Alias, aliases
@@ -235,6 +237,22 @@ async def test_defaults_of_new_sessions(root: Path) -> None:
             await pilot.press("enter")
             await until(pilot, lambda wanted=told: wanted in shown(app))
         assert json.loads((root / "queue.json").read_text())["slots"] == {"cpu": 0}
+
+        # All of it in one dialog; what is wrong stays to be corrected.
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, HostSettings))
+        dialog = app.screen
+        await until(pilot, lambda: "CPU  load" in shown(app))
+        dialog.query_one("#caffe", Select).value = ""
+        dialog.query_one("#device", Select).value = OTHERS
+        dialog.query_one("#devices", Input).value = "x"
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "'x' is no device" in shown(app))
+        dialog.query_one("#devices", Input).value = "0,1"
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: app.screen is manager_screen and caffe.value == "")
+        kept = json.loads((root / "defaults.json").read_text())
+        assert (kept.get("caffe", ""), kept["device"]) == ("", "0,1")
 
 
 async def test_this_machine_stays_and_dead_hosts_hold_up_nothing(root: Path) -> None:

@@ -14,10 +14,12 @@ from textual.widgets import Input, OptionList, Select
 from barista_server.api.messages import (
     CaffeInfo,
     ConfigureSession,
+    Defaults,
     DeviceInfo,
     Queued,
     QueueSession,
     SessionInfo,
+    SetDefaults,
     SlurmOptions,
     State,
     UnqueueSession,
@@ -63,6 +65,14 @@ def test_the_queue_is_asked_for_what_differs() -> None:
     in_slurm = replace(LENET, state=State.QUEUED, queued=Queued(0, 0.0))
     assert "taken out" in (choosing.frozen(in_slurm) or "")
     assert "Slurm's queue" in (choosing.queue_frozen(in_slurm, None) or "")
+
+
+def test_defaults_of_a_host_are_asked_for_what_differs() -> None:
+    now = Defaults(device="0", slurm=SlurmOptions(partition="gpu"))
+    wish = choosing.wish_of_defaults(now)
+    assert choosing.set_defaults(now, wish) is None
+    job = dataclasses.replace(wish, launcher="slurm", slurm=SlurmOptions("long"))
+    assert choosing.set_defaults(now, job) == SetDefaults(launcher="slurm", slurm=SlurmOptions("long"))
 
 
 def test_what_can_be_chosen() -> None:
