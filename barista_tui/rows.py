@@ -16,7 +16,7 @@ SPARK_WIDTH = 12
 MOVING = {State.RUNNING, State.PAUSING, State.QUEUED}
 """States that may have changed since the last news; the others last."""
 
-MARK = "◆"
+MARK = "»"
 """Stands in the gap before the name of a marked session."""
 
 LOG_GLYPH = "≡"

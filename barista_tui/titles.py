@@ -179,8 +179,10 @@ def columns(cells: list[Cell]) -> list[Piece]:
 _AXIS_WORDS = {"iteration": "iteration", "time": "time", "clock": "time of day"}
 
 
-def plot(view: View, zoomed: bool, cursor: float | None = None, sessions: int = 1) -> list[Piece]:
-    """How the curves are drawn, of how many sessions, and where the cursor is."""
+def plot(
+    view: View, zoomed: bool, cursor: float | None = None, sessions: tuple[int, int] = (1, 1)
+) -> list[Piece]:
+    """How the curves are drawn, of how many of the wanted sessions, and where the cursor is."""
     axis = _AXIS_WORDS[view.axis] + (" (log)" if view.log_x else "")
     log = "log" if view.log else "linear"
     if view.log_right != view.log:
@@ -194,8 +196,10 @@ def plot(view: View, zoomed: bool, cursor: float | None = None, sessions: int = 
         right.insert(0, Piece("zoomed  ", "accent", "zoom-reset"))
     if cursor is not None:
         right.insert(0, Piece(f"▴ {x_word(cursor, view.axis)}  ", "accent"))
-    if sessions > 1:
-        right.insert(0, Piece(f"{sessions} sessions  ", "dim", "plot-choose"))
+    shown, wanted = sessions
+    if wanted > 1:
+        count = f"{shown} sessions  " if shown == wanted else f"{shown} of {wanted} sessions  "
+        right.insert(0, Piece(count, "dim" if shown == wanted else "warning", "plot-choose"))
     return right
 
 

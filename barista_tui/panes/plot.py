@@ -21,6 +21,9 @@ from barista_tui.widgets.bar import Bar, Piece
 from barista_tui.widgets.legend import Legend
 from barista_tui.widgets.plot import Plot
 
+MOST_SESSIONS = 16
+"""Marked sessions in one plot; of more nobody could tell which is which."""
+
 
 class PlotPane(Pane):
     """Legend and plot."""
@@ -31,6 +34,8 @@ class PlotPane(Pane):
         self._legend = Legend(id="plot-legend")
         self._feeds: dict[Key, Feed] = {}
         self._sessions: dict[Key, SessionInfo] = {}
+        self._left_out = 0
+        """Marked sessions that are not shown, as there are too many."""
 
     def compose(self) -> ComposeResult:
         yield self._legend
@@ -52,9 +57,11 @@ class PlotPane(Pane):
 
     def _wanted(self, look: Look) -> dict[Key, SessionInfo]:
         """Marked sessions in the order of marking, then the selected one: colours stay when it changes."""
-        keys = list(self.main.sessions.marked)
+        marked = self.main.sessions.marked
+        keys = list(marked[:MOST_SESSIONS])
         if look.key is not None and look.session is not None and look.key not in keys:
             keys.append(look.key)
+        self._left_out = len(marked) - len(keys[:MOST_SESSIONS]) if len(marked) > MOST_SESSIONS else 0
         return {key: look.known.sessions[key] for key in keys if key in look.known.sessions}
 
     def began(self, key: Key) -> float:
@@ -63,7 +70,8 @@ class PlotPane(Pane):
         return session.runs[0].started if session is not None and session.runs else 0.0
 
     def head(self) -> list[Piece]:
-        return titles.plot(self.plot.view, self.plot.zoomed, self.plot.cursor, len(self._sessions))
+        count = len(self._sessions), len(self._sessions) + self._left_out
+        return titles.plot(self.plot.view, self.plot.zoomed, self.plot.cursor, count)
 
     def facts(self) -> PlotFacts:
         shown = [each for each in self.plot.curves if not each.off]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 
 from rich.cells import cell_len
 
@@ -32,7 +32,10 @@ AXIS, GRID, MARK, CURSOR, LABEL = -1, -2, -3, -4, -5
 """Inks of what is no curve; those of curves are their slots."""
 
 _LEFT, _RIGHT = (0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80)
-_DOTS = (_LEFT, _RIGHT)
+_MASKS = [
+    [[sum(side[top : bottom + 1]) for bottom in range(4)] for top in range(4)] for side in (_LEFT, _RIGHT)
+]
+"""Of either column of dots of a cell: the bits from one dot to another."""
 _ON: dict[Style, tuple[int, int]] = {"solid": (1, 1), "dotted": (4, 2), "dashed": (10, 6)}
 """Of so many columns of dots so many are drawn."""
 _ASCII = str.maketrans("─│┤├┬└┘┈╎▴", "-|+++++.:^")
@@ -95,17 +98,29 @@ class _Canvas:
             if span is None or column % of >= on or span[0] > last + 0.5 or span[1] < -0.5:
                 continue
             first, stop = max(0, round(span[0])), min(last, round(span[1]))
-            cell, dots = column // self.across, _DOTS[column % self.across]
-            for row in range(first // self.down, stop // self.down + 1):
-                if self.ascii_only:
-                    self.chars[row][cell] = sign
-                else:
-                    top = max(first - row * 4, 0)
-                    bottom = min(stop - row * 4, 3)
-                    for dot in dots[top : bottom + 1]:
-                        self.bits[row][cell] |= dot
-                    self.chars[row][cell] = ""
-                self.inks[row][cell] = ink
+            if self.ascii_only:
+                for row in range(first, stop + 1):
+                    self.put(column, row, sign, ink)
+            else:
+                self._dots(column, first, stop, ink)
+
+    def _dots(self, column: int, first: int, stop: int, ink: int) -> None:
+        """A column of dots from one line of them to another."""
+        cell, masks = column >> 1, _MASKS[column & 1]
+        top, bottom = first >> 2, stop >> 2
+        if top == bottom:
+            self.bits[top][cell] |= masks[first & 3][stop & 3]
+        else:
+            self.bits[top][cell] |= masks[first & 3][3]
+            self.bits[bottom][cell] |= masks[0][stop & 3]
+            whole = masks[0][3]
+            for row in self.bits[top + 1 : bottom]:
+                row[cell] |= whole
+        for row_inks, row_chars in zip(
+            self.inks[top : bottom + 1], self.chars[top : bottom + 1], strict=True
+        ):
+            row_inks[cell] = ink
+            row_chars[cell] = ""
 
     def cell(self, column: int, row: int) -> tuple[str, int]:
         """What is to be shown there."""
@@ -121,34 +136,40 @@ def spans(points: Sequence[Point | None], columns: int, lines: int) -> list[tupl
     low = [math.inf] * columns
     high = [-math.inf] * columns
     wide, tall = columns - 1, lines - 1
+    before: tuple[float, float] | None = None
+    last = -1
+    for point in points:
+        if point is None:
+            before = None
+            continue
+        x, y = point[0] * wide, (1 - point[1]) * tall
+        column = round(x)
+        if before is None or column == last:
+            least, most = (y, y) if before is None else (y, before[1]) if y < before[1] else (before[1], y)
+            if 0 <= column <= wide:
+                low[column] = min(low[column], least)
+                high[column] = max(high[column], most)
+        else:
+            _slope(low, high, (*before, last), (x, y, column))
+        before, last = (x, y), column
+    return [(a, b) if a <= b else None for a, b in zip(low, high, strict=True)]
 
-    def touch(column: int, a: float, b: float) -> None:
+
+def _slope(
+    low: list[float], high: list[float], p: tuple[float, float, int], q: tuple[float, float, int]
+) -> None:
+    """A line between two columns: each gets what of it lies nearer to its middle than to another's."""
+    (x0, y0, first), (x1, y1, stop) = (p, q) if p[2] < q[2] else (q, p)
+    slope = (y1 - y0) / (x1 - x0)
+    for column in range(max(first, 0), min(stop, len(low) - 1) + 1):
+        a = y0 if column == first else y0 + slope * (column - 0.5 - x0)
+        b = y1 if column == stop else y0 + slope * (column + 0.5 - x0)
         if a > b:
             a, b = b, a
         if a < low[column]:
             low[column] = a
         if b > high[column]:
             high[column] = b
-
-    at = [None if point is None else (point[0] * wide, (1 - point[1]) * tall) for point in points]
-    for point in at:
-        if point is not None and 0 <= (column := round(point[0])) <= wide:
-            touch(column, point[1], point[1])
-    for p, q in pairwise(at):
-        if p is None or q is None:
-            continue
-        (x0, y0), (x1, y1) = (p, q) if p[0] <= q[0] else (q, p)
-        first, stop = round(x0), round(x1)
-        if first == stop:
-            if 0 <= first <= wide:
-                touch(first, y0, y1)
-            continue
-        slope = (y1 - y0) / (x1 - x0)
-        for column in range(max(first, 0), min(stop, wide) + 1):
-            a = y0 if column == first else y0 + slope * (column - 0.5 - x0)
-            b = y1 if column == stop else y0 + slope * (column + 0.5 - x0)
-            touch(column, a, b)
-    return [(a, b) if a <= b else None for a, b in zip(low, high, strict=True)]
 
 
 def draw(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from barista_tui import format as fmt
 from barista_tui.plotting import cells
 from barista_tui.plotting.axes import x_word
-from barista_tui.plotting.curves import Curve, View
+from barista_tui.plotting.curves import Curve, View, session_words
 from barista_tui.plotting.figure import AXIS_NAMES, words_of
 from barista_tui.plotting.scene import hidden_by_log, sign_of
 
@@ -37,12 +37,12 @@ def chart(
         raise ValueError("no points to draw")
     if all(_nothing(each, view) for each in shown):
         raise ValueError("no points to draw: a logarithmic scale has none above zero")
-    several = len({each.name.session for each in shown}) > 1
+    sessions = session_words(shown)
     lines = [title] if title else []
     for each in shown:
         sign = _ink(sign_of(each.slot, ascii_only), each.slot, colour)
         side = " (right axis)" if each.right and any(not other.right for other in shown) else ""
-        lines.append(f"{sign} {words_of(each, view, several)}{side}")
+        lines.append(f"{sign} {words_of(each, view, sessions)}{side}")
     if hidden_by_log(shown, view):
         lines.append("Values that are not above zero have no place on a logarithmic scale.")
     drawn = cells.draw(shown, view, width, height, ascii_only=ascii_only, grid=colour)

@@ -119,6 +119,15 @@ def text_of(key: SeriesKey) -> str:
     return f"{key.phase}{net}.{key.name}{output}"
 
 
+def session_words(curves: Iterable[Curve]) -> dict[Key, str]:
+    """What tells sessions apart: nothing where there is one, its id, or its host too where these differ."""
+    keys = dict.fromkeys(each.name.session for each in curves)
+    hosts = {key.host for key in keys}
+    if len(keys) < 2:
+        return dict.fromkeys(keys, "")
+    return {key: f"{key.host}:{key.session}" if len(hosts) > 1 else key.session for key in keys}
+
+
 def label_of(key: SeriesKey) -> str:
     """A metric as people read it: ``train loss``, ``lr``, ``test accuracy``; ``test #1 loss`` of the second
     test net; ``loss #0`` for an output of the train net.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from barista_tui import format as fmt
 from barista_tui.plotting.axes import Scale, x_word
-from barista_tui.plotting.curves import Curve, Style, View
+from barista_tui.plotting.curves import Curve, Style, View, session_words
 from barista_tui.plotting.scene import SIGNS, Line, Point, scene, sign_of
+from barista_tui.store import Key
 
 SIZE = 13.0
 """Height of words in pixels."""
@@ -121,9 +122,9 @@ def figure(
     left_scale = made.left if made.left_used else None
     result.groups.append(_axes(made.x, left_scale, made.right, view, area, paper))
     both = made.right is not None and made.left_used
-    several = len({each.name.session for each in shown}) > 1
+    sessions = session_words(shown)
     for row, line in enumerate(made.lines):
-        words = words_of(line.curve, view, several) + (" (right axis)" if both and line.curve.right else "")
+        words = words_of(line.curve, view, sessions) + (" (right axis)" if both and line.curve.right else "")
         y = MARGIN + (ROW if title else 0) + ROW * row + 9
         result.groups.append(_curve(line, area, y, words, paper))
     return result
@@ -201,9 +202,10 @@ def _curve(line: Line, area: tuple[float, float, float, float], y: float, words:
     return Group(tuple(items), words)
 
 
-def words_of(each: Curve, view: View, several: bool) -> str:
+def words_of(each: Curve, view: View, sessions: Mapping[Key, str]) -> str:
     """``7 lenet train loss: last 0.0312, best 0.0281 at 9800``."""
-    session = f"{each.name.session.session} {each.title} " if several else ""
+    word = sessions[each.name.session]
+    session = f"{word} {each.title} " if word else ""
     told = []
     if each.last is not None:
         told.append(f"last {fmt.value(each.last)}")

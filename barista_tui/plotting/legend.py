@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from barista_tui import format as fmt
 from barista_tui.plotting.axes import x_word
-from barista_tui.plotting.curves import Curve, Name, View
+from barista_tui.plotting.curves import Curve, Name, View, session_words
 from barista_tui.plotting.scene import BEST, BROKEN, hidden_by_log, sign_of
 from barista_tui.widgets.bar import Piece
 
@@ -57,7 +57,7 @@ def best_of(each: Curve, view: View) -> str:
 
 def entries(curves: Sequence[Curve], look: Look, detail: int) -> list[list[Piece]]:
     """An entry for each curve. ``detail``: 3 with the best values, 2 without, 1 with short names."""
-    several = len({each.name.session for each in curves}) > 1
+    sessions = session_words(curves)
     both = {each.right for each in curves if not each.off} == {False, True}
     made = []
     for place, each in enumerate(curves):
@@ -65,10 +65,10 @@ def entries(curves: Sequence[Curve], look: Look, detail: int) -> list[list[Piece
         tone = "faint" if each.off else f"curve{each.slot % COLORS}"
         chosen = each.name == look.chosen
         sign = "·" if each.off else sign_of(each.slot)
-        session = f"{each.name.session.session} {each.title} " if several else ""
+        session = f"{word} " if (word := sessions[each.name.session]) else ""
+        if session and detail > 1:
+            session += f"{each.title} "
         label = short(each) if detail < 2 else each.label
-        if detail < 2 and several:
-            session = f"{each.name.session.session} "
         side = RIGHT if both and each.right and not each.off else ""
         words = f"{session}{label}{side} "
         pieces = [

@@ -28,6 +28,8 @@ LEAST_SPAN = 1e-6
 """Part of the whole range that zooming stops at."""
 LEGEND_SHARE = 5
 """One line of so many may be the legend's."""
+MANY = 20
+"""Curves from which each is drawn more coarsely, so that a frame stays quick."""
 STEP = 10
 """Columns that the cursor moves by with the keys for pages."""
 
@@ -124,8 +126,9 @@ class Plot(Widget, can_focus=True):
 
     @property
     def ask(self) -> Ask:
-        """What to ask for: two points a cell of braille."""
-        return ask_for(self.view, max(40, min(2000, self.size.width * 2)))
+        """What to ask for: two points a cell of braille, one where there are many curves."""
+        each = 2 if len(self.curves) <= MANY else 1
+        return ask_for(self.view, max(40, min(2000, self.size.width * each)))
 
     # ---------------------------------------------------------------------------------- view
 
@@ -330,7 +333,8 @@ class Plot(Widget, can_focus=True):
 
     def _x_of(self, event: events.MouseEvent) -> float | None:
         """The x below the mouse; None outside the canvas."""
-        drawn, at = self._now(), event.get_content_offset_capture(self)
+        # What was painted last: moving the cursor changes no axis, and mice move oftener than is painted.
+        drawn, at = self._cells, event.get_content_offset_capture(self)
         if drawn.scene is None or not drawn.left <= at.x < drawn.left + drawn.width:
             return None
         return drawn.scene.x.value(drawn.place(at.x))

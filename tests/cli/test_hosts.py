@@ -72,6 +72,16 @@ def test_from_adding_a_host_to_training_there(shell: Shell, far: Sshd) -> None:
     assert shell.json("ls") == []
     assert "exclude each other" in shell.barista("ls", "--host", "gpu01", "--root", "/", code=2).stderr
 
+    # Beside a session of this machine, in one plot and one file.
+    shell.new("--name", "there", "--start", max_iter=30)
+    shell.barista("wait", "there")
+    both = shell.barista("plot", "there", "gpu01:there", "--keys", "train.loss").stdout.splitlines()
+    assert both[0] == "there@local, there@gpu01"
+    assert both[1].startswith("● local:1 there@local train loss: last 0.")
+    assert both[2].startswith("▲ gpu01:1 there@gpu01 train loss: last 0.")
+    tables = shell.barista("export", "there", "gpu01:there", "--keys", "lr").stdout
+    assert tables.count("# there@local TRAIN\n") == tables.count("# there@gpu01 TRAIN\n") == 1
+
 
 @pytest.mark.real("sshd")
 def test_what_is_wrong_with_hosts_is_told_apart(shell: Shell, far: Sshd) -> None:

@@ -326,6 +326,9 @@ def test_sessions_are_named_where_there_are_several() -> None:
     some = [curve_of(series(TRAIN, XS, FALLING), Key("gpu01", str(n)), f"net{n}") for n in (1, 2)]
     (line,) = words(legend.lines(some, legend.Look(View()), 200, 1))
     assert "1 net1 train loss" in line and "2 net2 train loss" in line
+    far = [some[0], curve_of(series(TRAIN, XS, FALLING), Key("gpu02", "1"), "net1")]
+    (line,) = words(legend.lines(far, legend.Look(View()), 200, 1))
+    assert "gpu01:1 net1 train loss" in line and "gpu02:1 net1 train loss" in line
 
 
 def test_a_logarithmic_x_axis_begins_above_zero() -> None:
