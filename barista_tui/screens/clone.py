@@ -29,6 +29,7 @@ from barista_tui import format as fmt
 from barista_tui.commands import failure_text
 from barista_tui.host import CallFailed, LinkError
 from barista_tui.screens.new_session import on_host
+from barista_tui.store import Key
 
 if TYPE_CHECKING:
     from barista_tui.app import BaristaApp
@@ -74,6 +75,12 @@ class CloneScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         origin = self.query_one("#origin", OptionList)
         origin.highlighted = 0
+        main = self.app.main
+        # The one that is looked at, if one is.
+        looked = str(main.pane("snapshots").facts()) if main.active == "snapshots" else ""
+        for place, option in enumerate(origin.options):
+            if option.id == looked:
+                origin.highlighted = place
         origin.focus()
         self.run_worker(self._ask_host(), exit_on_error=False)
 
@@ -135,7 +142,9 @@ class CloneScreen(ModalScreen[None]):
             return
         finally:
             self._busy = False
-        self.app.store.changed_session(self._host.name, made)
+        if Key(self._host.name, made.id) not in self.app.store.known.sessions:
+            # What was told of it since is newer than the answer.
+            self.app.store.changed_session(self._host.name, made)
         self.app.main.want(made.id, self._host.name)
         words = fmt.state_look(made).word
         self.app.main.say(f"{made.name} is made, a clone of {self._session.name}: {words}", "information")

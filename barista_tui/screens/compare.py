@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.text import Text
 from textual import on
 from textual.widgets import DataTable
 
@@ -36,6 +37,8 @@ class CompareScreen(TableScreen):
         self._keys: list[Key] = []
         self._summaries: dict[Key, Summary] = {}
         self._failed: dict[Key, str] = {}
+        self._asking: set[Key] = set()
+        """Those whose answer has not come yet: a slow host is not asked twice."""
         self._asked: dict[Key, object] = {}
         """How each stood when it was asked last."""
         self._everything = self._due = False
@@ -70,25 +73,28 @@ class CompareScreen(TableScreen):
                 self.action_reload()
             return
         known = self.app.store.known.sessions
-        stale = [key for key in self._keys if key in known and self._asked.get(key) != _stand(known[key])]
+        free = [key for key in self._keys if key in known and key not in self._asking]
+        stale = [key for key in free if self._asked.get(key) != _stand(known[key])]
         for host in dict.fromkeys(key.host for key in stale):
             mine = [key for key in stale if key.host == host]
             for start in range(min(AT_ONCE, len(mine))):
-                work = self._ask(mine[start::AT_ONCE])
-                self.run_worker(work, group=f"compare {host} {start}", exclusive=True, exit_on_error=False)
+                self._asking.update(some := mine[start::AT_ONCE])
+                self.run_worker(self._ask(some), group="compare", exit_on_error=False)
 
     async def _ask(self, keys: list[Key]) -> None:
         for key in keys:
-            session = self.app.store.known.sessions.get(key)
-            if session is None:
-                continue
             try:
+                session = self.app.store.known.sessions[key]
                 self._summaries[key] = await summary(self.app.fleet.of(key), session)
-            except (CallFailed, LinkError, KeyError) as error:
+            except (CallFailed, LinkError) as error:
                 self._failed[key] = str(error)
+            except KeyError:
+                self._failed[key] = "it is not there any more"
             else:
                 self._failed.pop(key, None)
                 self._asked[key] = _stand(session)
+            finally:
+                self._asking.discard(key)
             self._show_soon()
 
     def _show_soon(self) -> None:
@@ -112,21 +118,22 @@ class CompareScreen(TableScreen):
         self._columns = columns(self._entries, self._everything)
         heads = ["session", *map(self._head, self._columns)]
         scroll = table.scroll_offset
-        table.clear(columns=True)
-        table.add_columns(*(table.cell(head, "dim") for head in heads))
-        winners = [column.winners for column in self._columns]
-        for place, (entry, texts) in enumerate(
-            zip(self._entries, zip(*(column.texts for column in self._columns), strict=True), strict=True)
-        ):
-            cells = [table.cell(entry.title, bold=True)]
-            for column, text, best in zip(self._columns, texts, winners, strict=True):
-                tone = "running" if place in best else "text" if column.group == "result" else "dim"
-                mark = " *" if place in best else ""
-                cells.append(table.cell(text + mark, tone, column.numeric, place in best))
-            table.add_row(*cells)
+        table.fill(heads, self._cells())
         self._go_to(*at)
         table.scroll_to(*scroll, animate=False, force=True)
         self._tell()
+
+    def _cells(self) -> list[list[Text]]:
+        """A row for each session."""
+        table = self.table
+        rows = [[table.cell(entry.title, bold=True)] for entry in self._entries]
+        for column in self._columns:
+            winners = column.winners
+            for place, text in enumerate(column.texts):
+                best = place in winners
+                tone = "running" if best else "text" if column.group == "result" else "dim"
+                rows[place].append(table.cell(f"{text} *" if best else text, tone, column.numeric, best))
+        return rows
 
     def _places(self, entries: list[Entry]) -> list[int]:
         """In which order they stand."""

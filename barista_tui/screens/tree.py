@@ -56,11 +56,9 @@ class TreeScreen(TableScreen):
             self._lines = lines
             return
         self._lines = lines
-        table.clear(columns=True)
         heads = ("session", *(["host"] if several else []), "state", "iteration", "loss", "made with")
-        table.add_columns(*(table.cell(head, "dim") for head in heads))
-        for (_, one), texts in zip(lines, rows, strict=True):
-            table.add_row(*_cells(table, one, texts))
+        pairs = zip(lines, rows, strict=True)
+        table.fill(heads, [_cells(table, one, texts) for (_, one), texts in pairs])
         table.move_cursor(row=at)
         families = sum(len(root.children) > 0 for root in roots)
         of = fmt.plural(len(known.sessions), "session")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rich.cells import cell_len
 from rich.text import Text
 from textual.binding import Binding
 from textual.widgets import DataTable, OptionList
@@ -51,6 +54,16 @@ class Table(DataTable[Text]):
         Binding("h", "cursor_left", show=False),
         Binding("l", "cursor_right", show=False),
     ]
+
+    def fill(self, heads: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
+        """Other columns and rows than before, each column as wide as what is in it."""
+        self.clear(columns=True)
+        for place, head in enumerate(heads):
+            # Not by itself: it measures late, and what was filled anew meanwhile stays as wide as its head.
+            width = max([cell_len(head), *(row[place].cell_len for row in rows)])
+            self.add_column(self.cell(head, "dim"), width=width)
+        for row in rows:
+            self.add_row(*row)
 
     def cell(self, text: str, tone: str = "text", right: bool = False, bold: bool = False) -> Text:
         """``tone`` as in the bars."""

@@ -35,8 +35,10 @@ async def _cloned(app: BaristaApp, pilot: Pilot[None], root: Path) -> None:
     await until(pilot, lambda: isinstance(app.screen, CloneScreen))
     origin = app.screen.query_one("#origin", OptionList)
     assert [option.id for option in origin.options] == ["20", "10", "none"]
-    await pilot.press("down", "enter", *"faster")
-    assert app.screen.query_one("#name", Input).value == "faster"
+    name = app.screen.query_one("#name", Input)
+    await pilot.press("down", "enter")
+    await until(pilot, lambda: name.has_focus)
+    await pilot.press(*"faster")
     device = app.screen.query_one("#device", Input)
     device.value = "gpu7"
     await pilot.press("ctrl+s")
@@ -65,7 +67,7 @@ async def _told_apart(app: BaristaApp, pilot: Pilot[None], root: Path) -> None:
     await pilot.press("o")
     await until(pilot, lambda: "from which session" in shown(app) and "2 faster  parent" not in shown(app))
     await pilot.press("escape", "escape")
-    assert app.screen is app.main
+    await until(pilot, lambda: app.screen is app.main)
 
 
 async def _beside(app: BaristaApp, pilot: Pilot[None], tmp_path: Path) -> None:
@@ -93,7 +95,7 @@ async def _beside(app: BaristaApp, pilot: Pilot[None], tmp_path: Path) -> None:
     told = [(row["name"], row["base_lr"], row["iterations"]) for row in table]
     assert told == [("faster", "0.5", "20"), ("lenet", "0.01", "20")]
     await pilot.press("down", "enter")
-    assert app.screen is app.main
+    await until(pilot, lambda: app.screen is app.main)
     await until(pilot, lambda: app.main.session is not None and app.main.session.name == "lenet")
 
 
@@ -110,7 +112,7 @@ async def _tree(app: BaristaApp, pilot: Pilot[None]) -> None:
     await pilot.press("g", "enter")
     await until(pilot, lambda: "It was deleted" in shown(app))
     await pilot.press("j", "enter")
-    assert app.screen is app.main
+    await until(pilot, lambda: app.screen is app.main)
     await until(pilot, lambda: app.main.session is not None and app.main.session.name == "faster")
 
 
