@@ -40,7 +40,7 @@ from barista_tui.pixels import Answered, AskingParser, Pixels
 from barista_tui.projects import Project, ProjectError
 from barista_tui.screens.acting import ActingScreen
 from barista_tui.screens.main import MainScreen
-from barista_tui.store import Key, Store
+from barista_tui.store import Store
 from barista_tui.target import Target
 from barista_tui.works import Works
 
@@ -86,8 +86,6 @@ class BaristaApp(App[None]):
         self.works = Works(self._store_changed, lambda text: self.main.say(text, "error"))
         self.fleet = Fleet([target, *(others or ())], self.store)
         self.host_deeds = HostDeeds(self)
-        self.drafts: dict[tuple[Key, str], str] = {}
-        """Texts of nets and solvers that were typed and not saved, by session and file."""
         self.carried: dict[str, asyncio.Task[None]] = {}
         """Copies under way, by what they are called; begun by :mod:`.carriage`."""
         self._all_hosts = others is not None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from barista_server.api.link import CallFailed
+from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import (
     CheckText,
     EditText,
@@ -107,12 +107,12 @@ class FormWork:
             self._changed()
 
     async def apply(self, edits: list[FieldEdit]) -> bool:
-        """Carry out what was filled in; what is refused stays where it was typed. Raises LinkError."""
+        """Carry out what was filled in; what is refused stays where it was typed."""
         assert self.filing is not None and self.form is not None
         return await self._done(self.filing.edit(edits, self.form.revision))
 
     async def step(self, steps: int) -> bool:
-        """Undo or redo. Raises LinkError."""
+        """Undo or redo."""
         assert self.filing is not None
         return await self._done(self.filing.step(steps))
 
@@ -120,6 +120,9 @@ class FormWork:
         assert self.filing is not None and self.form is not None
         try:
             text = await deed
+        except LinkError as error:
+            self._view.told(f"Not connected, look again later whether it was done: {error}", "$error")
+            return False
         except CallFailed as error:
             if error.failure.code == "changed":
                 await self.load(self.filing, self.form.layer)

@@ -321,7 +321,7 @@ class NetworkPane(Pane, can_focus=True):
     def step(self, steps: int) -> None:
         """Undo, or redo if negative, a change of the net."""
         if self._key is not None:
-            self.fetch(self._step(self._key, steps), "edit")
+            self.main.ask_agent(self._step(self._key, steps), "Nothing was undone, or done again")
 
     async def _step(self, key: Key, steps: int) -> None:
         text = await Filing(self.app, key, "net").step(steps)

@@ -16,8 +16,8 @@ from textual.widgets.option_list import Option
 
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import FileName, FileText, Problem
+from barista_tui import drafts, managerkeys
 from barista_tui import format as fmt
-from barista_tui import managerkeys
 from barista_tui.formrows import problem_line
 from barista_tui.formwork import Filing, banner, save_as
 from barista_tui.protolight import as_bytes, shown
@@ -62,6 +62,8 @@ class ProtoEditor(ActingScreen):
         self._list = OptionList(id="proto-problems", compact=True)
         self.saved: FileText | None = None
         """The text as the agent has it."""
+        self._seen = ""
+        """Revision of the text that was edited: a draft's is that of its day."""
         self.problems: Sequence[Problem] = ()
         self.checked = False
         """What is shown is about the text as it is now."""
@@ -89,6 +91,11 @@ class ProtoEditor(ActingScreen):
         return Filing(self.app, self._key, self._file)
 
     @property
+    def _place(self) -> tuple[str, str, str]:
+        """Whose text it is, whatever the hosts are called."""
+        return str(self.app.fleet.of(self._key).target), self._key.session, self._file
+
+    @property
     def modified(self) -> bool:
         """There is something to save."""
         return self.saved is not None and as_bytes(self.area.text) != self.saved.data
@@ -98,7 +105,7 @@ class ProtoEditor(ActingScreen):
     async def _load(self) -> None:
         text = await self._filing.text()
         self._take(text)
-        draft = self.app.drafts.pop((self._key, self._file), None)
+        draft = drafts.load(*self._place)
         content = shown(text.data)
         if content is None:
             self.say("The text has characters that cannot be edited here: barista edit opens it", "error")
@@ -108,14 +115,15 @@ class ProtoEditor(ActingScreen):
         if as_bytes(self.area.text) != text.data:
             self.say("Its line ends are of several kinds: saving makes them alike", "warning")
         if draft is not None:
-            self.area.replace(draft, self.area.document.start, self.area.document.end)
+            self.area.replace(draft.text, self.area.document.start, self.area.document.end)
+            self._seen = draft.seen
             self.say("Here is what you had not saved; ^z takes it back", "information")
         self.area.read_only = text.standing.frozen == "running"
         self.area.go_to(self._first_line)
         self._check_soon()
 
     def _take(self, text: FileText) -> None:
-        self.saved = text
+        self.saved, self._seen = text, text.revision
         words = banner(text.standing, self._file, self.app.main.context())
         self._banner.update(Content(words))
         self._banner.display = bool(words)
@@ -209,7 +217,7 @@ class ProtoEditor(ActingScreen):
     def action_save(self) -> None:
         """Write it, unless somebody else has written it meanwhile."""
         if self.saved is not None and self.modified:
-            self._ask(self._save(self.saved.revision), "It was not saved")
+            self._ask(self._save(self._seen), "It was not saved")
         elif self.saved is not None:
             self.say("There is nothing to save", "information")
 
@@ -224,6 +232,7 @@ class ProtoEditor(ActingScreen):
                 self._show_problems(error.failure.problems, len(error.failure.problems))
             raise
         self._take(text)
+        drafts.drop(*self._place)
         self.say(f"Saved: {text.what}" if text.what else "It is that already", "information")
 
     async def _changed_meanwhile(self) -> None:
@@ -298,10 +307,25 @@ class ProtoEditor(ActingScreen):
         if self._list.has_focus:
             self.area.focus()
             return
-        if self.modified and not self.area.read_only:
-            self.app.drafts[self._key, self._file] = self.area.text
+        if self._keep():
             self.app.main.say(f"{self._file}.prototxt was not saved: e opens what you typed", "warning")
         self.dismiss()
+
+    def _keep(self) -> bool:
+        """Keep what was not saved; whether there is such."""
+        if not self.modified or self.area.read_only:
+            if self.saved is not None:
+                drafts.drop(*self._place)
+            return False
+        try:
+            drafts.save(*self._place, drafts.Draft(self.area.text, self._seen))
+        except OSError as error:
+            self.app.main.say(f"What you typed could not be kept: {error.strerror}", "error")
+        return True
+
+    def on_unmount(self) -> None:
+        # The program may end while a text is open.
+        self._keep()
 
 
 def ask_where(main: MainScreen, filing: Filing) -> None:

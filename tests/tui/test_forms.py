@@ -21,7 +21,7 @@ from barista_server.api.messages import (
 )
 from barista_server.caffe.prototxt import parse
 from barista_server.caffe.schema import SolverParameter
-from barista_tui import assigning, formrows, lrcurve
+from barista_tui import assigning, drafts, formrows, lrcurve
 from barista_tui.protolight import as_bytes, lit, shown
 
 POLICIES = {
@@ -151,3 +151,14 @@ def test_which_dataset_a_layer_can_read() -> None:
         assigning.edits(form(*layer.groups[0].fields, kind="HDF5Data"), lmdb)
     with pytest.raises(assigning.CannotAssign, match="reads no dataset"):
         assigning.edits(form(*layer.groups[0].fields, kind="ReLU"), lmdb)
+
+
+def test_what_was_not_saved_is_kept_for_the_next_start() -> None:
+    draft = drafts.Draft("a\uf61b é\n", "12ab")
+    assert drafts.load("ssh gpu01", "7", "net") is None
+    drafts.save("ssh gpu01", "7", "net", draft)
+    assert drafts.load("ssh gpu01", "7", "net") == draft
+    assert drafts.load("ssh gpu01", "7", "solver") is drafts.load("ssh gpu02", "7", "net") is None
+    drafts.drop("ssh gpu01", "7", "net")
+    assert drafts.load("ssh gpu01", "7", "net") is None
+    drafts.drop("ssh gpu01", "7", "net")
