@@ -24,7 +24,6 @@ from barista_server.api.messages import (
 )
 from barista_server.api.text import clean_name
 from barista_tui.datasets import Row
-from barista_tui.hosts import LOCAL
 from barista_tui.screens.confirm import Choice, ConfirmScreen
 from barista_tui.screens.input_add import AskPlace
 from barista_tui.screens.prompt import PromptScreen
@@ -57,20 +56,21 @@ class InputDeeds:
             return
         self._screen.app.store.listed_datasets(host, reply.datasets)
 
-    def list_saved(self, path: str | None) -> None:
-        """A list was written on this machine: hash it anew, or put it on the list."""
-        if path is not None:
-            self._screen.ask_agent(self._take_list(path), f"{clean_name(path)} was saved, but not hashed")
+    def list_saved(self, saved: Key | None) -> None:
+        """A list was written (its path is the key's ``session``): hash it anew, or put it on the list."""
+        if saved is not None:
+            said = f"{clean_name(saved.session)} was saved, but not hashed"
+            self._screen.ask_agent(self._take_list(saved.host, saved.session), said)
 
-    async def _take_list(self, path: str) -> None:
-        datasets = self._screen.app.store.known.host(LOCAL).datasets.values()
+    async def _take_list(self, host: str, path: str) -> None:
+        datasets = self._screen.app.store.known.host(host).datasets.values()
         id = next((each.id for each in datasets if each.path == path), None)
         if id is None:
-            dataset = await self._call(Key(LOCAL), AddDataset(path=path, kind="hdf5-list"))
-            self._screen.show_now(Key(LOCAL, dataset.id))
+            dataset = await self._call(Key(host), AddDataset(path=path, kind="hdf5-list"))
+            self._screen.show_now(Key(host, dataset.id))
         else:
-            await self._call(Key(LOCAL), ReloadDataset(dataset=id))
-            await self._call(Key(LOCAL), HashDataset(dataset=id))
+            await self._call(Key(host), ReloadDataset(dataset=id))
+            await self._call(Key(host), HashDataset(dataset=id))
 
     def rename(self, row: Row) -> None:
         """Another name."""

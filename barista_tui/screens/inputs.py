@@ -25,7 +25,6 @@ from barista_tui import format as fmt
 from barista_tui.callers import INPUT_MANAGER
 from barista_tui.commands import failure_text
 from barista_tui.datasets import Row
-from barista_tui.hosts import LOCAL
 from barista_tui.keymap import move
 from barista_tui.screens.acting import ActingScreen
 from barista_tui.screens.input_deeds import InputDeeds
@@ -285,16 +284,14 @@ class InputManager(ActingScreen):
             self.app.push_screen(SearchInputs(self._hosts(), self._host()), self._added)
 
     def action_edit(self) -> None:
-        """A list of HDF5 files of this machine: the chosen one, or a new one."""
+        """A list of HDF5 files: the chosen one, or a new one."""
         from barista_tui.screens.list_editor import ListEditor
 
-        if not self.app.store.known.host(LOCAL).alive:
-            self.say("Lists are edited on this machine, whose agent is not connected", "warning")
-            return
         row = self.chosen
-        mine = row is not None and row.key.host == LOCAL and row.dataset.facts.kind == "hdf5-list"
-        path = row.dataset.path if row is not None and mine else ""
-        self.app.push_screen(ListEditor(path), self._deeds.list_saved)
+        if hosts := self._hosts():
+            mine = row is not None and row.key.host in hosts and row.dataset.facts.kind == "hdf5-list"
+            path = row.dataset.path if row is not None and mine else ""
+            self.app.push_screen(ListEditor(hosts, self._host(), path), self._deeds.list_saved)
 
     def _hosts(self) -> list[str]:
         alive = [host.name for host in self.app.store.known.hosts.values() if host.alive]

@@ -1,9 +1,9 @@
-"""An editor of lists of HDF5 files on this machine."""
+"""An editor of lists of HDF5 files, on any host."""
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,16 +11,28 @@ from textual.binding import Binding
 from textual.containers import Grid, Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Static, TextArea
+from textual.widgets import Button, Input, Select, Static, TextArea
 
+from barista_server.api.link import CallFailed, LinkError
+from barista_server.api.messages import FileList, FindHdf5Files, Hdf5Files, ReadFileList, WriteFileList
 from barista_tui import format as fmt
-from barista_tui import hdf5_list
+from barista_tui.commands import failure_text
+from barista_tui.hosts import LOCAL
+from barista_tui.screens.input_add import there
 from barista_tui.screens.new_session import PathSuggester
+from barista_tui.store import Key
+
+if TYPE_CHECKING:
+    from barista_tui.app import BaristaApp
 
 
-class ListEditor(ModalScreen[str | None]):
-    """Answers the path that was saved, or None. ``path``: the list to begin with; empty: a new one."""
+class ListEditor(ModalScreen[Key | None]):
+    """Answers host and path (as ``session``) that was saved, or None.
 
+    ``path``: the list on ``host`` to begin with; empty: a new one.
+    """
+
+    app: BaristaApp
     DEFAULT_CSS = """
     ListEditor #lines { height: 10; border: none; padding: 0; margin-top: 1; background: $panel; }
     """
@@ -31,26 +43,28 @@ class ListEditor(ModalScreen[str | None]):
         Binding("ctrl+o", "load", show=False, priority=True),
     ]
 
-    def __init__(self, path: str = "") -> None:
+    def __init__(self, hosts: Sequence[str], host: str, path: str = "") -> None:
         super().__init__()
+        self._hosts, self._first = hosts, host
         self._path = path
-        self._loaded = ""
-        """The file that the lines are of: another one is not written over."""
+        self._stamps: dict[Key, str] = {}
+        """Of the file that the lines are of, by either name: another one is not written over."""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide", id="list-editor"):
             yield Static(Content("A list of HDF5 files"), classes="title")
             with Grid(id="fields"):
-                yield Static(Content("list"), classes="label")
-                yield Input(
-                    self._path, placeholder="path of the text file", compact=True, id="list",
-                    suggester=PathSuggester(""),
+                yield Static(Content("host"), classes="label")
+                yield Select(
+                    [(each, each) for each in self._hosts],
+                    value=self._first, allow_blank=False, compact=True, id="host",
                 )  # fmt: skip
+                yield Static(Content("list"), classes="label")
+                yield Input(self._path, placeholder="path of the text file", compact=True, id="list")
                 yield Static(Content("add"), classes="label")
                 yield Input(
-                    placeholder="a file, or a folder with all below it; enter", compact=True, id="more",
-                    suggester=PathSuggester(""),
-                )  # fmt: skip
+                    placeholder="a file, or a folder with all below it; enter", compact=True, id="more"
+                )
             yield TextArea(id="lines", compact=True)
             yield Static(
                 Content("A file a line; F8 removes a line, ^z takes it back"),
@@ -71,8 +85,18 @@ class ListEditor(ModalScreen[str | None]):
         """Take out the line that the cursor is on."""
         self.query_one(TextArea).action_delete_line()
 
-    def _typed(self, field: str) -> Path:
-        return Path(self.query_one(field, Input).value.strip()).expanduser().absolute()
+    @property
+    def host(self) -> str:
+        """The chosen one."""
+        return str(self.query_one("#host", Select).value)
+
+    @on(Select.Changed, "#host")
+    def _host_chosen(self) -> None:
+        for field in ("#list", "#more"):
+            self.query_one(field, Input).suggester = PathSuggester("") if self.host == LOCAL else None
+
+    def _typed(self, field: str) -> str:
+        return there(self.query_one(field, Input).value.strip(), self.host)
 
     @on(Button.Pressed, "#cancel")
     def _cancel(self) -> None:
@@ -81,56 +105,61 @@ class ListEditor(ModalScreen[str | None]):
     @on(Button.Pressed, "#load")
     def action_load(self) -> None:
         """Show the lines of the file that is named."""
-        self.run_worker(self._load(self._typed("#list")), exit_on_error=False)
+        self._ask(self._load, self._typed("#list"))
 
-    async def _load(self, typed: Path) -> None:
-        path = await asyncio.to_thread(typed.resolve)
-        try:
-            text = await asyncio.to_thread(path.read_text)
-        except (OSError, UnicodeDecodeError) as error:
-            self._tell(f"{path} cannot be read: {error}", "$error")
-            return
-        self._loaded = str(path)
-        lines = hdf5_list.tidy(text)
-        self.query_one(TextArea).load_text("\n".join(lines))
-        self._tell(fmt.plural(len(lines), "file"))
+    async def _load(self, path: str) -> None:
+        host = self.host
+        read = await self.app.fleet[host].call(ReadFileList(path=path), FileList)
+        # The agent tells where a link leads.
+        self._stamps = dict.fromkeys((Key(host, path), Key(host, read.path)), read.stamp)
+        self.query_one(TextArea).load_text("\n".join(read.lines))
+        self._tell(fmt.plural(len(read.lines), "file"))
 
     @on(Input.Submitted, "#more")
-    async def _add(self) -> None:
-        path = self._typed("#more")
-        try:
-            found = await asyncio.to_thread(hdf5_list.below, path)
-        except OSError as error:
-            self._tell(f"Nothing was added: {error}", "$error")
-            return
+    def _more(self) -> None:
+        self._ask(self._add, self._typed("#more"))
+
+    async def _add(self, path: str) -> None:
+        self._tell(f"looking below {path} …")
+        found = await self.app.fleet[self.host].call(FindHdf5Files(path=path), Hdf5Files)
         area = self.query_one(TextArea)
-        area.insert("".join(f"\n{each}" for each in found), area.document.end)
+        area.insert("".join(f"\n{each}" for each in found.paths), area.document.end)
         self.query_one("#more", Input).clear()
-        self._tell(
-            f"{fmt.plural(len(found), 'file')} added" if found else f"There is no HDF5 file below {path}"
-        )
+        count = fmt.plural(len(found.paths), "file")
+        told = f"{count} added" if found.paths else f"There is no HDF5 file below {path}"
+        self._tell(f"{told}; {found.note}" if found.note else told, "$warning" if found.note else "$dim")
+
+    @on(Input.Submitted, "#list")
+    def _named(self) -> None:
+        self.query_one("#more").focus()
 
     @on(Button.Pressed, "#save")
     def action_save(self) -> None:
         """Write it, under the path that is named."""
-        self.run_worker(self._save(self._typed("#list")), exit_on_error=False)
+        self._ask(self._save, self._typed("#list"))
 
-    async def _save(self, typed: Path) -> None:
-        # A link stays one, and the agent knows files by where they lead.
-        path = await asyncio.to_thread(typed.resolve)
-        lines = hdf5_list.tidy(self.query_one(TextArea).text)
-        if not self.query_one("#list", Input).value.strip() or not lines:
-            self._tell("A path for the list and one file at least are needed", "$error")
+    async def _save(self, path: str) -> None:
+        lines = self.query_one(TextArea).text.splitlines()
+        host = self.host
+        call = WriteFileList(path=path, lines=lines, stamp=self._stamps.get(Key(host, path), ""))
+        saved = await self.app.fleet[host].call(call, FileList)
+        self.dismiss(Key(host, saved.path))
+
+    def _ask(self, deed: Callable[[str], Awaitable[None]], path: str) -> None:
+        """Do it on the host; what goes wrong is told here."""
+        if not path:
+            self._tell("A path is needed", "$error")
             return
-        if str(path) != self._loaded and await asyncio.to_thread(path.exists):
-            self._tell(f"{path} is there already: open it with ^o, or choose another name", "$error")
-            return
-        try:
-            await asyncio.to_thread(hdf5_list.write, path, lines)
-        except OSError as error:
-            self._tell(f"Not saved: {error}", "$error")
-        else:
-            self.dismiss(str(path))
+
+        async def asked() -> None:
+            try:
+                await deed(path)
+            except CallFailed as error:
+                self._tell(failure_text(error.failure), "$error")
+            except LinkError as error:
+                self._tell(str(error), "$error")
+
+        self.run_worker(asked(), group="list", exit_on_error=False)
 
     def _tell(self, text: str, tone: str = "$dim") -> None:
         self.query_one("#told", Static).update(Content.styled(text, tone))

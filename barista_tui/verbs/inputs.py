@@ -239,8 +239,15 @@ async def _copy(args: argparse.Namespace, link: Link, target: Target) -> Exit:
     return await input_copy(args)
 
 
+async def _list(args: argparse.Namespace, link: Link, target: Target) -> Exit:
+    from barista_tui.verbs.inputlist import list_
+
+    args.add = [_there(each, target) for each in args.add]
+    return await list_(args, link, target, _there(args.path, target))
+
+
 _WHATS: dict[str, Callable[[argparse.Namespace, Link, Target], Awaitable[Exit]]] = {
     "ls": _ls, "show": _show, "add": _add, "rename": _rename, "rm": _rm, "restore": _restore, "move": _move,
     "locate": _locate, "reload": _reload, "hash": _hash, "samples": _samples, "thumbnails": _thumbnails,
-    "histogram": _histogram, "search": _search, "roots": _roots, "copy": _copy,
+    "histogram": _histogram, "search": _search, "roots": _roots, "copy": _copy, "list": _list,
 }  # fmt: skip

@@ -324,6 +324,13 @@ def _input_changes(
     add.add_argument("--kind", choices=DATASET_KINDS, default="", help="default: what it looks like")
     add.add_argument("--base", metavar="DIR", help="folder that relative names in a list start from")
     waits(add)
+    list_ = what("list", "show a list of HDF5 files, or change it and have it hashed anew")
+    list_.add_argument("path", metavar="PATH", help="the text file, on the host")
+    about = "a file, or a folder with all HDF5 files below it; may be given several times"
+    list_.add_argument("--add", action="append", default=[], metavar="PATH", help=about)
+    about = "take this file off the list; may be given several times"
+    list_.add_argument("--rm", action="append", default=[], metavar="FILE", help=about)
+    list_.add_argument("--new", action="store_true", help="make the list if it is not there")
     copy = known("copy", "copy a dataset to another host, unless the same data is there")
     copy.add_argument("--to", required=True, metavar="HOST", help=TO_HELP)
     known("rename", "give a dataset another name").add_argument("name", metavar="NAME")

@@ -42,6 +42,22 @@ def test_from_search_to_removal(shell: Shell) -> None:
     assert shell.json("input", "restore", "1")["content"] == content
 
 
+def test_a_list_of_files_is_made_and_changed(shell: Shell) -> None:
+    (shell.files / "in").mkdir()
+    one, two = files.hdf5(shell.files / "in/1.h5"), files.hdf5(shell.files / "in/2.h5", seed=2)
+    path = shell.files / "list.txt"
+    shell.barista("input", "list", str(path), "--add", str(one), code=3)
+    made = shell.barista("input", "list", str(path), "--new", "--add", str(one.parent)).stdout
+    assert "names 2 files now" in made and f"input add {path}" in made
+    before = shell.json("input", "add", str(path))["content"]
+    told = shell.barista("input", "list", str(path), "--rm", str(one)).stdout
+    assert "names 1 file now" in told and "Dataset 1, list.txt, is hashed anew" in told
+    assert shell.barista("input", "list", str(path)).stdout.splitlines() == [str(two)]
+    after = shell.json("input", "hash", "1")
+    assert after["content"] != before and not after["changed"]
+    assert "does not name" in shell.barista("input", "list", str(path), "--rm", str(one), code=3).stderr
+
+
 def test_what_is_refused_says_why(shell: Shell) -> None:
     path = files.hdf5(shell.files / "a.h5")
     shell.json("input", "add", str(path), "--name", "numbers")

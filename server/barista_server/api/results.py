@@ -9,6 +9,7 @@ from barista_server.api.comparing import CompareResult
 from barista_server.api.datasets import DatasetChanged, DatasetRemoved, DatasetResult
 from barista_server.api.deploy import DeployResult
 from barista_server.api.editing import EditingResult
+from barista_server.api.lists import ListResult
 from barista_server.api.nets import NetView, TrainingNeed
 from barista_server.api.search import SearchResult
 from barista_server.api.settings import SettingsResult
@@ -198,6 +199,7 @@ Result = (
     | DatasetResult
     | EditingResult
     | DeployResult
+    | ListResult
     | SearchResult
     | SettingsResult
     | TransferResult

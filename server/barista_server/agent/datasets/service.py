@@ -14,6 +14,7 @@ from barista_server.agent.datasets import roots as places
 from barista_server.agent.datasets.apart import ask
 from barista_server.agent.datasets.hashing import Hashing
 from barista_server.agent.datasets.listing import Listing
+from barista_server.agent.datasets.lists import Lists
 from barista_server.agent.datasets.registry import Entry, Purpose
 from barista_server.agent.datasets.roots import Roots
 from barista_server.agent.datasets.searches import Searches
@@ -85,6 +86,7 @@ class Datasets:
     def calls(self) -> dict[type, Callable[[Any, Client], Awaitable[m.Result]]]:
         """Those that this class answers."""
         return {
+            **Lists(self._check).calls(),
             m.ListDatasets: self._ls,
             m.FollowDatasets: self._follow,
             m.GetDataset: self._get,
