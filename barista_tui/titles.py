@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.cells import cell_len
 
 from barista_server.api.messages import SessionInfo, State
@@ -132,33 +134,45 @@ def _short_words(host: HostKnown, now: float) -> str:
     return known_cause or (fmt.age(now - host.link.since) if host.link.state in ("silent", "lost") else "")
 
 
-def strip(shape: Shape, right: list[Piece], width: int) -> list[Piece]:
-    """The tabs; where room is short, their names are too."""
+def strip(shape: Shape, right: list[Piece], width: int) -> tuple[list[Piece], list[Piece]]:
+    """The tabs, and what finds room right of them. Where it is short, names are too; then what matters least
+    at the right goes, and digits alone are the last resort.
+    """
     specs = [
         spec
         for spec in PANES
         if not (shape.wide and spec.name == "sessions") and not (shape.docked and spec.name == "console")
     ]
     current = shape.tab if shape.wide else shape.active
-    room = width - sum(cell_len(piece.text) for piece in right) - 1
-    pieces: list[Piece] = []
-    for length in (99, 4, 3, 0):
-        pieces = [piece for spec in specs for piece in _tab(spec, spec.name == current, shape.active, length)]
-        if sum(cell_len(piece.text) for piece in pieces) <= room:
-            break
-    return pieces
+
+    def tabs(word: Callable[[PaneSpec, bool], str]) -> list[Piece]:
+        made = ((spec, spec.name == current) for spec in specs)
+        return [piece for spec, here in made for piece in _tab(spec, here, shape.active, word(spec, here))]
+
+    def length(pieces: list[Piece]) -> int:
+        return sum(cell_len(piece.text) for piece in pieces)
+
+    names = (
+        tabs(lambda spec, here: spec.title),
+        tabs(lambda spec, here: spec.title if here else spec.short or spec.title),
+        tabs(lambda spec, here: spec.short or spec.title),
+    )
+    for first in range(len(right) + 1):
+        for pieces in names:
+            if length(pieces) + length(right[first:]) < width:
+                return pieces, right[first:]
+    return tabs(lambda spec, here: spec.title if here else ""), right
 
 
-def _tab(spec: PaneSpec, current: bool, active: str, length: int) -> list[Piece]:
+def _tab(spec: PaneSpec, current: bool, active: str, word: str) -> list[Piece]:
     tone = "accent" if spec.name == active else "text" if current else "dim"
-    word = spec.title if current else spec.title[:length]
     pieces = [Piece(f" {spec.key} ", tone, spec.name)]
     return [*pieces, Piece(f"{word} ", tone, spec.name, bold=current)] if word else pieces
 
 
 def dock(shape: Shape) -> list[Piece]:
     """The title of the console where it has a place of its own."""
-    return _tab(SPECS["console"], True, shape.active, 99)
+    return _tab(SPECS["console"], True, shape.active, SPECS["console"].title)
 
 
 def sessions(shown: int, total: int, words: str) -> list[Piece]:

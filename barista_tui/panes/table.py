@@ -22,6 +22,8 @@ class PaneSpec:
     """One or two sentences for its help."""
     footer: tuple[str, ...] = ()
     """Actions that the footer offers while it has the focus."""
+    short: str = ""
+    """The title where room is short; empty: it is short enough."""
 
 
 PANES: tuple[PaneSpec, ...] = (
@@ -32,6 +34,7 @@ PANES: tuple[PaneSpec, ...] = (
         "barista_tui.panes.sessions:SessionsPane",
         "Each row is a session: a folder with net, solver, snapshots, logs. Quitting stops nothing.",
         ("mark",),
+        short="List",
     ),
     PaneSpec(
         "plot",
@@ -49,6 +52,7 @@ PANES: tuple[PaneSpec, ...] = (
         "The selected session's log, or what everybody says: sessions, inputs, hosts, agents. Moving up "
         "stops following, G follows again. / searches all of it, n and N go to matches, & hides the rest.",
         ("follow", "filter", "types", "callers", "to-point", "copy"),
+        short="Log",
     ),
     PaneSpec(
         "network",
@@ -57,6 +61,7 @@ PANES: tuple[PaneSpec, ...] = (
         "barista_tui.panes.network:NetworkPane",
         "The selected session's net as Caffe builds it, with its branches; / searches, ← folds, v: TEST.",
         ("net-open", "net-editor", "net-phase", "net-fold", "net-details"),
+        short="Net",
     ),
     PaneSpec(
         "solver",
@@ -81,6 +86,7 @@ PANES: tuple[PaneSpec, ...] = (
         "barista_tui.panes.snapshots:SnapshotsPane",
         "Snapshots of the selected session. Each was read back and is good: both files, right iteration.",
         ("resume-from", "deploy", "fetch"),
+        short="Snaps",
     ),
 )
 

@@ -90,9 +90,6 @@ class InputManager(ActingScreen):
 
     def on_mount(self) -> None:
         self.query_one("#inputs-list").focus()
-        self.query_one("#inputs-keys", Bar).show(
-            self._keys(), [Piece(" Esc ", "accent", "leave", reason="Back to the sessions")]
-        )
         self.set_interval(LOOK, self._look)
         self._relist()
         self.set_interval(RELIST, self._relist)
@@ -177,6 +174,7 @@ class InputManager(ActingScreen):
 
     def _show_chosen(self) -> None:
         row, look = self.chosen, self.query_one(DatasetLook)
+        self.query_one("#inputs-keys", Bar).show(*self._keys(row))
         if row is None:
             look.show_facts(Content(""))
         else:
@@ -240,6 +238,7 @@ class InputManager(ActingScreen):
     def action_samples(self, step: int) -> None:
         """The samples after, or before, those that are shown."""
         row, look = self.chosen, self.query_one(DatasetLook)
+        self.query_one("#inputs-keys", Bar).show(*self._keys(row))
         if row is None or not (row.alive and row.dataset.alive):
             return
         last = row.dataset.facts.samples
@@ -331,13 +330,22 @@ class InputManager(ActingScreen):
         text = managerkeys.page(managerkeys.INPUTS, self.app.keymap.keys)
         self.app.push_screen(TextScreen("Keys · Datasets", text))
 
-    def _keys(self) -> list[Piece]:
-        pieces = []
-        for each in managerkeys.INPUTS:
-            if each.label:
-                key = managerkeys.word(each, self.app.keymap.keys)
-                pieces += [
-                    Piece(f" {key}", "accent", each.does, reason=each.help),
-                    Piece(f" {each.label}", "dim", each.does, reason=each.help),
-                ]
-        return pieces
+    def _keys(self, chosen: Row | None) -> tuple[list[Piece], list[Piece]]:
+        """Keys of what can be done now; help and the way back at the right."""
+        keys = self.app.keymap.keys
+
+        def named(each: managerkeys.ManagerKey, label: str) -> list[Piece]:
+            word = managerkeys.word(each, keys)
+            return [
+                Piece(f" {word} ", "accent", each.does, reason=each.help),
+                Piece(f"{label} ", "dim", each.does, reason=each.help),
+            ]
+
+        table = {each.id: each for each in managerkeys.INPUTS}
+        offered = [
+            each
+            for each in managerkeys.INPUTS
+            if each.label and (chosen is not None or not each.does.startswith("do("))
+        ]
+        left = [piece for each in offered for piece in named(each, each.label)]
+        return left, [*named(table["inputs-keys"], "Keys"), *named(table["inputs-leave"], "Back")]

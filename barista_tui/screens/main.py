@@ -226,7 +226,7 @@ class MainScreen(ActingScreen):
         bars["header"].show(*titles.header(self.heading, session, known, now, self.size.width))
         right = self.pane(shape.tab if shape.wide else shape.active).head()
         width = shape.regions()["strip"].width
-        bars["strip"].show(titles.strip(shape, right, width), right)
+        bars["strip"].show(*titles.strip(shape, right, width))
         if shape.docked:
             bars["dock-title"].show(titles.dock(shape), self.console_pane.head())
         context = self.context()
@@ -345,8 +345,11 @@ class MainScreen(ActingScreen):
         return {**seen, "tray": self._tray.region} if self._tray.rows else seen
 
     def menu_columns(self) -> dict[str, int]:
-        """Where the menus stand in the header."""
-        return {name: self._bars["header"].place_of(f"menu:{name}") for name in MENUS}
+        """Where the menus stand in the header; on a narrow screen one sign stands for all."""
+        header = self._bars["header"]
+        return {
+            name: header.place_of(f"menu:{name}") or header.place_of(f"menu:{MENUS[0]}") for name in MENUS
+        }
 
     def next_pane(self, step: int) -> None:
         """Cycle through the panes that can be seen; on a narrow screen through all."""

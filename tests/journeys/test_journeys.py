@@ -148,7 +148,7 @@ def begin_a_training(journey: Journey) -> None:
     terminal.press("s")
     terminal.wait_for("snapshot taken at iteration")
     terminal.press("6")
-    terminal.wait_for("tiny_iter_", "6 Snapshots")
+    terminal.wait_for("tiny_iter_", "6 Snaps")
     terminal.press("0", "Space")
     terminal.wait_for("‖ Paused", "Resume")
     journey.whole(size)

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from textual.geometry import Size
 
 from barista_server.api.messages import State
+from barista_tui import titles
 from barista_tui.frame import LEAST_DOCK, LEAST_LIST, LEAST_TAB, WIDE, Shape, Shares
 from barista_tui.panes.table import PANES
 from barista_tui.screens.menu import MenuScreen
 from barista_tui.store import Key
+from barista_tui.widgets.bar import Piece
 
 from .support import made, opened, shown, solver, state_of, until
 
@@ -163,3 +165,20 @@ async def test_help_begins_with_the_pane_that_has_the_focus(root: Path, size: tu
             assert words in shown(app)
             assert all(len(line) <= size[0] for line in shown(app).splitlines())
             await pilot.press("escape")
+
+
+def test_the_strip_keeps_names_before_what_stands_right_of_them() -> None:
+    def words(width: int) -> tuple[str, str]:
+        right = [Piece("linear  "), Piece("iteration  "), Piece("unsmoothed ")]
+        left, kept = titles.strip(Shape(Size(width, 24), "plot", "plot"), right, width)
+        return "".join(piece.text for piece in left), "".join(piece.text for piece in kept)
+
+    assert words(119) == (
+        " 0 Sessions  1 Plot  2 Console  3 Network  4 Solver  5 Weights  6 Snapshots ",
+        "linear  iteration  unsmoothed ",
+    )
+    tabs = " 0 List  1 Plot  2 Log  3 Net  4 Solver  5 Weights  6 Snaps "
+    assert words(92) == (tabs, "linear  iteration  unsmoothed ")
+    assert words(80) == (tabs, "unsmoothed ")
+    assert words(62) == (tabs, "")
+    assert words(40) == (" 0  1 Plot  2  3  4  5  6 ", "linear  iteration  unsmoothed ")
