@@ -81,6 +81,24 @@ def test_features_name_keys_verbs_and_tests_that_there_are() -> None:
 _MARKS = ("| ✔", "| ◐", "| ✖")
 
 
+@pytest.mark.parametrize("path", sorted((DOCS / "guide").glob("*.md")), ids=lambda path: path.stem)
+def test_the_guide_names_keys_and_verbs_that_there_are(path: Path) -> None:
+    text = path.read_text()
+    wrong = []
+    for key, name in re.findall(r"^\| `([^`]+)` \|.*\| `([\w-]+)` \|$", text, re.MULTILINE):
+        if key not in [key_word(each) for each in KEYS.get(name, ())]:
+            wrong.append(f"{name} has not the key {key}")
+    verbs = re.findall(r"^    (barista [a-z].*?)(?:  +#.*)?$", text, re.MULTILINE)
+    wrong += filter(None, map(wrong_verb, [*verbs, *re.findall(r"`(barista [a-z-][^`]*)`", text)]))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_page_is_on_the_index() -> None:
+    index = (DOCS / "index.md").read_text()
+    pages = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")} - {"index.md"}
+    assert pages == set(re.findall(r"\]\(([^)]+)\)", index))
+
+
 @pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: str(path.relative_to(DOCS)))
 def test_links_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)", path.read_text())
