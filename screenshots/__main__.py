@@ -6,46 +6,36 @@ import asyncio
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from textual.pilot import Pilot
 
 from barista_server.api.link import CallFailed, Link
-from barista_server.api.messages import (
-    Done,
-    GetSession,
-    NewSession,
-    PauseSession,
-    SessionInfo,
-    SessionReply,
-    StartSession,
-    State,
-    StopAgent,
-)
+from barista_server.api.messages import Done, PauseSession, SessionReply, StopAgent
 from barista_tui import settings
 from barista_tui.app import BaristaApp
 from barista_tui.settings import Settings
 from barista_tui.target import Target
+from screenshots.world import HOSTS, furnish, until
 
 FOLDER = Path(__file__).parent
-PATIENCE = 300.0
-"""Seconds that a training may take to get as far as a picture needs it."""
-
-MISSPELT = 'net: "net.prototxt"\nbase_lr: 0.01\nlr_polcy: "fixed"\nmax_iter: 4000\n'
-NET = 'name: "sketch"\nlayer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 } } }\n'
+PATIENCE = 30.0
+"""Seconds until the screen shows what a picture is of."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One file: terminal size, keys pressed on the main screen, and what must be on the screen then."""
+    """One file: terminal size, keys pressed on the main screen, what must be on the screen then, and what
+    must have gone from it.
+    """
 
     name: str
     size: tuple[int, int]
     keys: tuple[str, ...]
     shows: str
+    without: str = "\x00"
 
 
 PICTURES = (
@@ -58,56 +48,23 @@ PICTURES = (
     Picture("help", (120, 40), ("f1",), "Keys"),
     Picture("palette", (120, 36), ("ctrl+p",), "Session: Pause"),
     Picture("details", (120, 36), ("enter",), "Runs"),
+    Picture("plot", (120, 36), ("t", "t", "home", "1"), "finer"),
+    Picture("console", (120, 36), ("2", "slash", *"accuracy", "enter"), "accuracy"),
+    Picture("network", (120, 40), ("3",), "ip2"),
+    Picture("layer", (120, 40), ("3", "down", "down", "enter"), "num_output"),
+    Picture("solver", (120, 40), ("4",), "base_lr"),
+    Picture("weights", (120, 40), ("5",), "conv1"),
+    Picture("snapshots", (120, 30), ("6",), "MB"),
+    Picture("clone", (120, 36), ("c",), "Clone"),
+    Picture("deploy", (120, 36), ("D",), "batch"),
+    Picture("settings", (120, 36), ("P",), "device"),
+    Picture("inputs", (120, 40), ("f2",), "▀", "looking"),
+    Picture("caffes", (120, 36), ("ctrl+p", *"caffe builds", "enter"), "barista-caffe", "tried …"),
+    Picture("hosts", (140, 36), ("f3",), "lab", "not tried"),
+    Picture("menu", (120, 30), ("f10",), "Snapshot"),
 )
-
-
-async def until(what: str, condition: Callable[[], Awaitable[bool]]) -> None:
-    """Poll until the condition holds. Raises TimeoutError."""
-    deadline = time.monotonic() + PATIENCE
-    while not await condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {PATIENCE:.0f} s: {what}")
-        await asyncio.sleep(0.2)
-
-
-async def train(link: Link, session: SessionInfo, iterations: int) -> None:
-    """Start a session and wait until it has come so far."""
-    await link.call(StartSession(session=session.id), SessionReply)
-
-    async def far_enough() -> bool:
-        now = (await link.call(GetSession(session=session.id), SessionReply)).session
-        if now.state in (State.FAILED, State.INVALID):
-            raise RuntimeError(f"{now.name}: {now.problems}")
-        return now.iteration >= iterations or now.state is State.FINISHED
-
-    await until(f"{session.name} at iteration {iterations}", far_enough)
-
-
-async def pause(link: Link, session: SessionInfo) -> None:
-    """Pause and wait until it is."""
-    await link.call(PauseSession(session=session.id), SessionReply)
-
-    async def rests() -> bool:
-        now = (await link.call(GetSession(session=session.id), SessionReply)).session
-        return now.state not in (State.RUNNING, State.PAUSING)
-
-    await until(f"{session.name} paused", rests)
-
-
-async def furnish(link: Link) -> SessionInfo:
-    """Sessions as they come to be in a day's work; the last one is left running."""
-
-    async def new(call: NewSession) -> SessionInfo:
-        return (await link.call(call, SessionReply)).session
-
-    await new(NewSession(name="sketch", solver=MISSPELT, net=NET))
-    first = await new(NewSession(name="first-try", template="lenet-digits"))
-    await train(link, first, 60)
-    await pause(link, first)
-    await new(NewSession(name="autoencoder", template="autoencoder"))
-    shown = await new(NewSession(name="lenet-digits", template="lenet-digits"))
-    await train(link, shown, 420)
-    return shown
+ALL_HOSTS = ("hosts",)
+"""Pictures that show other hosts too."""
 
 
 def text_of(app: BaristaApp) -> str:
@@ -118,7 +75,8 @@ def text_of(app: BaristaApp) -> str:
 
 async def take(root: Path, picture: Picture, select: str) -> None:
     """Open the app, press the keys, wait for the contents, write the file."""
-    app = BaristaApp(Target(root), "digits", select)
+    others = [Target(root, entry) for entry in HOSTS] if picture.name in ALL_HOSTS else None
+    app = BaristaApp(Target(root), "digits", select, others=others)
     async with app.run_test(size=picture.size, notifications=False) as pilot:
 
         async def ready() -> bool:
@@ -128,22 +86,29 @@ async def take(root: Path, picture: Picture, select: str) -> None:
         await settled(app, pilot, "lenet-digits")
         for key in picture.keys:
             await pilot.press(key)
-        await settled(app, pilot, picture.shows)
-        (FOLDER / f"{picture.name}.svg").write_text(app.export_screenshot(title="barista"))
+            await pilot.pause(0.4)  # What a pane asks its agent for has come.
+        await settled(app, pilot, picture.shows, picture.without)
+        # Where the program lies here is of no interest.
+        drawn = app.export_screenshot(title="barista").replace(str(FOLDER.parent), "/opt/barista")
+        (FOLDER / f"{picture.name}.svg").write_text(drawn)
     print(f"screenshots/{picture.name}.svg", flush=True)
 
 
-async def settled(app: BaristaApp, pilot: Pilot[None], text: str) -> None:
-    """Wait until the text is there and the picture does not change for a moment."""
+async def settled(app: BaristaApp, pilot: Pilot[None], text: str, without: str = "\x00") -> None:
+    """Wait until the text is there, the other one is not, and the picture does not change for a moment."""
     before = ""
 
     async def still() -> bool:
         nonlocal before
         await pilot.pause(0.3)
         before, now = text_of(app), before
-        return text in before and before.count("·\n") == now.count("·\n")
+        return text in before and without not in before and before.count("·\n") == now.count("·\n")
 
-    await until(f"{text!r} on the screen", still)
+    try:
+        await until(f"{text!r} on the screen", still, PATIENCE)
+    except TimeoutError:
+        print(before, file=sys.stderr)
+        raise
 
 
 async def main(names: Sequence[str]) -> int:
@@ -152,18 +117,23 @@ async def main(names: Sequence[str]) -> int:
     if not chosen:
         print(f"there are: {', '.join(picture.name for picture in PICTURES)}", file=sys.stderr)
         return 2
+    missed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="barista-") as folder:
         os.environ["TERM"] = "xterm-256color"
         os.environ["XDG_CACHE_HOME"] = str(Path(folder, "cache"))
+        os.chdir(folder)
         root = Path(folder, "digits")
         link = await Link.open(root)
         try:
-            shown = await furnish(link)
+            shown = await furnish(link, root)
             for picture in chosen:
                 # No picture remembers how the one before was looked at.
                 os.environ["XDG_CONFIG_HOME"] = str(Path(folder, picture.name))
                 settings.save(Settings(hinted=True))
-                await take(root, picture, shown.id)
+                try:
+                    await take(root, picture, shown.id)
+                except TimeoutError as error:
+                    missed.append(f"{picture.name}: {error}")
             await link.call(PauseSession(session=shown.id, force="kill"), SessionReply)
         except CallFailed as error:
             print(error.failure.text, file=sys.stderr)
@@ -171,7 +141,8 @@ async def main(names: Sequence[str]) -> int:
         finally:
             await link.call(StopAgent(), Done)
             await link.wait_closed()
-    return 0
+    print("\n".join(missed), file=sys.stderr, end="")
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":
