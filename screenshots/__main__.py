@@ -34,6 +34,7 @@ class Picture:
     name: str
     size: tuple[int, int]
     keys: tuple[str, ...]
+    """Those that begin with ``=`` are a text to be waited for."""
     shows: str
     without: str = "\x00"
 
@@ -49,12 +50,15 @@ PICTURES = (
     Picture("palette", (120, 36), ("ctrl+p",), "Session: Pause"),
     Picture("details", (120, 36), ("enter",), "Runs"),
     Picture("plot", (120, 36), ("t", "t", "home", "1"), "finer"),
-    Picture("console", (120, 36), ("2", "slash", *"accuracy", "enter"), "accuracy"),
+    Picture("console", (120, 36), ("2", "=loss", "slash", *"accuracy", "enter"), "accuracy"),
     Picture("network", (120, 40), ("3",), "ip2"),
-    Picture("layer", (120, 40), ("3", "down", "down", "enter"), "num_output"),
+    Picture("layer", (120, 40), ("3", "=ip2", "down", "enter"), "num_output"),
     Picture("solver", (120, 40), ("4",), "base_lr"),
     Picture("weights", (120, 40), ("5",), "conv1"),
     Picture("snapshots", (120, 30), ("6",), "MB"),
+    Picture("diff", (120, 36), ("down", "V"), "finer"),
+    Picture("compare", (140, 36), ("t", "t", "S"), "best test"),
+    Picture("tree", (120, 24), ("Y",), "finer"),
     Picture("clone", (120, 36), ("c",), "Clone"),
     Picture("deploy", (120, 36), ("D",), "batch"),
     Picture("settings", (120, 36), ("P",), "device"),
@@ -85,8 +89,11 @@ async def take(root: Path, picture: Picture, select: str) -> None:
         await until("connected", ready)
         await settled(app, pilot, "lenet-digits")
         for key in picture.keys:
-            await pilot.press(key)
-            await pilot.pause(0.4)  # What a pane asks its agent for has come.
+            if key.startswith("="):
+                await settled(app, pilot, key[1:])
+            else:
+                await pilot.press(key)
+                await pilot.pause(0.2)
         await settled(app, pilot, picture.shows, picture.without)
         # Where the program lies here is of no interest.
         drawn = app.export_screenshot(title="barista").replace(str(FOLDER.parent), "/opt/barista")

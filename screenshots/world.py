@@ -69,6 +69,14 @@ async def pause(link: Link, session: SessionInfo) -> None:
     await until(f"{session.name} paused", rests)
 
 
+def changed(session: SessionInfo, old: str, new: str) -> None:
+    """Another value in its solver."""
+    solver = Path(session.folder, "solver.prototxt")
+    text = solver.read_text()
+    assert old in text, text
+    solver.write_text(text.replace(old, new))
+
+
 def databases(root: Path) -> list[Path]:
     """Those that templates have made."""
     return sorted(path.parent for path in (root / "datasets").rglob("data.mdb"))
@@ -86,11 +94,14 @@ async def furnish(link: Link, root: Path) -> SessionInfo:
     await pause(link, first)
     await new(NewSession(name="autoencoder", template="autoencoder"))
     finer = await new(CloneSession(session=first.id, name="finer", weights=True))
+    changed(finer, "base_lr: 0.01", "base_lr: 0.001")
+    changed(finer, "power: 0.75", "power: 0.5")
     await train(link, finer, 300)
     await pause(link, finer)
     for path in databases(root):
         await link.call(AddDataset(path=str(path)), DatasetReply)
     shown = await new(NewSession(name="lenet-digits", template="lenet-digits"))
+    changed(shown, "max_iter: 2000", "max_iter: 10000")
     await train(link, shown, 420)
     await link.call(SnapshotSession(session=shown.id), SnapshotReply)
     return shown
