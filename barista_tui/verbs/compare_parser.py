@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from barista_tui.verbs.arguments import SESSION_HELP, Verbs, add_json, add_session, add_verb
+from barista_tui.verbs.arguments import Verbs, add_json, add_session, add_verb
+from barista_tui.verbs.plot_parser import SESSIONS_HELP
 
 _OF_SESSIONS = (
     *("new", "import", "clone", "ls", "show", "diff", "compare", "tree", "set", "edit", "start", "pause"),
@@ -32,7 +33,7 @@ def add_comparing(verbs: Verbs[argparse.ArgumentParser]) -> None:
 
     diff = add_verb(verbs, "diff", "show what tells net and solver of two sessions apart, as Caffe has them")
     diff.epilog = "exit codes: 0 if Caffe would do the same with both, 1 if not, others as of every verb"
-    diff.add_argument("session", metavar="OLD", help=f"{SESSION_HELP}; HOST:SESSION: of another host")
+    diff.add_argument("session", metavar="OLD", help=SESSIONS_HELP)
     diff.add_argument("other", metavar="NEW", nargs="?", help="likewise (default: OLD, against its parent)")
     diff.add_argument(
         "--color", choices=["auto", "always", "never"], default="auto", help="default: auto, on a terminal"

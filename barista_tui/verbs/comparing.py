@@ -5,23 +5,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 
 from rich.cells import cell_len
 
-from barista_server.api.link import CallFailed, Link
-from barista_server.api.messages import ListSessions, SessionInfo, SessionList, SettingsDiff
+from barista_server.api.link import CallFailed
+from barista_server.api.messages import ListSessions, SessionList, SettingsDiff
 from barista_tui import difftext, format
 from barista_tui.compare import Column, Entry, as_csv, columns
 from barista_tui.difftext import Line
-from barista_tui.hosts import LOCAL, Hosts, HostsError
-from barista_tui.target import Target
+from barista_tui.store import Key
 from barista_tui.together import settings_diff, summary
 from barista_tui.verbs import output
-from barista_tui.verbs.agentlink import linked, named_target, session_of, target_of
+from barista_tui.verbs.agentlink import linked, session_of, target_of
 from barista_tui.verbs.errors import Exit, VerbError
+from barista_tui.verbs.several import Found, sessions
 
 FEW = 4
 """Sessions that get a column each even where the terminal is too narrow for that."""
@@ -32,73 +31,49 @@ WIDE = 40
 _Paint = Callable[[str, str], str]
 
 
-class There(NamedTuple):
-    """A session and the way to its agent; ``host`` is empty for the one that the command line means."""
-
-    link: Link
-    session: SessionInfo
-    host: str
-
-    @property
-    def title(self) -> str:
-        """``gpu01:7 lenet``."""
-        where = f"{self.host}:" if self.host else ""
-        return f"{where}{self.session.id} {output.one_line(self.session.name)}"
+async def _named(args: argparse.Namespace, names: Sequence[str], stack: AsyncExitStack) -> list[Found]:
+    """Those sessions; without names all of the host. Raises VerbError, LinkError, CallFailed."""
+    if names:
+        return await sessions(args, names, stack)
+    target = target_of(args)
+    link = await stack.enter_async_context(linked(target))
+    found = (await link.call(ListSessions(), SessionList)).sessions
+    return [Found(link, one, Key(target.name, one.id), one.name) for one in found]
 
 
-@asynccontextmanager
-async def gathered(args: argparse.Namespace, words: Sequence[str]) -> AsyncIterator[list[There]]:
-    """Sessions named ``SESSION`` or ``HOST:SESSION`` (none: all of the host), with a link to each host.
-    Raises VerbError, LinkError, CallFailed.
-    """
-    known = _hosts()
-    async with AsyncExitStack() as stack:
-        opened: dict[Target, Link] = {}
-        found = []
-        for word in words:
-            host, _, name = word.partition(":")
-            if not name or host not in known:
-                host, name = "", word
-            target = named_target(args, host) if host else target_of(args)
-            if target not in opened:
-                opened[target] = await stack.enter_async_context(linked(target))
-            found.append(There(opened[target], await session_of(opened[target], name), host))
-        if not words:
-            link = await stack.enter_async_context(linked(target_of(args)))
-            found = [There(link, one, "") for one in (await link.call(ListSessions(), SessionList)).sessions]
-        yield found
-
-
-def _hosts() -> set[str]:
-    try:
-        return {LOCAL, *(host.name for host in Hosts().all())}
-    except HostsError:
-        return {LOCAL}
+def _titles(found: Sequence[Found]) -> list[str]:
+    """``7 lenet``; ``gpu01:7 lenet`` where they are of several hosts."""
+    several = len({one.key.host for one in found}) > 1
+    return [
+        f"{one.key.host + ':' if several else ''}{one.session.id} {output.one_line(one.session.name)}"
+        for one in found
+    ]
 
 
 async def diff(args: argparse.Namespace) -> Exit:
     """What tells net and solver of two sessions apart; of one, from its parent."""
-    words = [args.session, *([args.other] if args.other else [])]
-    async with gathered(args, words) as found:
-        old, new = found if len(found) == 2 else (await _parent(found[0]), found[0])
+    async with AsyncExitStack() as stack:
+        found = await sessions(args, [args.session, *([args.other] if args.other else [])], stack)
+        # Named twice it is found once.
+        old, new = (found[0] if args.other else await _parent(found[0])), found[-1]
         told = await settings_diff(old.link, old.session, new.link, new.session)
+    titles = _titles([old, new])
     if args.json:
-        output.print_json({"old": old.title, "new": new.title, "diff": told})
+        output.print_json({"old": titles[0], "new": titles[1], "diff": told})
     else:
-        for line in _text(old.title, new.title, told, args.color):
+        for line in _text(titles[0], titles[1], told, args.color):
             output.say(line)
     return Exit.OK if told.same else Exit.FAILED
 
 
 async def compare(args: argparse.Namespace) -> Exit:
     """A table of sessions: settings that are not the same, and what they came to."""
-    async with gathered(args, args.sessions) as found:
+    async with AsyncExitStack() as stack:
+        found = await _named(args, args.sessions, stack)
         told = await asyncio.gather(*(summary(one.link, one.session) for one in found))
-    several = len({one.host for one in found}) > 1
-    entries = [
-        Entry(one.session, one.host or (LOCAL if several else ""), each)
-        for one, each in zip(found, told, strict=True)
-    ]
+    several = len({one.key.host for one in found}) > 1
+    pairs = zip(found, told, strict=True)
+    entries = [Entry(one.session, one.key.host if several else "", each) for one, each in pairs]
     if args.sort:
         entries = _sorted(entries, args)
     shown = columns(entries, args.all)
@@ -155,15 +130,17 @@ def _table(entries: list[Entry], shown: list[Column]) -> list[str]:
     return [*printed[:at], *([""] if 1 < at < len(printed) else []), *printed[at:]]
 
 
-async def _parent(one: There) -> There:
+async def _parent(one: Found) -> Found:
     """The session it was made from. Raises VerbError."""
     lineage, parent = one.session.lineage, one.session.parent
+    (title,) = _titles([one])
     if not lineage and parent is None:
         hint = f"Name another: barista diff OTHER {one.session.id}"
-        raise VerbError(f"{one.title} was made from no other session", hint, Exit.NOT_FOUND)
+        raise VerbError(f"{title} was made from no other session", hint, Exit.NOT_FOUND)
     if parent is not None:
         try:
-            return There(one.link, await session_of(one.link, parent), one.host)
+            found = await session_of(one.link, parent)
+            return Found(one.link, found, Key(one.key.host, found.id), found.name)
         except CallFailed as error:
             if error.failure.code != "not-found":
                 raise

@@ -76,7 +76,7 @@ async def test_two_sessions_and_their_clone(roots: tuple[Root, Root], barista: B
     code, out, _ = await barista("diff", "local:2", "1", "--json")
     told = json.loads(out)
     assert told["diff"]["solver"][0] | {"old": "0.1", "new": "0.01"} == told["diff"]["solver"][0]
-    assert (told["old"], told["new"], code) == ("local:2 other", "1 base", 1)
+    assert (told["old"], told["new"], code) == ("2 other", "1 base", 1)
     assert "\x1b[31m" in (await barista("diff", "1", "2", "--color", "always"))[1]
     code, _, err = await barista("diff", "base")
     assert code == 3 and "was made from no other session" in err

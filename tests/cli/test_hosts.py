@@ -79,6 +79,10 @@ def test_from_adding_a_host_to_training_there(shell: Shell, far: Sshd) -> None:
     assert both[0] == "there@local, there@gpu01"
     assert both[1].startswith("● local:1 there@local train loss: last 0.")
     assert both[2].startswith("▲ gpu01:1 there@gpu01 train loss: last 0.")
+    told = shell.barista("diff", "there", "gpu01:there").stdout.splitlines()
+    assert told[:2] == ["--- local:1 there", "+++ gpu01:1 there"] and len(told) == 3, "the same files"
+    table = shell.barista("compare", "there", "gpu01:there", "--csv").stdout.splitlines()
+    assert [line.split(",")[:3] for line in table[1:]] == [["local", "1", "there"], ["gpu01", "1", "there"]]
     tables = shell.barista("export", "there", "gpu01:there", "--keys", "lr").stdout
     assert tables.count("# there@local TRAIN\n") == tables.count("# there@gpu01 TRAIN\n") == 1
 
