@@ -59,6 +59,7 @@ class CarryDeeds:
             Field("into", "into", "path", str(folder), "a folder to be made, or FILE.tar.gz"),
             Field("batch", "batch", hint="1, if the net allows that"),
             Field("blobs", "outputs", hint="what the losses are about; else names of blobs"),
+            Field("inputs", "inputs", hint="data=3x227x227, where the data is not there to tell"),
             Field("check", "check", "tick", "yes", "run both nets on one sample"),
         ]
         about = "Inputs instead of data, no losses; with the weights and what the inputs expect."
@@ -71,6 +72,7 @@ class CarryDeeds:
                 iteration=int(answers["snapshot"]) if answers["snapshot"] != "newest" else None,
                 batch=int(answers["batch"]) if answers["batch"] else None,
                 outputs=tuple(answers["blobs"].replace(",", " ").split()),
+                inputs=dict(map(deploying.input_shape, answers["inputs"].replace(",", " ").split())),
                 check=bool(answers["check"]),
             )
             Carriage(self._app).deploy(on, session, wish, _path(answers["into"]))
@@ -185,6 +187,10 @@ def _wrong_deployment(answers: Answers) -> str:
         return "Archives end in .tar.gz or .tgz"
     if answers["batch"] and not (answers["batch"].isdecimal() and int(answers["batch"])):
         return "The batch is a number from 1 on, or nothing"
+    try:
+        list(map(deploying.input_shape, answers["inputs"].replace(",", " ").split()))
+    except ValueError as error:
+        return str(error)
     return ""
 
 

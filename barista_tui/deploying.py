@@ -57,6 +57,15 @@ class Deployed:
     outcome: Outcome
 
 
+def input_shape(given: str) -> tuple[str, list[int]]:
+    """``data=3x227x227``: an input and its shape without the batch. Raises ValueError."""
+    name, _, text = given.rpartition("=")
+    sizes = text.split("x")
+    if not name or not all(size.isdecimal() and int(size) for size in sizes):
+        raise ValueError(f"{given}: a name and sizes, as in data=3x227x227")
+    return name, [int(size) for size in sizes]
+
+
 def is_archive(path: Path) -> bool:
     """By its name."""
     return path.name.endswith(ARCHIVES)

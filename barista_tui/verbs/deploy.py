@@ -68,8 +68,7 @@ def _iteration(given: str) -> int | None:
 
 
 def _shape(given: str) -> tuple[str, list[int]]:
-    name, _, text = given.rpartition("=")
-    sizes = text.split("x")
-    if not name or not all(size.isdecimal() and int(size) for size in sizes):
-        raise VerbError(f"--input {given}: a name and sizes, as in data=3x227x227", code=Exit.USAGE)
-    return name, [int(size) for size in sizes]
+    try:
+        return deploying.input_shape(given)
+    except ValueError as error:
+        raise VerbError(f"--input {error}", code=Exit.USAGE) from None
