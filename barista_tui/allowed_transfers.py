@@ -46,3 +46,8 @@ def can_move(context: Context) -> str | None:
     if not context.elsewhere:
         return f"no other host is connected: {context.key('hosts', 'f3')} adds one"
     return None
+
+
+def can_keep(context: Context) -> str | None:
+    """Of a session; while it trains too."""
+    return needs_agent(context) or needs_selection(context) or _is_log(context)

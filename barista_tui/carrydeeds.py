@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from barista_server.api.messages import SessionInfo, State
+from barista_server.api.messages import Keep, SessionInfo, State
 from barista_server.api.transfers import ExportSession
 from barista_tui import deploying, format
 from barista_tui.carriage import Carriage
 from barista_tui.deploying import DeployWish
 from barista_tui.moving import Wish
+from barista_tui.runway import guess_high
 from barista_tui.screens.form import Answers, Field, FormScreen
 from barista_tui.transfer_ends import plain
 
@@ -154,6 +155,33 @@ class CarryDeeds:
 
         self._app.push_screen(FormScreen(f"Move {session.name}", about, fields, "Move"), decided)
 
+    def keep(self) -> None:
+        """How many snapshots stay."""
+        session, on = self._session, self._on
+        now = session.keep or Keep()
+        tests = list(dict.fromkeys([*([now.by] if now.by else []), *session.tests]))
+        choices = [(f"{name}, {'greatest' if high else 'least'} first", f"{name} {high}")
+                   for name in tests for high in (guess_high(name), not guess_high(name))]  # fmt: skip
+        fields = [
+            Field("last", "the last", value=str(now.last or ""), hint="all"),
+            Field("best", "the best", value=str(now.best or ""), hint="none besides"),
+            Field("by", "by", "choice", f"{now.by} {now.high}" if now.by else "",
+                  choices=choices or [("no test output yet", " True")]),
+        ]  # fmt: skip
+        about = "Others go by themselves, for good, to make room. The newest always stays. Empty: all stay."
+
+        def decided(answers: Answers | None) -> None:
+            if answers is None:
+                return
+            name, _, high = answers["by"].rpartition(" ")
+            best = int(answers["best"] or 0)
+            wanted = Keep(int(answers["last"] or 0), best, name if best else "", high == "True")
+            call = self._app.main.commands.keep(on, session, wanted)
+            self._app.main.ask_agent(call, f"What {session.name} keeps is as it was")
+
+        form = FormScreen(f"Keep snapshots of {session.name}", about, fields, "Keep", _wrong_keep)
+        self._app.push_screen(form, decided)
+
 
 def _iterations(session: SessionInfo) -> list[tuple[str, str]]:
     newest = session.snapshots[-1].iteration
@@ -191,6 +219,15 @@ def _wrong_deployment(answers: Answers) -> str:
         list(map(deploying.input_shape, answers["inputs"].replace(",", " ").split()))
     except ValueError as error:
         return str(error)
+    return ""
+
+
+def _wrong_keep(answers: Answers) -> str:
+    for name in ("last", "best"):
+        if answers[name] and not answers[name].isdecimal():
+            return f"{answers[name]} is no number"
+    if int(answers["best"] or 0) and not answers["by"].strip().removesuffix("True").strip():
+        return "There is no test output to tell the best by"
     return ""
 
 

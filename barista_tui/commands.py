@@ -9,6 +9,8 @@ from typing import Literal
 from barista_server.api.messages import (
     DeleteSession,
     Failure,
+    Keep,
+    KeepSnapshots,
     MoveInQueue,
     PauseSession,
     QueueSession,
@@ -26,6 +28,7 @@ from barista_server.api.messages import (
 )
 from barista_tui import format as fmt
 from barista_tui.fleet import Fleet
+from barista_tui.runway import keep_words
 from barista_tui.store import Store
 from barista_tui.ui import Where
 
@@ -133,6 +136,16 @@ class Commands:
             RenameSession(session=session.id, name=name, seen=_seen(session)), SessionReply
         )
         self._store.changed_session(host, reply.session)
+
+    async def keep(self, host: str, session: SessionInfo, keep: Keep) -> None:
+        """How many snapshots stay from now on."""
+        call = KeepSnapshots(session=session.id, keep=keep, seen=_seen(session))
+        reply = await self._fleet[host].call(call, SessionReply)
+        self._store.changed_session(host, reply.session)
+        gone = len(session.snapshots) - len(reply.session.snapshots)
+        went = f"; {fmt.plural(gone, 'snapshot')} went" if gone > 0 else ""
+        rule = keep_words(reply.session.keep) or "keeps all its snapshots"
+        self._say(f"{session.name} {rule}{went}", "information")
 
     async def delete(self, host: str, session: SessionInfo) -> None:
         """Move it to the trash, and say how to get it back."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Protocol
 
-Carry = Literal["deploy", "fetch", "put", "move"]
+Carry = Literal["deploy", "fetch", "put", "move", "keep"]
 Where = Literal["up", "down", "first", "last"]
 
 

@@ -9,10 +9,11 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from barista_server.api.messages import SessionInfo, Snapshot
+from barista_server.api.messages import DeviceList, ListDevices, SessionInfo, Snapshot, State
 from barista_tui import format as fmt
 from barista_tui.panes.base import Look, Pane
 from barista_tui.panes.table import PaneSpec
+from barista_tui.runway import is_short, keep_words, runway, runway_words
 from barista_tui.store import Key
 from barista_tui.widgets.bar import Bar, Piece
 
@@ -33,11 +34,17 @@ class SnapshotsPane(Pane, can_focus=True):
         self._list = OptionList(id="snapshots-list", compact=True)
         self._empty = Static()
         self._heading = Bar(id="snapshots-heading")
+        self._room = Bar(id="snapshots-room")
         self._shown: tuple[Key | None, tuple[Snapshot, ...]] = (None, ())
+        self._look: Look | None = None
+        self._asked: object = None
+        self._free: int | None = None
+        """Bytes on the disk of the session's host."""
 
     def compose(self) -> ComposeResult:
         yield self._heading
         yield self._list
+        yield self._room
         yield self._empty
 
     def on_mount(self) -> None:
@@ -45,6 +52,13 @@ class SnapshotsPane(Pane, can_focus=True):
 
     def show(self, look: Look) -> None:
         snapshots = tuple(look.session.snapshots) if look.session is not None else ()
+        before, self._look = self._look, look
+        self._show_room()
+        mark = (look.key, look.linked, snapshots)
+        if snapshots and look.key is not None and mark != self._asked and look.linked is not None:
+            self._asked = mark
+            self._free = None if before is None or before.key != look.key else self._free
+            self.fetch(self._look_for_room(look.key))
         if (look.key, snapshots) == self._shown and snapshots:
             return
         at = self._chosen if look.key == self._shown[0] else None
@@ -64,6 +78,31 @@ class SnapshotsPane(Pane, can_focus=True):
             return []
         total = sum(each.size for each in snapshots)
         return [Piece(f"{fmt.plural(len(snapshots), 'snapshot')}, {fmt.size(total)} ", "dim")]
+
+    def _show_room(self) -> None:
+        """Below the list: which of them stay, and how long the disk has room for them."""
+        session = self._look.session if self._look is not None else None
+        pieces = []
+        if session is not None and session.snapshots:
+            trains = session.state is State.RUNNING
+            room = (
+                runway(session.snapshots, session.keep, self._free, trains)
+                if self._free is not None
+                else None
+            )
+            if words := keep_words(session.keep) or "keeps all of them":
+                pieces.append(Piece(f"  {words}", "dim", "keep"))
+            if words := runway_words(room):
+                pieces.append(Piece(f"   {words}", "warning" if is_short(room) else "dim"))
+        self._room.show(pieces)
+        self._room.display = bool(pieces)
+
+    async def _look_for_room(self, key: Key) -> None:
+        found = await self.ask(key, ListDevices(), DeviceList)
+        free = next((each.disk_free for each in found.devices if each.disk_free is not None), None)
+        if self._shown[0] == key:
+            self._free = free
+            self._show_room()
 
     def goal(self) -> Widget:
         return self._list if self._list.display else self

@@ -85,7 +85,7 @@ PANES: tuple[PaneSpec, ...] = (
         "Snapshots",
         "barista_tui.panes.snapshots:SnapshotsPane",
         "Snapshots of the selected session. Each was read back and is good: both files, right iteration.",
-        ("resume-from", "deploy", "fetch"),
+        ("resume-from", "keep", "deploy", "fetch"),
         short="Snaps",
     ),
 )

@@ -21,6 +21,10 @@ def add_set(verbs: Verbs[argparse.ArgumentParser]) -> None:
     change.add_argument(
         "--launcher", choices=["process", "slurm"], help="a process of the host, or a job of Slurm"
     )
+    keep = change.add_argument_group("snapshots that stay; others go by themselves, for good (0: all stay)")
+    keep.add_argument("--keep-last", type=at_least(0), metavar="N", help="the newest N; the newest always")
+    keep.add_argument("--keep-best", type=at_least(0), metavar="N", help="the best N by a test output")
+    keep.add_argument("--by", metavar="NAME", help="the test output; of losses and errors the least are best")
     slurm = change.add_argument_group("Slurm, what a job asks for (empty: nothing is said)")
     slurm.add_argument("--partition", metavar="P", help="see: barista slurm")
     slurm.add_argument("--gres", metavar="G", help="gpu:1, gpu:a100:2")

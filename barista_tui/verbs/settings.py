@@ -11,11 +11,14 @@ from barista_server.api.messages import (
     ConfigureSession,
     Defaults,
     GetDefaults,
+    Keep,
+    KeepSnapshots,
     SessionReply,
     SetDefaults,
     SlurmOptions,
 )
 from barista_tui import format
+from barista_tui.runway import guess_high, keep_words
 from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import linked, session_of, target_of
 from barista_tui.verbs.errors import Exit, VerbError
@@ -27,6 +30,8 @@ async def settings(args: argparse.Namespace) -> Exit:
         raise VerbError("give either a session or --defaults", code=Exit.USAGE)
     if args.defaults and args.auto_resume is not None:
         raise VerbError("--auto-resume is chosen for each session", code=Exit.USAGE)
+    if args.defaults and _keep(args, None) is not None:
+        raise VerbError("what stays is chosen for each session", code=Exit.USAGE)
     if args.defaults:
         return await _defaults(args)
     async with linked(target_of(args)) as link:
@@ -35,14 +40,32 @@ async def settings(args: argparse.Namespace) -> Exit:
         if _changes(args) or slurm is not None:
             call = ConfigureSession(session=session.id, slurm=slurm, **_changes(args))
             session = (await link.call(call, SessionReply)).session
+        if (keep := _keep(args, session.keep)) is not None:
+            session = (await link.call(KeepSnapshots(session=session.id, keep=keep), SessionReply)).session
     output.print_session(session, args.json)
     if not args.json:
         output.say(f"    {output.one_line(session.caffe)} on {session.device}")
         if session.launcher == "slurm" or session.slurm is not None:
             output.say(f"    {_job_words(session.launcher, session.slurm)}")
+        if words := keep_words(session.keep):
+            output.say(f"    {output.one_line(words)} of its snapshots")
         if words := format.resume_words(session):
             output.say(f"    auto-resume: {words}")
     return Exit.OK
+
+
+def _keep(args: argparse.Namespace, now: Keep | None) -> Keep | None:
+    """Which snapshots shall stay from now on; None when nothing of it is given."""
+    if args.keep_last is None and args.keep_best is None and args.by is None:
+        return None
+    now = now or Keep()
+    by = now.by if args.by is None else args.by
+    return Keep(
+        last=now.last if args.keep_last is None else args.keep_last,
+        best=now.best if args.keep_best is None else args.keep_best,
+        by=by,
+        high=now.high if args.by is None and now.by else guess_high(by),
+    )
 
 
 def _changes(args: argparse.Namespace) -> dict[str, Any]:

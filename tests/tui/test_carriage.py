@@ -16,6 +16,7 @@ from barista_server.api.messages import (
     AddDataset,
     DatasetReply,
     Done,
+    Keep,
     PauseSession,
     SessionReply,
     State,
@@ -113,6 +114,11 @@ async def test_sessions_go_from_host_to_host(root: Path, other: Other, tmp_path:
         await asked(app, pilot, "D", into=str(place), check=False, batch="2")
         await until(pilot, lambda: f"net is deployed: {place}" in told(app))
         assert (await asyncio.to_thread(place.stat)).st_size > 1000
+        # How many snapshots stay is chosen where they are; the disk's room is told there.
+        app.main.show_pane("snapshots")
+        await asked(app, pilot, "a", last="3")
+        await until(pilot, lambda: (one := app.main.session) is not None and one.keep == Keep(last=3))
+        await until(pilot, lambda: "the disk has room for these" in shown(app))
         await copied_once(app, pilot)
         # What was said with its place can be read again.
         assert any(str(place) in notice.text for notice in app.store.known.notices)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from barista_server.agent import journal, process, runs
+from barista_server.agent import journal, keeping, process, runs
 from barista_server.agent.caffes import Caffes
 from barista_server.agent.errors import CallError
 from barista_server.agent.hub import Hub
@@ -66,11 +66,13 @@ class Session:
         self.tasks: set[asyncio.Task[None]] = set()
         self.lock = asyncio.Lock()
         """Held by whatever changes the session as a whole."""
+        self.scores: dict[str, float] = {}
+        """Test values of snapshots by model file, as far as the rule of what stays needs them."""
         self._max_iter = 0
         self._defects: list[Problem] = []
         self._warnings: list[Problem] = []
         self._checked: tuple[int, ...] | None = None
-        self._looking = asyncio.Lock()
+        self.looking = asyncio.Lock()
 
     # ------------------------------------------------------------------------------------------------ telling
 
@@ -143,6 +145,7 @@ class Session:
             snapshots=self.shelf.good,
             busy=self.busy,
             queued=self.queued,
+            keep=self.meta.keep,
             auto_resume=self.meta.auto_resume,
             resumes=self.resumes,
             revision=revision(self.state, self.meta, max(self.runs, default=0)),
@@ -232,10 +235,12 @@ class Session:
         return stamp_of_files(self.folder) != self._checked
 
     async def look(self, *, settled: bool) -> None:
-        """Bring the list of snapshots up to date and write new ones down. Raises OSError."""
-        async with self._looking:
+        """Bring the list of snapshots up to date and write new ones down; those go that it does not keep.
+        Raises OSError.
+        """
+        async with self.looking:
             before = self.shelf.good
-            if not await self.shelf.look(settled=settled):
+            if not await self.shelf.look(settled=settled) and not (settled and self.meta.keep):
                 return
             for snapshot in self.shelf.good:
                 if snapshot not in before:
@@ -246,6 +251,8 @@ class Session:
                         state=snapshot.state,
                         stamp=self.shelf.stamp_of(snapshot),
                     )
+            if await keeping.thin_out(self):
+                await self.shelf.look(settled=settled)
             self.changed()
 
     async def remember(self) -> None:
@@ -256,6 +263,8 @@ class Session:
         for record in records:
             if record["kind"] == "snapshot verified":
                 seen.add(_trust(self.shelf, self.folder.path, record))
+            elif record["kind"] == "snapshot scored":
+                keeping.remember(self, record)
             elif record["kind"] == "run started":
                 before[record.get("run")] = set(seen)
         for path in await asyncio.to_thread(self.folder.runs):

@@ -13,7 +13,7 @@ import msgspec
 
 from barista_server.agent import files, journal
 from barista_server.agent.journal import Record
-from barista_server.api.things import Ancestor, AutoResume, LauncherName, SlurmOptions
+from barista_server.api.things import Ancestor, AutoResume, Keep, LauncherName, SlurmOptions
 
 _RUN = re.compile(r"\d{4,}")
 MOST_ANCESTORS = 50
@@ -33,6 +33,7 @@ class Meta(msgspec.Struct, omit_defaults=True):
     lineage: list[Ancestor] = []
     weights: str = ""
     """File in its folder that a start takes the weights from while there is no snapshot."""
+    keep: Keep | None = None
     auto_resume: AutoResume = "off"
     launcher: LauncherName = "process"
     slurm: SlurmOptions | None = None

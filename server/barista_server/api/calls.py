@@ -10,6 +10,7 @@ from barista_server.api.comparing import COMPARE_LOOKS, CompareCall
 from barista_server.api.datasets import DATASET_LOOKS, DatasetCall
 from barista_server.api.deploy import DeployCall
 from barista_server.api.editing import EDITING_LOOKS, EditingCall
+from barista_server.api.keeping import KeepingCall
 from barista_server.api.lists import ListCall
 from barista_server.api.search import SEARCH_LOOKS, SearchCall
 from barista_server.api.settings import SETTINGS_LOOKS, SettingsCall
@@ -341,6 +342,7 @@ Call = (
     | EditingCall
     | DeployCall
     | ListCall
+    | KeepingCall
     | SearchCall
     | SettingsCall
     | TransferCall

@@ -20,6 +20,7 @@ from barista_server.api.comparing import *  # noqa: F403
 from barista_server.api.datasets import *  # noqa: F403
 from barista_server.api.deploy import *  # noqa: F403
 from barista_server.api.editing import *  # noqa: F403
+from barista_server.api.keeping import *  # noqa: F403
 from barista_server.api.lists import *  # noqa: F403
 from barista_server.api.nets import *  # noqa: F403
 from barista_server.api.results import *  # noqa: F403

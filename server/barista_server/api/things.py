@@ -153,6 +153,17 @@ class Holder(Message, frozen=True):
     """Id of the session it belongs to; empty for somebody else's."""
 
 
+class Keep(Message, frozen=True):
+    """Which snapshots stay: the newest ``last``, and the ``best`` by a test output; 0 and 0: all. ``high``:
+    the greatest values are the best.
+    """
+
+    last: int = 0
+    best: int = 0
+    by: str = ""
+    high: bool = True
+
+
 class DeviceInfo(Message, frozen=True):
     """What a session can train on. None where nobody can tell."""
 
@@ -243,6 +254,8 @@ class SessionInfo(Message, frozen=True):
     """What the agent is doing to it just now: ``stopping at iteration 4200``."""
     queued: Queued | None = None
     """While it is in the queue; of an Invalid session too, which then waits to be corrected."""
+    keep: Keep | None = None
+    """Which of them stay; None: all."""
     auto_resume: AutoResume = "off"
     resumes: Resumes | None = None
     revision: int = 0
