@@ -21,10 +21,11 @@ from barista_tui.keymap import move
 from barista_tui.lines import LineCache, Source, Window
 from barista_tui.theme import ink, palette_of
 
-AHEAD = 64
-"""Lines fetched beyond the visible ones."""
+AHEAD = 256
+"""Lines fetched beyond the visible ones, so that pages are turned without waiting."""
 GUTTER = 1
 """Cells before a line: where the cursor is, and what is selected."""
+CURSOR, SELECTED, BLANK = "▌", "│", Segment(" ")
 
 
 class Console(ScrollView, can_focus=True):
@@ -143,7 +144,7 @@ class Console(ScrollView, can_focus=True):
         if moved:
             self.cursor = max(0, self.cursor + moved) if self.cursor is not None else None
             self._anchor = max(0, self._anchor + moved) if self._anchor is not None else None
-            self.virtual_size = Size(max(self._longest, 1), self.total)
+            self._resize_to(Size(max(self._longest, 1) + GUTTER, self.total))
             self._scroll(max(0, self.scroll_offset.y + moved))
         self._grown()
 
@@ -163,7 +164,9 @@ class Console(ScrollView, can_focus=True):
         if total != before:
             self._grown()
         else:
-            self.refresh()
+            seen = self.seen
+            if start < seen.stop and start + len(lines) > seen.start:
+                self.refresh()
             self._fetch_visible()
 
     def refused(self) -> None:
@@ -349,7 +352,7 @@ class Console(ScrollView, can_focus=True):
         if self._cache is None:
             shown = self._rows[-2000:]
             self._longest = max((len(row.message) + len(prefix(row)) for row in shown), default=0)
-        self.virtual_size = Size(max(self._longest, 1) + GUTTER, self.total)
+        self._resize_to(Size(max(self._longest, 1) + GUTTER, self.total))
         if self.follow:
             self._go_to_end()
         elif self._seen is None and self.total:
@@ -358,6 +361,16 @@ class Console(ScrollView, can_focus=True):
         self.refresh()
         self._fetch_visible()
         self.post_message(self.StatusChanged())
+
+    def _resize_to(self, size: Size) -> None:
+        """Another virtual size: only the bar moves, where Textual would lay out all of the screen."""
+        if size != self.virtual_size:
+            self.set_reactive(Console.virtual_size, size)
+            self._own_scroll = True
+            try:
+                self._scroll_update(size)
+            finally:
+                self._own_scroll = False
 
     def on_resize(self) -> None:
         # It may have been hidden, and the log gone on.
@@ -372,9 +385,11 @@ class Console(ScrollView, can_focus=True):
             return
         top = self.scroll_offset.y
         if self._cache is not None:
-            window = self._cache.missing(top, top + self.size.height)
+            bottom = top + self.size.height
+            # What is seen comes first; then what the next pages need, before they are turned.
+            window = self._cache.missing(top, bottom) or self._cache.missing(top - AHEAD, bottom + AHEAD)
             if window is not None:
-                self._ask(self._cache.missing(top - AHEAD, top + self.size.height + AHEAD) or window)
+                self._ask(window)
         if self._cache is None or self.matches is not None:
             self.post_message(self.Shown())
 
@@ -385,14 +400,16 @@ class Console(ScrollView, can_focus=True):
             self.post_message(self.Wanted(self._cache.source, window))
 
     def render_line(self, y: int) -> Strip:
-        # The size includes the cells of the scroll bar.
-        width = self.scrollable_content_region.width - GUTTER
+        # The scroll bar is always there, and of the size.
+        width = self.size.width - self.styles.scrollbar_size_vertical - GUTTER
         palette = palette_of(self.app.theme)
-        index = self.scroll_offset.y + y
+        x, top = self.scroll_offset
+        index = top + y
         if not self.total:
             text = self.empty[y] if y < len(self.empty) else ""
-            strip = Strip([Segment(" " * GUTTER), Segment(text, ink(palette.dim))])
-            return strip.adjust_cell_length(width + GUTTER).apply_style(self.rich_style)
+            return Strip([Segment(" " * GUTTER), Segment(text, ink(palette.dim))]).adjust_cell_length(
+                width + GUTTER
+            )
         row = self.row(index)
         parts: list[Segment] = []
         if row is not None:
@@ -400,18 +417,19 @@ class Console(ScrollView, can_focus=True):
             parts = segments(row, palette, self.raw, spans or ())
         elif index < self.total:
             parts = [Segment("·", ink(palette.faint))]
-        x = self.scroll_offset.x
         strip = Strip(parts)
         if strip.cell_length > x + width:
             cut = Segment(fmt.ELLIPSIS, ink(palette.dim))
-            strip = Strip([*strip.crop(x, x + width - 1), cut])
-        else:
-            strip = strip.crop_extend(x, x + width, None)
-        chosen = index in self.selection
-        sign = "▌" if index == self.cursor else "│" if chosen else " "
-        focused = palette.accent if self.has_focus else palette.dim
-        strip = Strip([Segment(sign, ink(focused)), *strip])
-        if chosen:
-            background = palette.cursor if self.has_focus else palette.cursor_idle
-            strip = strip.extend_cell_length(width + GUTTER).apply_style(Style(bgcolor=background))
-        return strip.apply_style(self.rich_style)
+            strip = Strip([*strip.crop(x, x + width - 1), cut], width)
+        elif x:
+            strip = strip.crop(x)
+        chosen = self.cursor is not None and index in self.selection
+        if not chosen:
+            return Strip([BLANK, *strip], GUTTER + strip.cell_length).extend_cell_length(width + GUTTER)
+        focused = self.has_focus
+        sign = Segment(
+            CURSOR if index == self.cursor else SELECTED, ink(palette.accent if focused else palette.dim)
+        )
+        background = palette.cursor if focused else palette.cursor_idle
+        strip = Strip([sign, *strip]).extend_cell_length(width + GUTTER)
+        return strip.apply_style(Style(bgcolor=background))

@@ -321,8 +321,8 @@ class Series(Message, frozen=True):
     greatest: Place | None = None
 
 
-class LogLine(Message, frozen=True):
-    """One cleaned line of a run's log."""
+class LogLine(Message, frozen=True, gc=False):
+    """One cleaned line of a run's log. Thousands are kept, in which no garbage is to be looked for."""
 
     number: int
     """0-based line number within the run's log; within the file, where that holds several runs."""
