@@ -98,7 +98,8 @@ def _row(one: CaffeInfo) -> list[str]:
 
 
 def _command(one: CaffeInfo) -> str:
-    return output.one_line(" ".join(one.argv))
+    """Nothing for one that is called after it."""
+    return "" if one.argv == [one.name] else output.one_line(" ".join(one.argv))
 
 
 def _below(one: CaffeInfo) -> list[str]:
