@@ -320,8 +320,9 @@ async def test_the_agent_is_installed_from_here(root: Path, tmp_path: Path) -> N
             await until(pilot, lambda: "Not installed on bare" in shown(app))
             assert not (home / ".local/share/barista/server").exists()
             app.host_deeds.install("bare")
-            await until(pilot, lambda: app.store.known.host("bare").alive, 90)
-            await until(pilot, lambda: "is on bare (Python" in shown(app))
+            # Said before the agent there is connected, which takes longer than it stands there.
+            await until(pilot, lambda: "is on bare (Python" in shown(app), 90)
+            await until(pilot, lambda: app.store.known.host("bare").alive, 60)
             assert (home / ".local/share/barista/server").readlink().parts[0] == "servers"
             assert not app.works.any
     finally:
