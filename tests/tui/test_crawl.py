@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from barista_server.api.messages import State
 from barista_tui.actions import ACTIONS
 from barista_tui.app import BaristaApp
@@ -14,8 +16,12 @@ from .crawler import Crawler
 from .support import NOW, furnish, made, opened, shown, solver, state_of, until
 
 
-async def test_every_key_of_every_screen_can_be_pressed_and_left(root: Path) -> None:
+async def test_every_key_of_every_screen_can_be_pressed_and_left(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All of them on a small terminal, on a large one those of the main screen and what they open."""
+    # Some of them write a file where the program was started.
+    monkeypatch.chdir(tmp_path)
     await made(root, "trained", text=solver(max_iter=200, display=20, speed=2000, extra="snapshot: 100\n"))
     await made(root, "waiting", start=False)
     async with opened(root, (80, 24), toasts=False) as (app, pilot):
