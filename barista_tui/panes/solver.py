@@ -21,6 +21,7 @@ from barista_tui.panes.base import Look, Pane
 from barista_tui.panes.table import PaneSpec
 from barista_tui.protolight import shown
 from barista_tui.screens.prototxt import ProtoEditor, ask_where
+from barista_tui.screens.ways_out import offer
 from barista_tui.store import Key
 from barista_tui.widgets.bar import Piece
 from barista_tui.widgets.formview import FormView
@@ -206,6 +207,11 @@ class SolverPane(Pane, can_focus=True):
     def _wanted(self, message: FormView.Wanted) -> None:
         message.stop()
         self._do(self.work.apply(message.edits))
+
+    @on(FormView.Frozen)
+    def _frozen(self, message: FormView.Frozen) -> None:
+        message.stop()
+        offer(self.main, message.field)
 
     def _do(self, deed: Coroutine[Any, Any, bool]) -> None:
         async def done() -> None:

@@ -21,6 +21,7 @@ from barista_tui.formwork import Filing, FormWork
 from barista_tui.screens.choose import Answer, ChooseScreen
 from barista_tui.screens.prototxt import ProtoEditor
 from barista_tui.screens.text import TextScreen
+from barista_tui.screens.ways_out import offer
 from barista_tui.store import Key
 from barista_tui.widgets.bar import Bar
 from barista_tui.widgets.formview import FormView
@@ -86,6 +87,10 @@ class LayerForm(ModalScreen[int | None]):
     @on(FormView.Wanted)
     def _wanted(self, message: FormView.Wanted) -> None:
         self._run(self.work.apply(message.edits))
+
+    @on(FormView.Frozen)
+    def _frozen(self, message: FormView.Frozen) -> None:
+        offer(self.app.main, message.field, self.dismiss)
 
     @on(Bar.Pressed)
     def _pressed(self, message: Bar.Pressed) -> None:

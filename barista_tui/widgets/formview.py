@@ -20,6 +20,8 @@ from barista_tui.widgets.form import FormList
 LEAVE_OUT, OTHER, VALUE = "-", "?", "="
 """Beginnings of answers: leave it out, type another, take this value."""
 
+FROZEN = "frozen: it has been trained with it"
+
 
 class FormView(Vertical):
     """Shows a form and asks for values; :class:`Wanted` tells what shall be changed, the owner does it."""
@@ -43,6 +45,13 @@ class FormView(Vertical):
         def __init__(self, edits: list[FieldEdit]) -> None:
             super().__init__()
             self.edits = edits
+
+    class Frozen(Message):
+        """This field would be changed, had it not been trained with."""
+
+        def __init__(self, field: str) -> None:
+            super().__init__()
+            self.field = field
 
     def __init__(self, side: Widget | None = None) -> None:
         super().__init__()
@@ -130,15 +139,13 @@ class FormView(Vertical):
     def blocked(self) -> str:
         """Why nothing that is learned by can be changed, in words; empty: it can."""
         frozen = self.form.standing.frozen if self.form is not None else ""
-        return {"running": "it runs: pause it first", "started": "frozen: it has been trained with it"}.get(
-            frozen, ""
-        )
+        return {"running": "it runs: pause it first", "started": FROZEN}.get(frozen, "")
 
     def edit(self) -> None:
         """Turn over, choose or type the value of the chosen field."""
         field = self.list.chosen
         if field is None or (why := self.refusal()):
-            self.told(f"{field.name if field else ''}: {why}" if field else why, "$warning")
+            self._refuse(field, why if field is not None else "nothing is chosen")
         elif field.kind == "bool" and not field.repeated:
             on = (field.values[0] if field.values else field.default) == "true"
             self._want(field, "false" if on else "true")
@@ -151,11 +158,16 @@ class FormView(Vertical):
         """Leave the chosen field out."""
         field = self.list.chosen
         if field is None or (why := self.refusal()):
-            self.told(f"{field.name}: {why}" if field else why, "$warning")
+            self._refuse(field, why if field is not None else "nothing is chosen")
         elif not field.values:
             self.told(f"{field.name} is left out already", "$warning")
         else:
             self._want(field, None)
+
+    def _refuse(self, field: FormField | None, why: str) -> None:
+        self.told(f"{field.name}: {why}" if field is not None else why, "$warning")
+        if field is not None and why == FROZEN:
+            self.post_message(self.Frozen(field.name))
 
     def _want(self, field: FormField, typed: str | None) -> None:
         self.post_message(self.Wanted([FieldEdit(path=field.path, typed=typed)]))

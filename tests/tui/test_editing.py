@@ -11,6 +11,7 @@ from barista_server.api.link import Link
 from barista_server.api.messages import AddDataset, DatasetReply, NewSession, SessionReply, State
 from barista_tui.app import BaristaApp
 from barista_tui.screens.choose import ChooseScreen
+from barista_tui.screens.clone import CloneScreen
 from barista_tui.screens.confirm import ConfirmScreen
 from barista_tui.screens.inputs import InputManager
 from barista_tui.screens.layer_form import LayerForm
@@ -212,7 +213,11 @@ async def _frozen(app: BaristaApp, pilot: Pilot[None], solver: Path) -> None:
     )
     await _go(app, pilot, "base_lr")
     await pilot.press("enter")
-    await until(pilot, lambda: "base_lr: frozen: it has been trained with it" in shown(app))
+    await until(pilot, lambda: isinstance(app.screen, ConfirmScreen) and "base_lr is frozen" in shown(app))
+    await pilot.press("tab", "enter")
+    await until(pilot, lambda: isinstance(app.screen, CloneScreen))
+    await pilot.press("escape")
+    await until(pilot, lambda: app.screen is app.main and "frozen: it has been trained with it" in shown(app))
     await _go(app, pilot, "max_iter")
     await pilot.press("enter", "ctrl+u", *"200000", "enter")
     await until(pilot, lambda: "max_iter: 200000" in text(solver))
