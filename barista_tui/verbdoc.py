@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 
 from barista_tui.verbs.errors import MEANINGS
+from barista_tui.verbs.examples import EXAMPLES
 from barista_tui.verbs.parser import build_parser
 
 HEAD = """# Verbs
@@ -61,7 +62,9 @@ def _verb(words: tuple[str, ...], parser: argparse.ArgumentParser) -> list[str]:
     shown = [each for each in parser._actions if each.help != argparse.SUPPRESS and not _group(each)]
     rows = [_row(action) for action in shown]
     rows = [row for row in rows if row]
-    return [*lines, "| | |", "|---|---|", *rows, ""] if rows else lines
+    table = ["| | |", "|---|---|", *rows, ""] if rows else []
+    told = [f"    {each}" for each in EXAMPLES.get(" ".join(words), ())]
+    return [*lines, *table, *(told and [*told, ""])]
 
 
 def _group(action: argparse.Action) -> bool:

@@ -14,10 +14,14 @@ Verbs = argparse._SubParsersAction  # the type has no public name
 def add_verb(verbs: Verbs[argparse.ArgumentParser], name: str, help: str) -> argparse.ArgumentParser:
     about = help[0].upper() + help[1:] + "."
     verb = verbs.add_parser(name, help=help, description=about, allow_abbrev=False)
-    # Also after the verb; SUPPRESS keeps a value that was given before it.
+    add_where(verb)
+    return verb
+
+
+def add_where(verb: argparse.ArgumentParser) -> None:
+    """--root and --host also after the verb; SUPPRESS keeps a value that was given before it."""
     verb.add_argument("--root", type=Path, metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     verb.add_argument("--host", metavar="HOST", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    return verb
 
 
 def at_least(least: int) -> Callable[[str], int]:

@@ -8,8 +8,9 @@ from barista_tui.verbs.arguments import Verbs, add_json, add_session, add_verb
 from barista_tui.verbs.plot_parser import SESSIONS_HELP
 
 _OF_SESSIONS = (
-    *("new", "import", "clone", "ls", "show", "diff", "compare", "tree", "set", "edit", "start", "pause"),
-    *("snapshot", "wait", "logs", "export", "plot", "rename", "reset", "rm", "restore", "get", "put", "move"),
+    *("new", "import", "clone", "ls", "show", "net", "edit", "weights", "diff", "compare", "tree", "set"),
+    *("start", "pause", "snapshot", "wait", "logs", "export", "plot", "deploy"),
+    *("rename", "reset", "rm", "restore", "get", "put", "move"),
 )
 
 

@@ -55,6 +55,10 @@ async def host(args: argparse.Namespace) -> Exit:
                 output.say(f"{args.known} is now {args.new}")
             case "move":
                 hosts.move(args.known, args.places)
+            case "unlink" | "link":
+                off = args.what == "unlink"
+                hosts.replace(args.known, msgspec.structs.replace(hosts.find(args.known), offline=off))
+                output.say(f"{args.known} is {'not connected to any more' if off else 'connected to again'}")
     except HostsError as error:
         raise VerbError(str(error), None, Exit.USAGE) from None
     return Exit.OK

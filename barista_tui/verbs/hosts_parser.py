@@ -38,6 +38,8 @@ def add_hosts(verbs: Verbs[argparse.ArgumentParser]) -> None:
     known("rename", "give a host another name").add_argument("new", metavar="NEW")
     move = known("move", "move a host up or down the list")
     move.add_argument("places", type=int, metavar="PLACES", help="-1: one up, 1: one down")
+    known("unlink", "keep a host on the list, but do not connect to it; trainings there go on")
+    known("link", "connect to a host again that was unlinked")
     put = known("install", "put the agent on a host, or a newer one in its place; trainings go on")
     put.add_argument("--root", dest="there", metavar="DIR", help="folder for the sessions, there")
     put.add_argument("--engine", action="store_true", help="with the embedded caffe (PyTorch, large)")

@@ -17,6 +17,7 @@ from barista_tui.verbs.compare_parser import add_comparing, add_group
 from barista_tui.verbs.deploy_parser import add_deploy
 from barista_tui.verbs.edit_parser import add_edit
 from barista_tui.verbs.errors import MEANINGS
+from barista_tui.verbs.examples import add_examples
 from barista_tui.verbs.hosts_parser import add_hosts
 from barista_tui.verbs.plot_parser import add_plot
 from barista_tui.verbs.queue_parser import add_queue, add_waiting
@@ -79,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_hosts(verbs)
     _rest(verbs)
     add_group(verbs)
+    add_examples(parser)
     return parser
 
 

@@ -118,6 +118,11 @@ def test_order_and_names(shell: Shell, tmp_path: Path) -> None:
     assert "barista host add b 127.0.0.1:1" in gone
     listed = json.loads(shell.barista("host", "ls", "--json").stdout)
     assert [one["name"] for one in listed] == ["c", "z"]
+    assert "not connected to any more" in shell.barista("host", "unlink", "z").stdout
+    stored = json.loads(Path(tmp_path, "barista", "hosts.json").read_text())
+    assert [one.get("offline", False) for one in stored] == [False, True]
+    shell.barista("host", "link", "z")
+    assert "true" not in Path(tmp_path, "barista", "hosts.json").read_text()
 
 
 def test_a_server_of_ones_own_is_brought_up_and_listed(shell: Shell, tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -11,8 +14,10 @@ import pytest
 
 from barista_tui import verbdoc
 from barista_tui.actions import BY_ID
+from barista_tui.cli import HANDLERS, with_open
 from barista_tui.keynames import key_word
 from barista_tui.managerkeys import MANAGERS
+from barista_tui.verbs.examples import EXAMPLES
 from barista_tui.verbs.parser import build_parser
 
 TOP = Path(__file__).parents[2]
@@ -91,6 +96,22 @@ def test_the_guide_names_keys_and_verbs_that_there_are(path: Path) -> None:
     verbs = re.findall(r"^    (barista [a-z].*?)(?:  +#.*)?$", text, re.MULTILINE)
     wrong += filter(None, map(wrong_verb, [*verbs, *re.findall(r"`(barista [a-z-][^`]*)`", text)]))
     assert not wrong, "\n".join(wrong)
+
+
+def test_examples_can_be_typed_and_every_verb_has_some() -> None:
+    alone = {words[0] for words, _ in verbdoc.walked(parser())}
+    assert alone - {words.split()[0] for words in EXAMPLES} == {"edit"}, "edit has its own"
+    for name, examples in EXAMPLES.items():
+        for example in examples:
+            words = shlex.split(example.partition(" > ")[0])[1:]
+            args = parser().parse_args(with_open(words, HANDLERS))
+            assert args.verb == name.split()[0], example
+    shown = subprocess.run(
+        [sys.executable, "-m", "barista_tui.cli", "session", "clone", "--help"],
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "\n  barista clone mine --settings-only\n" in shown and "exit codes" in shown
 
 
 def test_every_page_is_on_the_index() -> None:
