@@ -310,9 +310,7 @@ def plot_facts(context: Context) -> PlotFacts:
 
 def needs_curves(context: Context) -> str | None:
     """What is done to a curve."""
-    return needs_plot(context) or (
-        None if plot_facts(context).curves else "no curve yet: 0, then space starts the training"
-    )
+    return needs_plot(context) or (None if plot_facts(context).curves else "there is no curve")
 
 
 def needs_right(context: Context) -> str | None:

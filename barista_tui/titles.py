@@ -15,7 +15,6 @@ from barista_tui.frame import WIDE, Shape
 from barista_tui.hosts import Cause
 from barista_tui.listing import link_words
 from barista_tui.panes.table import PANES, SPECS, PaneSpec
-from barista_tui.plotting.axes import x_word
 from barista_tui.plotting.curves import View
 from barista_tui.rows import Cell
 from barista_tui.store import HostKnown, Known
@@ -193,27 +192,20 @@ def columns(cells: list[Cell]) -> list[Piece]:
 _AXIS_WORDS = {"iteration": "iteration", "time": "time", "clock": "time of day"}
 
 
-def plot(
-    view: View, zoomed: bool, cursor: float | None = None, sessions: tuple[int, int] = (1, 1)
-) -> list[Piece]:
-    """How the curves are drawn, of how many of the wanted sessions, and where the cursor is."""
+def plot(view: View, zoomed: bool, sessions: tuple[int, int] = (1, 1)) -> list[Piece]:
+    """How the curves are drawn, and of how many of the wanted sessions."""
     axis = _AXIS_WORDS[view.axis] + (" (log)" if view.log_x else "")
     log = "log" if view.log else "linear"
     if view.log_right != view.log:
         log += "/log" if view.log_right else "/linear"
-    right = [
-        Piece(f"{log}  ", "dim", "scale"),
-        Piece(f"{axis}  ", "dim", "axis"),
-        Piece(("unsmoothed ", "smoothed ", "very smooth ")[view.smooth], "dim", "smooth"),
-    ]
-    if zoomed:
-        right.insert(0, Piece("zoomed  ", "accent", "zoom-reset"))
-    if cursor is not None:
-        right.insert(0, Piece(f"▴ {x_word(cursor, view.axis)}  ", "accent"))
+    right = [Piece(("unsmoothed  ", "smoothed  ", "very smooth  ")[view.smooth], "dim", "smooth")]
     shown, wanted = sessions
     if wanted > 1:
         count = f"{shown} sessions  " if shown == wanted else f"{shown} of {wanted} sessions  "
-        right.insert(0, Piece(count, "dim" if shown == wanted else "warning", "plot-choose"))
+        right.append(Piece(count, "dim" if shown == wanted else "warning", "plot-choose"))
+    right += [Piece(f"{log}  ", "dim", "scale"), Piece(f"{axis} ", "dim", "axis")]
+    if zoomed:
+        right.append(Piece(" zoomed ", "accent", "zoom-reset"))
     return right
 
 

@@ -6,13 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from barista_tui.actions.action import Action, Check, OnPane, Opens
+from barista_tui.actions.session import toggle_label
 from barista_tui.allowed import (
     Context,
+    can_toggle,
     needs_best,
     needs_curves,
     needs_no_clock,
     needs_plot,
     needs_right,
+    needs_selection,
+    plot_facts,
 )
 
 
@@ -65,7 +69,8 @@ ACTIONS: tuple[Action, ...] = (
         "Curve off/on",
         "Switch the curve under the cursor off, or on again; ↑ and ↓ choose it, a click in the legend too",
         ("toggle_series",),
-        needs_curves,
+        lambda context: needs_plot(context) if plot_facts(context).curves else can_toggle(context),
+        label_now=lambda context: "Curve off/on" if plot_facts(context).curves else toggle_label(context),
     ),
     _action(
         "plot-swap",
@@ -89,7 +94,8 @@ ACTIONS: tuple[Action, ...] = (
         "To the log",
         "Go to the line of the log that told the point under the cursor; p in the console comes back",
         ("to_log",),
-        needs_curves,
+        lambda context: needs_plot(context) if plot_facts(context).curves else needs_selection(context),
+        label_now=lambda context: "To the log" if plot_facts(context).curves else "Open",
     ),
     Action(
         "plot-choose",

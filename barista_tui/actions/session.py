@@ -21,7 +21,8 @@ from barista_tui.allowed import (
 )
 
 
-def _toggle_label(context: Context) -> str:
+def toggle_label(context: Context) -> str:
+    """What it does now."""
     state = context.session.state if context.session else None
     if state is State.RUNNING:
         return "Pause"
@@ -45,7 +46,7 @@ ACTIONS: tuple[Action, ...] = (
         "Start, pause with a snapshot, or go on from the last one",
         lambda ui: ui.toggle_run(),
         can_toggle,
-        _toggle_label,
+        toggle_label,
         footer=1,
     ),
     Action(

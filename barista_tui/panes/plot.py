@@ -64,6 +64,11 @@ class PlotPane(Pane):
         self._left_out = len(marked) - len(keys[:MOST_SESSIONS]) if len(marked) > MOST_SESSIONS else 0
         return {key: look.known.sessions[key] for key in keys if key in look.known.sessions}
 
+    @property
+    def sessions(self) -> int:
+        """How many are shown."""
+        return len(self._sessions)
+
     def began(self, key: Key) -> float:
         """When the session's first run was started; 0 where it was not."""
         session = self._sessions.get(key)
@@ -71,7 +76,7 @@ class PlotPane(Pane):
 
     def head(self) -> list[Piece]:
         count = len(self._sessions), len(self._sessions) + self._left_out
-        return titles.plot(self.plot.view, self.plot.zoomed, self.plot.cursor, count)
+        return titles.plot(self.plot.view, self.plot.zoomed, count)
 
     def facts(self) -> PlotFacts:
         shown = [each for each in self.plot.curves if not each.off]
@@ -152,10 +157,12 @@ class PlotPane(Pane):
         self.plot.reset_range()
 
     def toggle_series(self) -> None:
-        """Switch the curve under the cursor off or on."""
-        if (each := self.plot.chosen_curve) is not None:
+        """Switch the curve under the cursor off or on; without curves, what space does elsewhere."""
+        if not self.plot.curves:
+            self.main.action_do("toggle")
+        elif (each := self.plot.chosen_curve) is not None:
             self.plot.toggle_curve(each.name)
-        elif self.plot.curves:
+        else:
             self.plot.toggle_curve(self.plot.curves[0].name)
 
     def swap_axis(self) -> None:
@@ -178,7 +185,12 @@ class PlotPane(Pane):
         plotsave.ask_how(self)
 
     def to_log(self) -> None:
-        """Go to the line of the log that told the point under the cursor, without a cursor the last one."""
+        """Go to the line of the log that told the point under the cursor, without a cursor the last one;
+        without curves, what enter does elsewhere.
+        """
+        if not self.plot.curves:
+            self.main.action_do("open")
+            return
         each, cursor = self.plot.chosen_curve, self.plot.cursor
         place = each.nearest(cursor if cursor is not None else math.inf) if each is not None else None
         if each is None or place is None:

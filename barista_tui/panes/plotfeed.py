@@ -15,8 +15,8 @@ from barista_tui.store import Key
 if TYPE_CHECKING:
     from barista_tui.panes.plot import PlotPane
 
-PAUSE = 0.25
-"""Seconds between two looks at the same curves."""
+PAUSE, MOST_PAUSE = 0.25, 2.0
+"""Seconds between two looks at the same curves: where there is one session, and at most."""
 
 
 class Feed:
@@ -55,7 +55,8 @@ class Feed:
             self.mark = None
             return
         self._busy = True
-        wait = self._time + PAUSE - time.monotonic()
+        # Many sessions share the looks that one has, so that a link carries no more for them.
+        wait = self._time + min(MOST_PAUSE, PAUSE * self._pane.sessions) - time.monotonic()
         if wait > 0:
             self._pane.set_timer(wait, self._start)
         else:

@@ -221,7 +221,7 @@ def _line(canvas: _Canvas, line: Line) -> None:
     if canvas.ascii_only:
         return
     points = [point for point in line.points if point is not None and 0 <= point[0] <= 1]
-    if len(points) * 6 <= canvas.width:
+    if len(points) * 4 <= canvas.width:
         for x, y in points:
             if 0 <= y <= 1:
                 canvas.put(canvas.column(x), canvas.row(y), sign, ink)

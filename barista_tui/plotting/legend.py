@@ -14,10 +14,13 @@ from barista_tui.plotting.curves import Curve, Name, View, session_words
 from barista_tui.plotting.scene import BEST, BROKEN, hidden_by_log, sign_of
 from barista_tui.widgets.bar import Piece
 
+CURSOR = "▴"
 SAMPLES = {"solid": "━", "dotted": "┅", "dashed": "╍"}
 """How a curve is drawn, in a cell."""
 RIGHT = "→"
 """Stands at curves that the right axis is of, where there is a left one too."""
+FAR = 0.1
+"""Part of a curve's own range beyond which nothing is said of it."""
 COLORS = 8
 """Colours of curves that a palette has."""
 
@@ -33,13 +36,15 @@ class Look:
 
 def value_at(each: Curve, cursor: float | None) -> str:
     """The value of the bucket nearest to the cursor, its ends where it stands for several points; without a
-    cursor the last one.
+    cursor the last one; a dash where the curve has not begun, or has ended.
     """
     if cursor is None:
         return fmt.value(each.last)
     place = each.nearest(cursor)
     if place is None:
         return ""
+    if abs(each.x[place] - cursor) > FAR * (each.x[-1] - each.x[0]) + 1e-9:
+        return "–"
     low, high = each.low[place], each.high[place]
     if math.isnan(low) and math.isnan(high):
         return "NaN"
@@ -99,6 +104,8 @@ def lines(curves: Sequence[Curve], look: Look, width: int, most: int) -> list[li
     The chosen curve is always there.
     """
     notes = []
+    if look.cursor is not None:
+        notes.append([Piece(f" {CURSOR} {x_word(look.cursor, look.view.axis)} ", "accent")])
     if hidden_by_log([each for each in curves if not each.off], look.view):
         notes.append([Piece(" ≤ 0 not on a log scale ", "warning", "scale")])
     rows: list[list[Piece]] = []

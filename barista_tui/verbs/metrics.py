@@ -60,6 +60,7 @@ async def plot(args: argparse.Namespace) -> Exit:
         log_right=args.log_right,
         log_x=args.log_x,
     )
+    args.width = args.width or min(output.width(), 120)
     if args.x == "clock" and args.log_x:
         raise VerbError(
             "a time of day has no logarithm: --log-x needs --x iteration or time", None, Exit.USAGE

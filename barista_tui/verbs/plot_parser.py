@@ -49,7 +49,9 @@ def add_plot(verbs: Verbs[argparse.ArgumentParser]) -> None:
     text = plot.add_argument_group("text")
     text.add_argument("--plain", action="store_true", help="in words, for screen readers")
     text.add_argument("--ascii", action="store_true", help="plain ASCII")
-    text.add_argument("--width", type=at_least(30), default=78, metavar="COLUMNS", help="default: 78")
+    text.add_argument(
+        "--width", type=at_least(30), metavar="COLUMNS", help="default: the terminal's, at most 120"
+    )
     text.add_argument("--height", type=at_least(8), default=18, metavar="LINES", help="default: 18")
     add_json(plot)
 

@@ -72,7 +72,7 @@ async def test_its_failure_is_explained_and_its_line_found(root: Path, failed: P
         assert "typo_net.prototxt:82" in words and "Correct the name of the field" in words
         assert "run 1  2026-11-23" in words and "failed  38 lines" in words
         await pilot.press("escape")
-        await pilot.press("0", "space")
+        await pilot.press("space")
         await until(pilot, lambda: "an imported log: only watched" in shown(app))
 
 

@@ -81,7 +81,7 @@ async def test_two_logs_in_one_plot(root: Path, tmp_path: Path) -> None:
         # The cursor, by keys and by the mouse; space switches off the curve that it is on.
         await pilot.press("1", "home", "right", "down")
         assert plot.cursor is not None and 0 < plot.cursor < 100 and plot.chosen == plot.curves[1].name
-        await until(pilot, lambda: "▴ " in shown(app))
+        await until(pilot, lambda: f"▴ {plot.cursor:.0f}" in shown(app))
         await pilot.click(plot, offset=(plot._now().left + 20, 8))
         assert 500 < plot.cursor < 2500
         first = plot.curves[0]
@@ -113,7 +113,7 @@ async def test_two_logs_in_one_plot(root: Path, tmp_path: Path) -> None:
         await until(pilot, lambda: plot.curves and "iteration (log)" in shown(app))
         assert (plot.view.log, plot.view.log_right, plot.view.log_x) == (True, True, True)
         await pilot.press("ctrl+l", "L", "l")
-        await until(pilot, lambda: plot.curves and "iteration  unsmoothed" in shown(app))
+        await until(pilot, lambda: plot.curves and "linear  iteration" in shown(app))
 
         # Zooming draws what is there, and then finer.
         await pilot.press("plus", "plus", "plus")

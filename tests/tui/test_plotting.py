@@ -294,7 +294,9 @@ def test_the_best_value_is_marked_where_it_is() -> None:
 
 def test_the_legend_says_the_value_under_the_cursor() -> None:
     each = curve_of(series(TRAIN, [0.0, 20.0, 40.0], [2.0, 1.0, math.nan]))
-    assert [legend.value_at(each, x) for x in (None, 0.0, 11.0, 35.0)] == ["1.000", "2.000", "1.000", "NaN"]
+    assert [legend.value_at(each, x) for x in (None, 0.0, 18.0, 38.0, 60.0)] == [
+        *("1.000", "2.000", "1.000", "NaN", "–"),
+    ]
     wide = curve_of(replace_low(series(TRAIN, [0.0], [2.0]), [0.5]))
     assert legend.value_at(wide, 0.0) == "0.5000‥2.000"
 
