@@ -122,6 +122,8 @@ def drawing(policy: Policy, width: int, height: int, now: int = 0) -> list[str]:
     title = f"learning rate{' (log)' if log else ''}: {policy.rate(now):.4g}"
     if now:
         title += f" at {now:,}"
+    if len(title) > width:
+        title = title.removeprefix("learning ")
     indent = max(0, min(label, width - len(title)))
     return [f"{'':>{indent}}{title}", *drawn, f"{'':>{label}}{axis}"][: rows + 2]
 
