@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import sys
 from collections import deque
+from contextlib import redirect_stdout
 
 from barista_server.api.link import Link, LinkError
 from barista_server.api.messages import (
@@ -173,8 +174,22 @@ class Follower:
 
 
 async def logs(args: argparse.Namespace) -> Exit:
-    """Print the log of the last or the given run, or what is found in it."""
+    """Print the log of the last or the given run, or what is found in it; or write it to a file."""
     logsearch.check(args)
+    if args.output is None:
+        return await _logs(args)
+    # What ends halfway leaves an older file as it was.
+    part = args.output.with_name(args.output.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8", newline="\n") as file, redirect_stdout(file):
+            done = await _logs(args)
+        part.replace(args.output)
+    finally:
+        part.unlink(missing_ok=True)
+    return done
+
+
+async def _logs(args: argparse.Namespace) -> Exit:
     link = await target_of(args).open()
     try:
         session = await session_of(link, args.session)

@@ -17,6 +17,9 @@ def check(args: argparse.Namespace) -> None:
     if args.grep is not None and (args.follow or args.raw):
         hint = "Search what is there, or filter what comes: barista logs -f NAME | grep PATTERN"
         raise VerbError("--grep searches what is there: not with --follow or --raw", hint, Exit.USAGE)
+    if args.output is not None and args.follow:
+        hint = "Let the shell write what comes: barista logs -f NAME > FILE"
+        raise VerbError("--output writes what is there: not with --follow", hint, Exit.USAGE)
 
 
 async def search(link: Link, args: argparse.Namespace, session: str, name: str, run: int) -> Exit:

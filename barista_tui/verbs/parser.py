@@ -222,6 +222,9 @@ def _data(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     logs.add_argument("--run", type=int, metavar="N", help="number of the run (default: the last)")
     logs.add_argument("--raw", action="store_true", help="the bytes as they are, control characters too")
     logs.add_argument("--grep", metavar="REGEX", help="only lines in which this is found")
+    logs.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="write them there (default: standard output)"
+    )
     logs.add_argument("--ignore-case", action="store_true", help="capitals do not count for --grep")
     logs.add_argument("--numbers", action="store_true", help="with --grep, number of each line before it")
 

@@ -63,6 +63,14 @@ def test_what_is_found_in_a_log(shell: Shell) -> None:
     assert "no regular expression: missing )" in shell.barista("logs", "tiny", "--grep", "(", code=4).stderr
     assert "not with --follow" in shell.barista("logs", "tiny", "-f", "--grep", "a", code=2).stderr
     assert "belong to --grep" in shell.barista("logs", "tiny", "--numbers", code=2).stderr
+    copy = shell.files / "copy.log"
+    shell.barista("logs", "tiny", "-o", str(copy))
+    assert copy.read_text().splitlines() == log
+    shell.barista("logs", "tiny", "--grep", "nowhere", "-o", str(copy), code=3)
+    assert copy.read_text().splitlines() == log, "what was not found leaves an older file as it was"
+    shell.barista("logs", "tiny", "--grep", r"burst \d+", "-o", str(copy))
+    assert copy.read_text().splitlines() == lines and list(shell.files.glob("copy*")) == [copy]
+    assert "not with --follow" in shell.barista("logs", "tiny", "-f", "-o", "x", code=2).stderr
 
 
 def test_following_survives_kills_of_the_agent_without_losing_or_doubling_a_line(shell: Shell) -> None:
