@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from barista_server.api.messages import Notice, SessionInfo, State
 from barista_tui import format as fmt
+from barista_tui.allowed import cause_line
 from barista_tui.consolerows import is_of_type
 from barista_tui.hosts import LOCAL
 from barista_tui.store import Key, Known
@@ -113,6 +114,20 @@ def messages(notices: Iterable[Notice], choice: str, type_: str, known: Known) -
         return [notice for notice in some if group_of(notice.caller) == choice]
     name = word(choice, known)
     return [notice for notice in some if notice.caller == name]
+
+
+def next_step(notice: Notice, known: Known, key: Callable[[str, str], str]) -> str:
+    """What can be done about an error of an agent; ``key``: that of an action, and its usual one."""
+    if group_of(notice.caller) == INPUTS:
+        return f"{key('inputs', 'f2')} shows the datasets"
+    name = notice.caller.partition("@")[0].partition(" ")[2]
+    host = notice.caller.partition("@")[2] or LOCAL
+    session = known.sessions.get(Key(host, name)) if not group_of(notice.caller) else None
+    if session is None or not session.problems:
+        return ""
+    if cause_line(session) is None:
+        return f"On its row {key('open', 'enter')} shows the reasons"
+    return f"On its row {key('cause', 'e')} shows the line of the log, {key('open', 'enter')} the reasons"
 
 
 def logs(choice: str, known: Known) -> Sequence[tuple[Key, SessionInfo]]:

@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import Call, Message, SessionInfo
+from barista_tui.commands import failure_text
 from barista_tui.panes.table import PaneSpec
 from barista_tui.store import HostKnown, Key, Known
 from barista_tui.widgets.bar import Piece
@@ -114,4 +115,4 @@ class Pane(Vertical):
         except LinkError:
             return
         except CallFailed as error:
-            self.main.say(f"{self.spec.title}: {error.failure.text}", "error")
+            self.main.say(f"{self.spec.title}: {failure_text(error.failure)}", "error")

@@ -13,6 +13,7 @@ from textual.widget import Widget
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import Lines, SessionInfo
 from barista_tui import callers, consolefeeds, consolewords, feeds
+from barista_tui.commands import failure_text
 from barista_tui.consolerows import TYPE_WORDS, TYPES, Row
 from barista_tui.lines import Source, Window, logs_of, shown_log
 from barista_tui.panes.base import Look, Pane
@@ -58,6 +59,7 @@ class ConsolePane(Pane):
         self._look: Look | None = None
         self._top: Row | None = None
         self._number = 0
+        self._refusal = ""
 
     def compose(self) -> ComposeResult:
         yield self._bar
@@ -157,10 +159,20 @@ class ConsolePane(Pane):
     async def _fetch(self, source: Source, window: Window) -> None:
         try:
             reply = await self.lines_of(source, window)
-        except (CallFailed, LinkError, KeyError):
+        except (CallFailed, LinkError, KeyError) as error:
             self.console.refused()
+            self._refused(error)
             return
+        self._refusal = ""
         self.console.take(source, reply.start, reply.total, reply.lines)
+
+    def _refused(self, error: Exception) -> None:
+        """Say once why lines cannot be had; of a lost link and of what was just deleted others tell."""
+        if isinstance(error, CallFailed) and error.failure.code != "not-found":
+            text = f"Console: {failure_text(error.failure)}"
+            if text != self._refusal:
+                self._refusal = text
+                self.main.say(text, "error")
 
     async def lines_of(self, source: Source, window: Window) -> Lines:
         """Lines of a log, or of what was found in it. Raises CallFailed, LinkError, KeyError."""

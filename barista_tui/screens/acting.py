@@ -12,6 +12,7 @@ from textual.worker import Worker, WorkerState
 
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import Notice
+from barista_tui import callers
 from barista_tui.callers import HOST_MANAGER, INPUT_MANAGER, OWN, SETTINGS
 from barista_tui.commands import failure_text
 from barista_tui.store import Known
@@ -49,7 +50,8 @@ class ActingScreen(Screen[None]):
             for notice in known.notices:
                 new = notice.time > self._newest_notice and notice.caller not in quiet
                 if notice.kind == "error" and new:
-                    self.say(f"{notice.caller}: {notice.text}", "error")
+                    step = callers.next_step(notice, known, self.app.main.context().key)
+                    self._at_edge("\n".join(filter(None, [f"{notice.caller}: {notice.text}", step])), "error")
         if any(host.epoch for host in known.hosts.values()):
             self._newest_notice = max((notice.time for notice in known.notices), default=0.0)
 
@@ -73,18 +75,24 @@ class ActingScreen(Screen[None]):
         self.acted()
 
     def fail(self, text: str) -> None:
-        """Say it, and keep it among the notices: it can be read again."""
+        """Say an error."""
         self.say(text, "error")
-        self.app.store.noticed(Notice(time=self.app.now(), caller=self.caller, kind="error", text=text))
 
     def say(self, text: str, severity: Literal["information", "warning", "error"]) -> None:
-        """A message at the screen's edge; one that still stands there is not said again."""
+        """A message at the screen's edge; an error is kept in the console too, where it can be read again."""
+        if self._at_edge(text, severity) and severity == "error":
+            self.app.store.noticed(Notice(time=self.app.now(), caller=self.caller, kind="error", text=text))
+
+    def _at_edge(self, text: str, severity: Literal["information", "warning", "error"]) -> bool:
+        """At the screen's edge; False where it still stands there."""
         now = time.monotonic()
         self._said = {each: end for each, end in self._said.items() if end > now}
-        if text not in self._said:
-            timeout = 8 if severity != "information" else 5
-            self._said[text] = now + timeout
-            self.notify(text, severity=severity, markup=False, timeout=timeout)
+        if text in self._said:
+            return False
+        timeout = 8 if severity != "information" else 5
+        self._said[text] = now + timeout
+        self.notify(text, severity=severity, markup=False, timeout=timeout)
+        return True
 
     @on(Worker.StateChanged)
     def _worker_ended(self, event: Worker.StateChanged) -> None:

@@ -8,14 +8,16 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barista_server.api.messages import LogLine, Notice
-from barista_tui import merging
+from barista_server.api.messages import LogLine, Notice, Problem, State, Subscribed
+from barista_tui import callers, merging
 from barista_tui.consolerows import Row, log_row, prefix, segments
 from barista_tui.finding import Find, Hits, Matches, text_spans
 from barista_tui.lines import Source
 from barista_tui.merging import FIRST, Merged, Stream, stamp
-from barista_tui.store import Key
+from barista_tui.store import Key, Store
 from barista_tui.theme import DARK_PALETTE
+
+from .support import _session
 
 NOW = time.mktime((2025, 11, 24, 16, 0, 0, 0, 0, -1))
 
@@ -152,6 +154,36 @@ def test_hits_are_counted_as_they_are_told(places: list[int], total: int, data: 
     assert hits.places[-1] == total + 1 and hits.complete
     hits.take(0, [], None, 3)
     assert (list(hits.places), hits.scanned, hits.total) == ([], 3, 3)
+
+
+def test_an_error_says_what_to_do_about_it() -> None:
+    store = Store()
+    gone = Problem(text="Check failed", log_line=7)
+    sessions = [_session("2", "ae", State.FAILED, problems=[gone]), _session("1", "x", State.INVALID)]
+    store.subscribed("gpu01", Subscribed(complete=True, sequence=1, sessions=sessions), "e")
+
+    def step(caller: str) -> str:
+        notice = Notice(time=NOW, caller=caller, kind="error", text="failed")
+        return callers.next_step(notice, store.known, lambda name, usual: usual)
+
+    assert step("Session 2@gpu01") == "On its row e shows the line of the log, enter the reasons"
+    assert step("Datasets@gpu01") == "f2 shows the datasets"
+    assert step("Session 1@gpu01") == step("Session 2") == step("Agent") == ""
+
+
+def test_callers_are_chosen_by_who_they_are() -> None:
+    names = ["Session 7@gpu01", "Log 3", "Datasets", "Input manager", "Host gpu01", "Barista", "Slurm@gpu01"]
+    groups = ["", "", "inputs", "inputs", "hosts", "app", "agents"]
+    assert [callers.group_of(name) for name in names] == groups
+    notices = [Notice(time=NOW, caller=name, kind="error", text="x") for name in names]
+    known = Store().known
+    chosen = callers.messages(notices, "inputs", "errors", known)
+    assert [notice.caller for notice in chosen] == ["Datasets", "Input manager"]
+    assert (
+        callers.messages(notices, "all", "text", known)
+        == callers.messages(notices, "all", "metrics", known)
+        == []
+    )
 
 
 def test_texts_are_matched_here_and_regular_expressions_where_it_is_safe() -> None:
