@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from rich.text import Text
@@ -26,7 +27,7 @@ AT_ONCE = 4
 
 
 class CompareScreen(TableScreen):
-    """The marked sessions; where fewer than two are marked, all that the list shows."""
+    """Follows the trainings while it is looked at."""
 
     KEYS = managerkeys.COMPARE
     TITLE_OF_KEYS = "Side by side"
@@ -42,6 +43,8 @@ class CompareScreen(TableScreen):
         self._asked: dict[Key, object] = {}
         """How each stood when it was asked last."""
         self._everything = self._due = False
+        self._took = 0.0
+        """Seconds that filling the table took."""
         self._sort: tuple[str, bool] | None = None
         """Name of the column, and whether backwards; None: as they stand in the list."""
         self._entries: list[Entry] = []
@@ -57,13 +60,20 @@ class CompareScreen(TableScreen):
 
     def action_reload(self) -> None:
         """Ask all of them again, hosts beside each other."""
-        sessions = self.app.main.sessions
-        shown = [row.key for row in sessions.list.model.rows if isinstance(row, SessionRow)]
-        self._keys = list(sessions.marked) if len(sessions.marked) > 1 else shown
+        self._keys = self._wanted()
         self._asked.clear()
         self._failed.clear()
         self._show()
         self._renew()
+
+    def _wanted(self) -> list[Key]:
+        """The marked ones; of one alone it and the selected one; else all that the list shows."""
+        main = self.app.main
+        marked = list(main.sessions.marked)
+        if len(marked) == 1 and main.session is not None and main.key is not None:
+            marked = list(dict.fromkeys([*marked, main.key]))
+        shown = [row.key for row in main.list.model.rows if isinstance(row, SessionRow)]
+        return marked if len(marked) > 1 else shown
 
     def _renew(self) -> None:
         """Ask those that have come further since."""
@@ -101,11 +111,13 @@ class CompareScreen(TableScreen):
         """Many answers come at once."""
         if not self._due:
             self._due = True
-            self.set_timer(SOON, self._show)
+            # Of hundreds of sessions the table takes its time, too.
+            self.set_timer(max(SOON, 4 * self._took), self._show)
 
     def _show(self) -> None:
         """Fill the table; the cursor stays with its session and its column."""
         self._due = False
+        begun = time.perf_counter()
         known, table = self.app.store.known, self.table
         several = len({key.host for key in self._keys}) > 1
         there = [key for key in self._keys if key in known.sessions]
@@ -122,6 +134,7 @@ class CompareScreen(TableScreen):
         self._go_to(*at)
         table.scroll_to(*scroll, animate=False, force=True)
         self._tell()
+        self._took = time.perf_counter() - begun
 
     def _cells(self) -> list[list[Text]]:
         """A row for each session."""

@@ -20,6 +20,7 @@ from barista_server.api.messages import (
     AddCaffe,
     Call,
     CheckCaffes,
+    CloneSession,
     Event,
     Failure,
     FromAgent,
@@ -37,6 +38,7 @@ from barista_server.api.messages import (
     Request,
     Result,
     SnapshotSession,
+    SummarizeSession,
     Welcome,
 )
 from barista_server.api.streams import Reader, Writer
@@ -53,6 +55,8 @@ PATIENCE: dict[type, float] = {
     CheckCaffes: 1800.0,
     AddCaffe: 600.0,
     NewSession: 600.0,
+    CloneSession: 3600.0,
+    SummarizeSession: 120.0,
     GetLines: 120.0,
     GetSeries: 120.0,
     ListWeights: 120.0,
