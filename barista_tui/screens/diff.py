@@ -153,7 +153,8 @@ class DiffScreen(TableScreen):
     def _room(self) -> tuple[int, int, int]:
         """Cells of the three columns; what is too long is told below, of the line of the cursor."""
         fields = [line for line in self._lines if line.kind == "field"]
-        all_ = max(30, self.size.width - 2)
+        # A blank at each side, and the scroll bar.
+        all_ = max(30, self.size.width - 4)
         names = INDENT + 1 + max((cell_len(line.name) for line in fields), default=20)
         values = 2 + max((cell_len(text) for line in fields for text in (line.old, line.new)), default=20)
         value = min(max(values, 16), max((all_ - min(names, all_ // 2)) // 2, 8))
