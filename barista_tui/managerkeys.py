@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -177,6 +178,9 @@ MANAGERS: dict[str, tuple[ManagerKey, ...]] = {
 }
 """By the title that they have on paper."""
 
+KEYS, HELP = 14, 56
+"""Cells of keys and help on a page of keys, as a dialog on 80 columns has them."""
+
 Chosen = Mapping[str, tuple[str, ...]]
 """Keys that are not the table's, by id."""
 
@@ -206,7 +210,8 @@ def page(table: Sequence[ManagerKey], chosen: Chosen, first: str = "") -> str:
     lines = [first] if first else []
     for each in table:
         keys = " ".join(key_word(key) for key in chosen.get(each.id, each.keys))
-        lines.append(f"{keys:<14} {each.help}")
+        words = textwrap.wrap(each.help, HELP)
+        lines += [f"{keys:<{KEYS}} {words[0]}", *(f"{'':<{KEYS}} {more}" for more in words[1:])]
     return "\n".join(lines) + "\n"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rich.cells import cell_len
 
@@ -43,24 +43,29 @@ _CAUSES: dict[Cause, str] = {
 
 
 _HINT_WORDS = {
-    "new": "makes a session",
-    "toggle": "starts and pauses",
+    "new": "new session",
+    "toggle": "starts, pauses",
     "menu": "menus",
     "palette": "all by name",
-    "help": "the keys here",
-    "back": "hides this line",
 }
+_ALWAYS_WORDS = {"help": "keys here", "back": "hides this"}
+"""At the right end of the hint, which has room on every screen."""
 
 
-def hint(context: Context) -> list[Piece]:
+def hint(context: Context) -> tuple[list[Piece], list[Piece]]:
     """For whoever is here for the first time; the keys are the person's own."""
-    pieces = [Piece(" New here? ", "accent", bold=True)]
-    for name, words in _HINT_WORDS.items():
-        pieces += [
-            Piece(f" {first_key(BY_ID[name], context)} ", "accent", name),
-            Piece(f"{words} ", "text", name),
+
+    def pieces(words: Mapping[str, str]) -> list[Piece]:
+        return [
+            piece
+            for name, word in words.items()
+            for piece in (
+                Piece(f" {first_key(BY_ID[name], context)} ", "accent", name),
+                Piece(f"{word} ", "text", name),
+            )
         ]
-    return pieces
+
+    return [Piece(" New here? ", "accent", bold=True), *pieces(_HINT_WORDS)], pieces(_ALWAYS_WORDS)
 
 
 def empty_list(known: Known, words: str, now: float) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from barista_tui.actions import ACTIONS, GROUPS, key_word, keys_of
 from barista_tui.allowed import Context
 from barista_tui.panes.table import SPECS
 
-DIALOG, FRAME, KEYS = 96, 8, 10
+DIALOG, FRAME, KEYS = 96, 8, 14
 """Cells of the dialog, of its border, padding and scroll bar, and of the column of keys."""
 
 MOVING = (

@@ -232,7 +232,7 @@ class MainScreen(ActingScreen):
         context = self.context()
         bars["hint"].display = not self.hinted
         if not self.hinted:
-            bars["hint"].show(titles.hint(context))
+            bars["hint"].show(*titles.hint(context))
         bars["footer"].show(*titles.footer(context, shape.wide))
         self.app.remember(looks.present(self))
 
