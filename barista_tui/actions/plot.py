@@ -89,13 +89,13 @@ ACTIONS: tuple[Action, ...] = (
         needs_best,
     ),
     _action(
-        "plot-log",
-        ("enter",),
-        "To the log",
+        "plot-line",
+        ("p", "enter"),
+        "Log line",
         "Go to the line of the log that told the point under the cursor; p in the console comes back",
         ("to_log",),
         lambda context: needs_plot(context) if plot_facts(context).curves else needs_selection(context),
-        label_now=lambda context: "To the log" if plot_facts(context).curves else "Open",
+        label_now=lambda context: "Log line" if plot_facts(context).curves else "Open",
     ),
     Action(
         "plot-choose",
@@ -113,14 +113,6 @@ ACTIONS: tuple[Action, ...] = (
         "Export",
         "CSV of just the curves that are shown, or a picture of them: SVG, PNG",
         ("export",),
-        needs_curves,
-    ),
-    _action(
-        "plot-line",
-        ("p",),
-        "Log line",
-        "Go to the line of the log that tells of the point under the cursor",
-        ("to_line",),
         needs_curves,
     ),
 )

@@ -215,15 +215,6 @@ class PlotPane(Pane):
         plot.choose(next((each.name for each in plot.curves if each.name.session == key), plot.chosen))
         plot.point(float(iteration))
 
-    def to_line(self) -> None:
-        """The line of the log that tells of the point under the cursor."""
-        each = self.plot.chosen_curve
-        at = each.nearest(self.plot.cursor) if each is not None and self.plot.cursor is not None else None
-        if each is None or at is None:
-            self.main.say("Put the cursor on a point first, with ← and → or the mouse", "warning")
-        else:
-            self.main.console_pane.show_line(each.name.session, each.run[at], each.line[at])
-
 
 def _mark(session: SessionInfo, key: Key, known: Known) -> object:
     """What its curves depend on."""
