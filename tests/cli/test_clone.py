@@ -15,12 +15,16 @@ from barista_server.api.messages import (
     CloneSession,
     DeleteSession,
     NewSession,
+    QueueList,
+    QueueSession,
     ResetSession,
     SessionInfo,
     SessionReply,
+    SetSlots,
     StartSession,
     State,
     TrashReply,
+    UnqueueSession,
 )
 from barista_tui.cli import main
 from tests.agent.agents import NET, Root, Watcher, solver
@@ -136,6 +140,12 @@ async def test_weights_that_are_gone_or_do_not_fit_are_told(root: Root) -> None:
     made = await clone(there, "1")
     weights, net = root.session("2") / made.weights, root.session("2") / "net.prototxt"
     fits, kept = net.read_text(), weights.read_bytes()
+    # In the queue and out of it, it is what it was.
+    await there.link.call(SetSlots(device="cpu", slots=0), QueueList)
+    queued = (await there.link.call(QueueSession(session="2"), SessionReply)).session
+    assert queued.state is State.QUEUED
+    taken = (await there.link.call(UnqueueSession(session="2"), SessionReply)).session
+    assert taken.state is State.PRETRAINED
     net.write_text(NET)
     with pytest.raises(CallFailed) as caught:
         await there.link.call(StartSession(session="2"), SessionReply)
