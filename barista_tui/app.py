@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import shutil
 import sys
@@ -23,6 +22,7 @@ from barista_server.api.local import default_root
 from barista_server.api.messages import Notice
 from barista_tui import (
     cache,
+    garbage,
     keymap,
     leaving,
     looks,
@@ -45,8 +45,6 @@ from barista_tui.store import Store
 from barista_tui.target import Target
 from barista_tui.works import Works
 
-SETTLED = (2.0, 10.0)
-"""Seconds after which the collector of garbage leaves alone what there is."""
 SIZE_CHECK = 2.0
 """Seconds between two looks at the size of the terminal."""
 HOSTS_CHECK = 2.0
@@ -128,9 +126,8 @@ class BaristaApp(App[None]):
             self.set_interval(HOSTS_CHECK, self._check_hosts)
         if not self.is_headless:
             self.set_interval(SIZE_CHECK, self._check_size)
-            # What is loaded by now stays: to look through it takes 60 ms, in the midst of scrolling.
-            for seconds in SETTLED:
-                self.set_timer(seconds, gc.freeze)
+            self.call_after_refresh(garbage.settle)
+            self.set_timer(garbage.SETTLED, garbage.settle)
 
     def _show_remembered(self) -> None:
         for host in self.fleet:

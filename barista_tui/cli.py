@@ -130,7 +130,9 @@ def _screen(args: argparse.Namespace) -> int:
 
 def _open(args: argparse.Namespace) -> int:
     """The screen: on a path, on the one host or root that is named, else where it was left."""
-    from barista_tui import opening, projects
+    from barista_tui import garbage, opening, projects
+
+    garbage.hold()
     from barista_tui.app import run
     from barista_tui.opening import Opening, OpeningError
     from barista_tui.verbs.agentlink import target_of

@@ -16,7 +16,7 @@ from benchmarks.ptys import Screen
 ROUNDS = 10
 LIMIT = 0.6
 """Seconds that the first frame may take."""
-FRAME = "Snapshots"
+FRAME = "Weights"
 """A tab of the main screen, which every frame has and nothing before it."""
 
 
@@ -58,7 +58,7 @@ class Painted(NamedTuple):
 def first_paint(environment: dict[str, str]) -> Painted:
     """From the start of the process to the first frame in the terminal. Raises TimeoutError."""
     screen = Screen([], environment)
-    how = hurry(screen.pid, screen.reader)
+    how = hurry(0, screen.pid, screen.reader)
     try:
         return Painted(screen.text_painted(FRAME) - screen.begun, cpu(screen.pid), how)
     finally:

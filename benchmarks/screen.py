@@ -56,7 +56,7 @@ def run(quick: bool = False) -> list[str]:
 
 
 def _busy(screen: Screen, seconds: float, keys: int) -> list[str]:
-    how = hurry(screen.pid, screen.reader)
+    how = hurry(0, screen.pid, screen.reader)
     moves = sorted(_moves(screen, keys))
     p95 = statistics.quantiles(moves, n=20)[-1]
     share, written = _share(screen, seconds)
@@ -130,8 +130,11 @@ async def _start(roots: list[Path]) -> None:
 
 
 async def _pause(roots: list[Path]) -> None:
+    """All of them, which have gone on until now."""
     for root in roots:
         link = await Link.open(root)
-        for session in (await link.call(m.ListSessions(), m.SessionList)).sessions:
+        sessions = (await link.call(m.ListSessions(), m.SessionList)).sessions
+        assert all(one.state is m.State.RUNNING for one in sessions), sessions
+        for session in sessions:
             await link.call(m.PauseSession(session=session.id, force="kill"), m.SessionReply)
         await link.close()
