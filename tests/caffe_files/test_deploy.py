@@ -337,6 +337,6 @@ def test_the_packaged_nets() -> None:
     for name in ("lenet-digits", "cifar10-quick", "autoencoder"):
         text = (Path(templates.__file__).parent / name / "net.prototxt").read_text()
         found = deploy(text)
-        said = {"autoencoder": ("picture", "Sigmoid")}.get(name, ("prob", "Softmax"))
-        assert found.outputs[0].name == said[0] and found.outputs[0].what.startswith(said[1])
+        said = {"autoencoder": ("picture", "Sigmoid")}.get(name, ("prob", "Softmax of ip2"))
+        assert found.outputs[0].name == said[0] and found.outputs[0].what == said[1]
         assert [one.name for one in found.inputs] == ["data"] and not found.notes

@@ -380,7 +380,8 @@ def _said(net: NetParameter, name: str, shapes: NetShapes) -> Said:
     layer = next(layer for layer in reversed(net.layer) if name in layer.top)
     built = next(one for one in shapes.layers if one.name == layer.name and one.type == layer.type)
     position = list(layer.top).index(name)
-    what = f"{layer.type} of {layer.bottom[0]}" if layer.type in ("Softmax", "Sigmoid") else layer.type
+    named = layer.type in ("Softmax", "Sigmoid") and layer.bottom[0] != name
+    what = f"{layer.type} of {layer.bottom[0]}" if named else layer.type
     return Said(name, built.tops[position] if position < len(built.tops) else None, what)
 
 
