@@ -25,13 +25,15 @@ from barista_server.api.messages import (
 )
 from barista_server.caffe.schema import NetParameter
 from barista_server.caffe.weights import write_weights
-from barista_tui import opening, settings
+from barista_tui import filters, opening, settings
 from barista_tui.app import BaristaApp
 from barista_tui.panes.weights import WeightsPane
 from barista_tui.pictures import GROUND
+from barista_tui.pixelart import HOLDER
+from barista_tui.pixels import Pixels
 from barista_tui.settings import Settings
 
-from ..support.terminal_pictures import sixel_pixels
+from ..support.terminal_pictures import Kitty, sixel_pixels
 from .sixel_terminal import CELL, SixelTerminal
 from .support import made, opened, shown, solver, until
 
@@ -150,6 +152,46 @@ async def test_snapshots_one_after_the_other_and_as_a_film_asked_for_once(root: 
         app.main.show_known()
         await pilot.pause(0.1)
         assert not asked
+
+
+async def test_true_pixels_on_the_screen(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    sent: list[str] = []
+    async with looking(root, (80, 24)) as (app, pilot, pane):
+        app.pixels = Pixels("kitty", {"TERM": "xterm-kitty"}, sent.append, lambda: (10, 20))
+        pane.renew()
+        await until(pilot, lambda: HOLDER in shown(app))
+        terminal = Kitty()
+        assert terminal.read("".join(sent)) == ""
+        ((number, (columns, rows)),) = terminal.places.items()
+        assert pane.drawn is not None and pane.drawn.grid.pages == 1
+        assert (
+            shown(app).count(HOLDER) == columns * rows == pane.picture.size.width * pane.picture.size.height
+        )
+        image = pane.drawn.image
+        height, width = image.kinds.shape
+        values = image.kinds == filters.VALUE
+        assert (terminal.pictures[number][:height, :width][values] == image.levels[values]).all()
+        # Sixels are painted when the cells have been, unless something stands before them.
+        sent.clear()
+        app.pixels = Pixels("sixel", {"TERM": "xterm"}, sent.append, lambda: (10, 20))
+        pane.renew()
+        await until(pilot, lambda: any("\x1bP" in each for each in sent))
+        app.main.notify("this stands before it\n" * 5, timeout=1)
+        await until(pilot, lambda: "stands before" in shown(app))
+        sent.clear()
+        pane.picture.refresh()
+        await until(pilot, lambda: "stands before" not in shown(app) or sent)
+        assert "stands before" not in shown(app)
+        await until(pilot, lambda: sent)
+        await pilot.press("f10")
+        sent.clear()
+        pane.picture.refresh()
+        await pilot.pause()
+        assert not sent
+        await pilot.press("escape")
+        await until(pilot, lambda: sent)
 
 
 async def test_a_file_is_shown_until_esc(root: Path, tmp_path: Path) -> None:
