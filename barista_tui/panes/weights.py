@@ -219,7 +219,7 @@ class WeightsPane(Pane, can_focus=True):
 
     def _tell(self) -> None:
         drawn = self.drawn
-        self._caption.show(*(words.caption(drawn) if drawn else ([],)))
+        self._caption.show(*(words.caption(drawn, self._file) if drawn else ([],)))
         self._foot.show(words.foot(drawn.stats) if drawn else [])
         self.post_message(self.HeadChanged())
 
@@ -248,10 +248,11 @@ class WeightsPane(Pane, can_focus=True):
         if snapshot is None:
             return []
         if self._file is not None:
-            return [Piece(f"{self._file.name} ", "accent"), Piece(f"{fmt.size(snapshot.size)} ", "dim")]
+            return [Piece("file, ", "dim"), Piece(f"{fmt.size(snapshot.size)} ", "dim")]
         place = self._snapshots.index(snapshot) + 1
         playing = [Piece("▶ film ", "running", "weights-play")] if self.playing else []
-        return [*playing, Piece(f"iteration {snapshot.iteration} ({place}/{len(self._snapshots)}) ", "dim")]
+        where = Piece(f"{snapshot.iteration} ({place}/{len(self._snapshots)}) ", "dim")
+        return [Piece("iteration ", "dim"), *playing, where]
 
     def goal(self) -> Widget:
         return self._list if self._list.display else self

@@ -46,13 +46,15 @@ def title(layer: str, blob: int, blobs: int, info: BlobInfo) -> str:
     return f"{layer or '(no name)'}{number} {shape(info)}"
 
 
-def caption(drawn: Drawn) -> tuple[list[Piece], list[Piece]]:
+def caption(drawn: Drawn, file: Path | None = None) -> tuple[list[Piece], list[Piece]]:
     """What is drawn; how values become light."""
-    left = [Piece(f" {drawn.title} ")]
+    left = [Piece(f" {file.name}", "accent")] if file is not None else []
+    left.append(Piece(f" {drawn.title} "))
     grid, blocks = drawn.grid, drawn.blocks
     if grid.pages > 1:
         what = "rows" if drawn.form.kind == "matrix" else "blocks"
         left.append(Piece(f"{what} {blocks.start + 1}-{blocks.stop}/{grid.blocks} ", "accent"))
+    how = _MODES[drawn.mode] if file is None else ""
     image = drawn.image
     if image.low is not None and image.high is not None:
         span = f"black {fmt.value(image.low)} white {fmt.value(image.high)}"
@@ -60,7 +62,7 @@ def caption(drawn: Drawn) -> tuple[list[Piece], list[Piece]]:
         span = "nothing finite"
     else:
         span = "each filter its own range"
-    return left, [Piece(f"{_MODES[drawn.mode]}{span} ", "dim")]
+    return left, [Piece(f"{how}{span} ", "dim")]
 
 
 def foot(stats: BlobStats | None) -> list[Piece]:
