@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from barista_server.api.messages import (
+    Call,
     DeleteSession,
     Failure,
     Keep,
@@ -87,18 +88,13 @@ class Commands:
 
     async def start(self, host: str, session: SessionInfo, snapshot: int | None = None) -> None:
         """Start, or go on from a snapshot (None: the newest)."""
-        reply = await self._fleet[host].call(
-            StartSession(session=session.id, snapshot=snapshot, seen=_seen(session)), SessionReply
-        )
-        self._store.changed_session(host, reply.session)
+        await self._change(host, StartSession(session=session.id, snapshot=snapshot, seen=_seen(session)))
 
     async def pause(self, host: str, session: SessionInfo, force: Literal["", "term", "kill"] = "") -> None:
         """Stop with a snapshot, or by force without one."""
         # A polite pause loses nothing, whatever has happened meanwhile.
         seen = _seen(session) if force else None
-        call = PauseSession(session=session.id, force=force, seen=seen)
-        reply = await self._fleet[host].call(call, SessionReply)
-        self._store.changed_session(host, reply.session)
+        await self._change(host, PauseSession(session=session.id, force=force, seen=seen))
 
     async def toggle(self, host: str, session: SessionInfo) -> None:
         """Pause what runs, start what does not."""
@@ -110,17 +106,15 @@ class Commands:
     async def toggle_queue(self, host: str, session: SessionInfo) -> None:
         """Take out of the queue what is in it, put in what is not; said where it waits for."""
         if session.queued is not None:
-            reply = await self._fleet[host].call(UnqueueSession(session=session.id), SessionReply)
+            changed = await self._change(host, UnqueueSession(session=session.id))
         else:
-            reply = await self._fleet[host].call(QueueSession(session=session.id), SessionReply)
-        self._store.changed_session(host, reply.session)
-        if (queued := reply.session.queued) is not None:
+            changed = await self._change(host, QueueSession(session=session.id))
+        if (queued := changed.queued) is not None:
             self._say(f"{session.name} is number {queued.place} in the queue: {queued.reason}", "information")
 
     async def move_in_queue(self, host: str, session: SessionInfo, where: Where) -> None:
         """Change its place."""
-        reply = await self._fleet[host].call(MoveInQueue(session=session.id, where=where), SessionReply)
-        self._store.changed_session(host, reply.session)
+        await self._change(host, MoveInQueue(session=session.id, where=where))
 
     async def snapshot(self, host: str, session: SessionInfo) -> None:
         """Take a snapshot; said once both files are verified."""
@@ -132,19 +126,15 @@ class Commands:
 
     async def rename(self, host: str, session: SessionInfo, name: str) -> None:
         """Give it another name."""
-        reply = await self._fleet[host].call(
-            RenameSession(session=session.id, name=name, seen=_seen(session)), SessionReply
-        )
-        self._store.changed_session(host, reply.session)
+        await self._change(host, RenameSession(session=session.id, name=name, seen=_seen(session)))
 
     async def keep(self, host: str, session: SessionInfo, keep: Keep) -> None:
         """How many snapshots stay from now on."""
         call = KeepSnapshots(session=session.id, keep=keep, seen=_seen(session))
-        reply = await self._fleet[host].call(call, SessionReply)
-        self._store.changed_session(host, reply.session)
-        gone = len(session.snapshots) - len(reply.session.snapshots)
+        changed = await self._change(host, call)
+        gone = len(session.snapshots) - len(changed.snapshots)
         went = f"; {fmt.plural(gone, 'snapshot')} went" if gone > 0 else ""
-        rule = keep_words(reply.session.keep) or "keeps all its snapshots"
+        rule = keep_words(changed.keep) or "keeps all its snapshots"
         self._say(f"{session.name} {rule}{went}", "information")
 
     async def delete(self, host: str, session: SessionInfo) -> None:
@@ -168,11 +158,16 @@ class Commands:
     async def undo(self) -> None:
         """Bring back what went last."""
         last = self.trash[-1]
-        host = last.host
-        reply = await self._fleet[host].call(Restore(trash=last.trash), SessionReply)
+        restored = await self._change(last.host, Restore(trash=last.trash))
         self.trash.remove(last)
-        self._store.changed_session(host, reply.session)
-        self._say(f"{reply.session.name} is back", "information")
+        self._say(f"{restored.name} is back", "information")
+
+    async def _change(self, host: str, call: Call) -> SessionInfo:
+        """The session as it is after a call, in the store too."""
+        since = self._store.known.host(host).sequence
+        session = (await self._fleet[host].call(call, SessionReply)).session
+        self._store.changed_session(host, session, since)
+        return session
 
     def _trashed(self, host: str, reply: TrashReply, what: str) -> None:
         self.trash.append(Trashed(host, reply.trash, what))

@@ -127,6 +127,8 @@ class Store:
         self.changed = changed
         self._notices: dict[str, list[Notice]] = {}
         """By host; those of this side, which no agent sends again, under the empty name."""
+        self._told: dict[Key, int] = {}
+        """Sequence of the last event about a session, where there was one."""
 
     def _set(self, known: Known) -> None:
         self.known = known
@@ -158,6 +160,7 @@ class Store:
         if not reply.complete:
             self._set_host(before)
             return
+        self._told = {key: at for key, at in self._told.items() if key.host != host}
         self._notices[host] = [_named(notice, host) for notice in reply.notices][-MAX_NOTICES:]
         merged = sorted((each for some in self._notices.values() for each in some), key=lambda one: one.time)
         known = replace(
@@ -194,9 +197,11 @@ class Store:
         match event.what:
             case SessionChanged(session=session):
                 known = replace(known, sessions={**known.sessions, session.id: session})
+                self._told[Key(host, session.id)] = event.sequence
             case SessionRemoved(session=gone):
                 rest = {key: session for key, session in known.sessions.items() if key != gone}
                 known = replace(known, sessions=rest)
+                self._told[Key(host, gone)] = event.sequence
             case Noticed(notice=notice):
                 self.known = replace(self.known, hosts={**self.known.hosts, host: known})
                 self._noticed(host, _named(notice, host))
@@ -214,8 +219,13 @@ class Store:
         notices = (*self.known.notices, notice)[-MAX_NOTICES:]
         self._set(replace(self.known, notices=notices, notices_seen=self.known.notices_seen + 1))
 
-    def changed_session(self, host: str, session: SessionInfo) -> None:
-        """A reply brought a newer state of one session than the last event."""
+    def changed_session(self, host: str, session: SessionInfo, since: int = 0) -> None:
+        """A reply brought a state of one session, of some time after the event ``since`` (0: it is new).
+
+        An event that came meanwhile may be newer; if it is older another one follows.
+        """
+        if self._told.get(Key(host, session.id), 0) > since:
+            return
         before = self.known.host(host)
         self._set_host(replace(before, sessions={**before.sessions, session.id: session}))
 

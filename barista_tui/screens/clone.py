@@ -29,7 +29,6 @@ from barista_tui import format as fmt
 from barista_tui.commands import failure_text
 from barista_tui.host import CallFailed, LinkError
 from barista_tui.screens.new_session import on_host
-from barista_tui.store import Key
 
 if TYPE_CHECKING:
     from barista_tui.app import BaristaApp
@@ -142,9 +141,7 @@ class CloneScreen(ModalScreen[None]):
             return
         finally:
             self._busy = False
-        if Key(self._host.name, made.id) not in self.app.store.known.sessions:
-            # What was told of it since is newer than the answer.
-            self.app.store.changed_session(self._host.name, made)
+        self.app.store.changed_session(self._host.name, made)
         self.app.main.want(made.id, self._host.name)
         words = fmt.state_look(made).word
         self.app.main.say(f"{made.name} is made, a clone of {self._session.name}: {words}", "information")

@@ -103,8 +103,9 @@ class SessionSettings(TrainingScreen[None]):
         for decide in (choosing.configure, choosing.queueing):
             call = decide(self._session, wish)
             if call is not None and not (decide is choosing.queueing and self.select("queue").disabled):
+                since = self.app.store.known.host(self._key.host).sequence
                 self._session = (await self.host.call(call, SessionReply)).session
-                self.app.store.changed_session(self._key.host, self._session)
+                self.app.store.changed_session(self._key.host, self._session, since)
                 told = True
         if told:
             self.app.main.say(choosing.said(self._session), "information")

@@ -51,6 +51,27 @@ def test_events_change_add_and_remove_sessions() -> None:
     assert store.known.host(HOST).sequence == 4
 
 
+def test_an_answer_does_not_take_back_what_was_told_meanwhile() -> None:
+    store = Store()
+    subscribed(store, session("1"), sequence=5)
+    state = lambda: store.known.host(HOST).sessions["1"].state  # noqa: E731
+    since = store.known.host(HOST).sequence
+    store.changed_session(HOST, session("1", State.RUNNING), since)
+    assert state() is State.RUNNING
+    # It ended before the answer to its start was looked at.
+    since = store.known.host(HOST).sequence
+    store.happened(HOST, changed(6, session("1", State.FINISHED)))
+    store.changed_session(HOST, session("1", State.RUNNING), since)
+    assert state() is State.FINISHED
+    store.happened(HOST, Event(sequence=7, what=SessionRemoved(session="1")))
+    store.changed_session(HOST, session("1", State.RUNNING), since)
+    assert not store.known.host(HOST).sessions
+    # A new agent counts anew.
+    subscribed(store, session("1"), sequence=1, epoch="b")
+    store.changed_session(HOST, session("1", State.RUNNING))
+    assert state() is State.RUNNING
+
+
 def test_a_repeated_event_changes_nothing() -> None:
     told = []
     store = Store(lambda: told.append(1))

@@ -166,5 +166,7 @@ def _run(words: Sequence[str], environment: dict[str, str] | None = None) -> str
     if done.returncode == 0:
         return done.stdout.decode(errors="replace")
     told = done.stderr.decode(errors="replace")
+    if "configuration source" in told:
+        raise SlurmError("Slurm is installed here, but finds no slurm.conf and no controller")
     text = tail(told.splitlines()) or f"{words[0]} ended with exit code {done.returncode}"
     raise (SlurmError if any(word in told for word in _LOST) else Refused)(text)
