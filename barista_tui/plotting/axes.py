@@ -13,6 +13,12 @@ from barista_tui.plotting.curves import Axis
 LOG_DECADES = 7
 """A logarithmic x axis begins so many powers of ten below its end at the earliest."""
 
+LEAST_SPAN = 1e-12
+"""Part of its values that an axis spans at least; less, and there are no numbers between its ends."""
+
+TINY = 1e-290
+"""Nearer to zero computing with logarithms ends."""
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _TIME_STEPS = (
     *(1, 2, 5, 10, 15, 30),
@@ -113,6 +119,8 @@ def tick_label(value: float, step: float) -> str:
     """A number just precise enough to differ from its neighbours ``step`` away."""
     if value == 0:
         return "0"
+    if abs(value) >= 1e12:
+        return log_label(value)
     if abs(value) >= 10_000 and abs(value) == int(abs(value)):
         return fmt.count(int(value))
     if abs(value) < 1e-4:
@@ -162,7 +170,7 @@ def x_ticks(low: float, high: float, most: int, axis: Axis) -> list[float]:
 
 def x_scale(low: float, high: float, axis: Axis, log: bool, most: int) -> Scale:
     """The x axis; a logarithmic one begins above zero. ``most``: ticks."""
-    if not high > low:
+    if not high - low > LEAST_SPAN * max(1.0, abs(high)):
         # A single point stands at the left end of a range that has room for more.
         low, high = low, low + 10.0
     if log and high > 0:
@@ -191,19 +199,21 @@ def y_scale(
         return Scale(0.0, 1.0)
     low, high = bounds
     if log:
-        exponents = math.log10(low), math.log10(high)
+        exponents = math.log10(max(low, TINY)), math.log10(max(high, TINY))
         if exponents[1] - exponents[0] < 0.05:
             exponents = exponents[0] - 0.1, exponents[1] + 0.1
         scale = Scale(10.0 ** exponents[0], 10.0 ** exponents[1], True)
         found = [10.0**tick for tick in log_ticks(*exponents, most)]
         return Scale(scale.low, scale.high, True, tuple(Tick(scale.place(at), log_label(at)) for at in found))
+    if not high - low > max(LEAST_SPAN * max(abs(low), abs(high)), TINY):
+        high = low
     if close and high > low:
         low, high = low - (high - low) * 0.04, high + (high - low) * 0.04
     elif share:
         low, high = min(low, 0.0), max(high, 1.0)
     else:
         low = min(low, 0.0)
-        high = high if high > low else low + 1.0
+        high = high if high - low > TINY else low + max(1.0, abs(low) / 10)
         high += (high - low) * 0.02
     found = nice_ticks(low, high, most)
     step = found[1] - found[0] if len(found) > 1 else high - low

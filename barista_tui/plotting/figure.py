@@ -117,6 +117,7 @@ def figure(
     right = width - MARGIN - LETTER * (1 + _widest(made.right))
     area = (left, top, right, bottom)
     result = Figure(width, height, area, title, paper)
+    title = fmt.fit(title, int((width - 2 * MARGIN) / LETTER)).rstrip()
     if title:
         result.groups.append(Group((Words(MARGIN, MARGIN + 9, title, paper.text),)))
     left_scale = made.left if made.left_used else None
@@ -174,7 +175,7 @@ def _axes(
 def _curve(line: Line, area: tuple[float, float, float, float], y: float, words: str, paper: Paper) -> Group:
     """The line with its signs, and its line of the legend at ``y``."""
     left, top, right, bottom = area
-    each = line.curve
+    each, room = line.curve, int((right - MARGIN - 46) / LETTER)
     color = paper.curves[each.slot % len(paper.curves)]
     dash = DASHES[each.style]
 
@@ -197,7 +198,7 @@ def _curve(line: Line, area: tuple[float, float, float, float], y: float, words:
     items += [
         Stroke(((MARGIN, y - 4), (MARGIN + 36, y - 4)), color, LINE, dash),
         sign((MARGIN + 18, y - 4), each.slot, color),
-        Words(MARGIN + 46, y, words, paper.text),
+        Words(MARGIN + 46, y, fmt.fit(words, room).rstrip(), paper.text),
     ]
     return Group(tuple(items), words)
 

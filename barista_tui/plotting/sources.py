@@ -7,7 +7,18 @@ from dataclasses import dataclass, field, replace
 
 from barista_server.api.messages import Series, SeriesKey
 from barista_tui.plotting.axes import x_scale
-from barista_tui.plotting.curves import Axis, Choice, Curve, Name, View, curve, labels_of, on_right, text_of
+from barista_tui.plotting.curves import (
+    Axis,
+    Choice,
+    Curve,
+    Name,
+    View,
+    chosen_keys,
+    curve,
+    labels_of,
+    on_right,
+    text_of,
+)
 from barista_tui.plotting.scene import Slots, x_bounds
 from barista_tui.store import Key
 
@@ -100,6 +111,11 @@ class Source:
             self._made[place] = (window, [each for each in made if each.x or each.nonfinite])
         return self._made[place][1]
 
+    def chosen(self, window: Window, choice: Choice) -> list[Curve]:
+        """Those of the chosen metrics: a window may have been asked for before the choice changed."""
+        keys = set(chosen_keys(self.known, choice))
+        return [each for each in self.curves(window) if each.key in keys or not self.known]
+
 
 def off_word(name: Name) -> str:
     """A curve in a word, as :attr:`Choice.off` has it."""
@@ -112,7 +128,7 @@ def curves_of(sources: Iterable[Source], view: View, choice: Choice, slots: Slot
         each
         for source in sources
         if (window := source.shown(view)) is not None
-        for each in source.curves(window)
+        for each in source.chosen(window, choice)
     ]
     right = on_right(list(dict.fromkeys(each.key for each in found)), choice)
     numbers = slots.of([each.name for each in found])

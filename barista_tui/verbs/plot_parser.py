@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 from pathlib import Path
 
 from barista_tui.verbs.arguments import SESSION_HELP, Verbs, add_json, add_verb, at_least
@@ -31,10 +32,9 @@ def add_plot(verbs: Verbs[argparse.ArgumentParser]) -> None:
     axes.add_argument(
         "--swap", action="append", default=[], metavar="PHASE.KEY", help="these have the other y axis"
     )
-    axes.add_argument(
-        "--from", dest="begin", type=float, metavar="X", help="where the x axis begins: iteration, or seconds"
-    )
-    axes.add_argument("--to", dest="end", type=float, metavar="X", help="where it ends")
+    where = "where the x axis begins: iteration, seconds, or as in 2026-11-25T14:00"
+    axes.add_argument("--from", dest="begin", type=_place, metavar="X", help=where)
+    axes.add_argument("--to", dest="end", type=_place, metavar="X", help="where it ends")
     axes.add_argument(
         "--smooth", type=int, choices=[0, 1, 2], default=0, help="training curves: off, a little, much"
     )
@@ -54,6 +54,18 @@ def add_plot(verbs: Verbs[argparse.ArgumentParser]) -> None:
     )
     text.add_argument("--height", type=at_least(8), default=18, metavar="LINES", help="default: 18")
     add_json(plot)
+
+
+def _place(text: str) -> float:
+    """A type for places on the x axis; times are local."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no number, and no time as 2026-11-25T14:00") from None
 
 
 def _series(verb: argparse.ArgumentParser, default: str) -> None:

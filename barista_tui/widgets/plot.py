@@ -163,7 +163,7 @@ class Plot(Widget, can_focus=True):
         around = self.cursor if around is None else around
         at = self._at(around) if around is not None else 0.5
         at = at if 0 <= at <= 1 else 0.5
-        if not self._whole_is_wider(factor):
+        if self._now().scene is None or not self._whole_is_wider(factor):
             return
         begin, end = self._place(at - at * factor), self._place(at + (1 - at) * factor)
         if begin != low or end != high:
@@ -175,6 +175,8 @@ class Plot(Widget, can_focus=True):
 
     def pan(self, part: float) -> None:
         """Move by a part of the visible range, within the whole one."""
+        if self._now().scene is None:
+            return
         first, last = (self._at(each) for each in self._whole())
         part = max(min(first, 0.0), min(max(last - 1, 0.0), part))
         if part:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -39,6 +39,7 @@ from barista_tui.plotting.curves import (
     smoothed,
     toggled,
 )
+from barista_tui.plotting.figure import Shape, Stroke, figure
 from barista_tui.plotting.scene import Slots, hidden_by_log, scene, sign_of
 from barista_tui.plotting.sources import Ask, Source, Window, ask_for, curves_of
 from barista_tui.store import Key
@@ -377,3 +378,41 @@ def test_the_time_of_day_is_counted_from_when_the_first_run_began() -> None:
     (made,) = curves_of([source], View(axis="clock"), Choice(), Slots())
     assert list(made.x) == [1_764_000_000.0, 1_764_000_001.5] and list(made.nonfinite) == [1_764_000_001.5]
     assert made.best is not None and made.best.x == 1_764_000_001.5
+
+
+VALUES = st.floats(-1e300, 1e300) | st.floats(0, 3) | st.just(math.nan) | st.just(0.0)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.lists(st.tuples(st.floats(0, 2e9), VALUES), max_size=12), min_size=1, max_size=3),
+    st.builds(
+        View,
+        axis=st.sampled_from(["iteration", "time", "clock"]),
+        log=st.booleans(),
+        log_right=st.booleans(),
+        log_x=st.booleans(),
+        smooth=st.integers(0, 2),
+        x0=st.none() | st.floats(0, 1e6),
+        x1=st.none() | st.floats(1e6, 2e9),
+    ),
+    st.none() | st.floats(-10, 2e9),
+)
+def test_whatever_comes_is_drawn(
+    some: list[list[tuple[float, float]]], view: View, cursor: float | None
+) -> None:
+    keys = (TRAIN, ACCURACY, RATE)
+    made = [
+        series(key, xs := sorted(x for x, _ in points), [y for _, y in points], xs[::3])
+        for key, points in zip(keys, some, strict=False)
+    ]
+    if view.axis == "clock":
+        view = replace(view, log_x=False)
+    drawn = curves(*made, view=view)
+    cell_rows = cells.draw(drawn, view, 70, 14, cursor).rows
+    assert {sum(cell_len(text) for text, _ in row) for row in cell_rows} <= {70}
+    legend.lines(drawn, legend.Look(view, cursor), 70, 2)
+    for group in figure(drawn, view, "t", 300, 200).groups:
+        for item in group.items:
+            places = item.points if isinstance(item, Stroke | Shape) else [(item.x, item.y)]
+            assert all(math.isfinite(x) and math.isfinite(y) for x, y in places)
