@@ -33,6 +33,7 @@ HANDLERS = {
     "snapshot": "running:snapshot",
     "wait": "running:wait",
     "logs": "logs:logs",
+    "messages": "messages:messages",
     "export": "metrics:export",
     "plot": "metrics:plot",
     "weights": "weights:weights",

@@ -178,7 +178,7 @@ MANAGERS: dict[str, tuple[ManagerKey, ...]] = {
 }
 """By the title that they have on paper."""
 
-KEYS, HELP = 14, 56
+KEYS, HELP = 14, 52
 """Cells of keys and help on a page of keys, as a dialog on 80 columns has them."""
 
 Chosen = Mapping[str, tuple[str, ...]]

@@ -44,6 +44,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "queue add": ("barista queue add mine --after other",),
     "queue move": ("barista queue move mine first",),
     "slurm": ("barista slurm --host cluster",),
+    "messages": ("barista messages --type errors", "barista messages -f --caller 'Session 7'"),
     "logs": ("barista logs mine -f", "barista logs mine --grep 'loss = nan' --numbers"),
     "export": (
         "barista export mine -o mine.csv",

@@ -19,6 +19,7 @@ from barista_tui.verbs.edit_parser import add_edit
 from barista_tui.verbs.errors import MEANINGS
 from barista_tui.verbs.examples import add_examples
 from barista_tui.verbs.hosts_parser import add_hosts
+from barista_tui.verbs.messages_parser import add_messages
 from barista_tui.verbs.plot_parser import add_plot
 from barista_tui.verbs.queue_parser import add_queue, add_waiting
 from barista_tui.verbs.set_parser import add_set, add_slurm, add_submitting
@@ -213,6 +214,7 @@ def _running(verbs: _Verbs[argparse.ArgumentParser]) -> None:
 
 
 def _data(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    add_messages(verbs)
     logs = _verb(verbs, "logs", "print a run's log")
     _session(logs)
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")

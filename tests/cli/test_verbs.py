@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 import signal
@@ -26,6 +27,12 @@ def test_a_session_from_files_to_its_end(shell: Shell) -> None:
     header, row = shell.barista("ls").stdout.splitlines()
     assert row.split() == ["1", "first", "✔", "Finished", "30/30", "100", "%", "0.0025"]
     assert header.index("STATE") == row.index("✔")
+
+    told = shell.barista("messages").stdout.splitlines()
+    assert re.fullmatch(r"\[\d\d:\d\d:\d\d, Session 1\] created: first", told[0])
+    assert shell.barista("messages", "-n", "1", "--caller", "session 1").stdout.splitlines() == told[-1:]
+    assert shell.barista("messages", "--type", "errors").stdout == ""
+    assert json.loads(shell.barista("messages", "--json").stdout)[0]["text"] == "created: first"
 
     exported = shell.barista("export", "first").stdout.splitlines()
     assert exported[:2] == [
