@@ -24,7 +24,7 @@ def run(quick: bool = False) -> list[str]:
 
 
 async def _measure(root: Path, seconds: float) -> list[str]:
-    await _fill(root)
+    await fill(root)
     begun = time.monotonic()
     link = await Link.open(root)
     await link.call(m.Subscribe(), m.Subscribed)
@@ -46,7 +46,7 @@ async def _measure(root: Path, seconds: float) -> list[str]:
     ]
 
 
-async def _fill(root: Path) -> None:
+async def fill(root: Path) -> None:
     """Copies of a session that was never started and of one that was stopped."""
     link = await Link.open(root)
     for name in ("new", "trained"):

@@ -44,6 +44,7 @@ class Screen:
         self.painted = 0
         """Bytes that the terminal got."""
         self._at = 0.0
+        self._marks = self._marks_then = 0
         self._left = b""
         self._tail = b""
         self._more = threading.Condition()
@@ -59,6 +60,7 @@ class Screen:
         """The time at which they were sent."""
         with self._more:
             self._tail = b""
+            self._marks_then = self._marks
         now = time.perf_counter()
         os.write(self._ours, keys.encode())
         return now
@@ -68,6 +70,13 @@ class Screen:
         with self._more:
             if not self._more.wait_for(lambda: self.row == row, TIMEOUT):
                 raise TimeoutError(f"row {row} was not selected within {TIMEOUT:g} s, but {self.row}")
+            return self._at
+
+    def next_painted(self) -> float:
+        """The time at which a row was painted as the selected one after the last key. Raises TimeoutError."""
+        with self._more:
+            if not self._more.wait_for(lambda: self._marks > self._marks_then, TIMEOUT):
+                raise TimeoutError(f"no row was selected within {TIMEOUT:g} s")
             return self._at
 
     def text_painted(self, text: str) -> float:
@@ -105,6 +114,7 @@ class Screen:
             data = self._left + data
             for mark in _SELECTED.finditer(data):
                 self.row = int(mark[1])
+                self._marks += 1
                 last = mark.end()
             # What may be the beginning of a mark waits for the rest of it.
             self._left = data[max(last, len(data) - LONGEST) :]
