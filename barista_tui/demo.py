@@ -182,7 +182,7 @@ async def _conclude(root: Path, session: SessionInfo, ascii_only: bool) -> int:
     output.say(f"Finished: {session.iteration} iterations{took}.")
     output.say()
     plain = ascii_only or output.use_ascii(sys.stdout)
-    output.say(chart(loss, View(), session.name, 72, 16, plain))
+    output.say(chart(loss, View(), f"{session.name}: train loss", 72, 16, plain))
     output.say()
     accuracy = session.tests.get("accuracy")
     if accuracy is None:
