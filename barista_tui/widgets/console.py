@@ -7,19 +7,17 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual import events
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from barista_server.api.messages import LogLine
 from barista_tui import format as fmt
 from barista_tui.consolerows import STAMP, Row, log_row, prefix, segments
 from barista_tui.finding import Matches
-from barista_tui.keymap import move
 from barista_tui.lines import LineCache, Source, Window
 from barista_tui.theme import ink, palette_of
+from barista_tui.widgets.linecursor import LineCursor
 
 AHEAD = 256
 """Lines fetched beyond the visible ones, so that pages are turned without waiting."""
@@ -28,7 +26,7 @@ GUTTER = 1
 CURSOR, SELECTED, BLANK = "▌", "│", Segment(" ")
 
 
-class Console(ScrollView, can_focus=True):
+class Console(LineCursor, can_focus=True):
     """Shows lines of a :class:`LineCache`, or rows it is given; asks for what it lacks by messages.
 
     The cursor is a line; while following there is none.
@@ -41,18 +39,6 @@ class Console(ScrollView, can_focus=True):
     }
     """
     ALLOW_SELECT = False
-
-    BINDINGS = [
-        move("move-up", "move(-1)"),
-        move("move-down", "move(1)"),
-        move("page-up", "page(-1)"),
-        move("page-down", "page(1)"),
-        move("move-left", "scroll_left"),
-        move("move-right", "scroll_right"),
-        move("first", "first"),
-        move("select-up", "select(-1)"),
-        move("select-down", "select(1)"),
-    ]
 
     class Wanted(Message):
         """Lines are needed; answer with :meth:`Console.take`."""
@@ -81,9 +67,6 @@ class Console(ScrollView, can_focus=True):
         self.empty: tuple[str, ...] = ()
         self.matches: Matches | None = None
         """What is marked."""
-        self.cursor: int | None = None
-        self._anchor: int | None = None
-        """Where the selection begins; it ends at the cursor."""
         self._cache: LineCache | None = None
         self._rows: Sequence[Row] = ()
         self._first = 0
@@ -92,8 +75,6 @@ class Console(ScrollView, can_focus=True):
         """Number of the line behind the last one when following was left; None: there were none yet."""
         self._longest = 0
         self._own_scroll = False
-        self._reveal_due = False
-        self._dragging = False
 
     # ---------------------------------------------------------------------------------- what is shown
 
@@ -232,111 +213,10 @@ class Console(ScrollView, can_focus=True):
             self._following(new_value >= self.max_scroll_y)
         self._fetch_visible()
 
-    # ---------------------------------------------------------------------------------- cursor, selection
-
-    @property
-    def selection(self) -> range:
-        """The lines that are chosen: those selected, else that of the cursor."""
-        if self.cursor is None:
-            return range(0)
-        low, high = sorted((self.cursor, self.cursor if self._anchor is None else self._anchor))
-        return range(low, min(high + 1, self.total))
-
-    def unselect(self) -> bool:
-        """No lines are selected any more; False where none were."""
-        selected, self._anchor = self._anchor is not None, None
-        self.refresh()
-        return selected
-
-    def start_selection(self) -> None:
-        """From here on, moving selects; again: no more."""
-        if not self.unselect():
-            self._step(0)
-            self._anchor = self.cursor
-            self.refresh()
-
-    def action_move(self, step: int) -> None:
-        if step > 0 and (self.cursor is None or self.cursor + step >= self.total) and self._anchor is None:
-            self.set_follow()
-        else:
-            self._step(step)
-
-    def action_select(self, step: int) -> None:
-        begin = self._anchor if self._anchor is not None else self.cursor
-        if begin is None:
-            self._step(0)
-            begin = self.cursor
-        else:
-            self._step(step)
-        self._anchor = begin
-        self.refresh()
-
-    def action_page(self, step: int) -> None:
-        page = step * max(1, self.size.height - 1)
-        if step > 0 and self.scroll_offset.y + page >= self.max_scroll_y and self._anchor is None:
-            self.set_follow()
-            return
-        self._step(page, page)
-
-    def action_first(self) -> None:
-        self._step(-self.total, -self.total)
-
-    def _step(self, step: int, scroll: int = 0) -> None:
-        """Move the cursor, which is where one looks when it was out of sight before."""
-        if not self.total:
-            return
-        seen = self.seen or range(1)
-        at = self.cursor if self.cursor is not None else seen[-1]
-        at = min(max(at, seen[0]), seen[-1])
-        self._reveal_due = False
-        self._following(False)
-        self.cursor = min(max(0, at + step), self.total - 1)
-        if scroll:
-            self._scroll(self.scroll_offset.y + scroll)
-        if self.cursor not in self.seen:
-            above = self.cursor < self.scroll_offset.y
-            self._scroll(self.cursor if above else self.cursor - self.size.height + 1)
-        self._moved()
-
     def _moved(self) -> None:
         self.refresh()
         self._fetch_visible()
         self.post_message(self.StatusChanged())
-
-    def action_scroll_left(self) -> None:
-        self.scroll_relative(x=-8, animate=False)
-
-    def action_scroll_right(self) -> None:
-        self.scroll_relative(x=8, animate=False)
-
-    def on_mouse_down(self, event: events.MouseDown) -> None:
-        index = self._line_at(event)
-        if event.button == 1 and index is not None:
-            self._anchor = self.cursor if event.shift and self.cursor is not None else None
-            self._point(index)
-            self._dragging = True
-            self.capture_mouse()
-
-    def on_mouse_move(self, event: events.MouseMove) -> None:
-        index = self._line_at(event)
-        if self._dragging and index is not None and index != self.cursor:
-            self._anchor = self.cursor if self._anchor is None else self._anchor
-            self._point(index)
-
-    def on_mouse_up(self) -> None:
-        if self._dragging:
-            self._dragging = False
-            self.release_mouse()
-
-    def _line_at(self, event: events.MouseEvent) -> int | None:
-        index = self.scroll_offset.y + min(max(event.y, -1), self.size.height)
-        return index if 0 <= index < self.total else None
-
-    def _point(self, index: int) -> None:
-        anchor = self._anchor
-        self.cursor = index
-        self._step(0)
-        self._anchor = anchor
 
     # ---------------------------------------------------------------------------------- painting
 
