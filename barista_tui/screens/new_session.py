@@ -124,7 +124,7 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
                 )
                 yield Static(Content("started in"), classes="label files")
                 yield Input(
-                    placeholder="folder that the solver's paths are relative to; found by itself",
+                    placeholder="where relative paths begin; found by itself",
                     id="base",
                     compact=True,
                     classes="files",

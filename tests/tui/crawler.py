@@ -12,8 +12,8 @@ from textual.widget import Widget
 
 from barista_tui.app import BaristaApp
 
-FRONT = ("down", "enter", "space")
-"""Keys that any widget may know what to do with, beside those that are bound."""
+FRONT = ("enter", "down", "space")
+"""Keys that any widget may know what to do with, beside those that are bound; the first on each screen."""
 ESCAPES = 5
 """So often escape may have to be pressed: an open list, a field, a form, the screen."""
 LEFT_OUT = re.compile(r"do\('quit'\)|(app|screen)\..*|quit|help_quit|suspend_process|scroll_.*|page_.*")
@@ -28,6 +28,7 @@ class Crawler:
         self.app, self.pilot, self.deep = app, pilot, deep
         self.pressed: set[tuple[str, str, str]] = set()
         self.screens: set[str] = set()
+        self.widgets: set[type[Widget] | None] = set()
         self.trail: list[str] = []
 
     async def press(self, key: str) -> None:
@@ -120,7 +121,9 @@ class Crawler:
                 return
             self.focus(widget)
             wanted = [key for key, _ in self.keys_of(self.app.focused)]
-            for key in dict.fromkeys([*wanted, *FRONT]):
+            front = FRONT if widget not in self.widgets else FRONT[:1]
+            self.widgets.add(widget)
+            for key in dict.fromkeys([*wanted, *front]):
                 if not await reopened():
                     return
                 self.focus(widget)
