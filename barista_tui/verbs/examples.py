@@ -63,7 +63,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "rename": ("barista rename mine better",),
     "reset": ("barista reset mine",),
     "rm": ("barista rm mine",),
-    "restore": ("barista restore 20260102T030405-7-deleted",),
+    "restore": ("barista restore 20260102T030405-7-delete",),
     "deploy": ("barista deploy mine", "barista deploy mine --snapshot 4000 -o net.tar.gz"),
     "get": ("barista get mine --host gpu01 -o results", "barista get mine --host gpu01 --folder"),
     "put": ("barista put old/training --host gpu01 --device 0",),
