@@ -135,7 +135,12 @@ class BaristaApp(App[None]):
                 self.store.remembered(host.name, known.sessions, known.time)
 
     def _check_size(self) -> None:
-        """Follow a resize whose signal was lost, as happens to programs behind several terminals."""
+        """Follow a resize whose signal was lost, as happens to programs behind several terminals; leave when
+        the terminal is gone and nobody has sent SIGHUP, rather than read its end for ever.
+        """
+        if not os.isatty(0):
+            self.exit()
+            return
         size = Size(*shutil.get_terminal_size())
         if size != self.size:
             self.post_message(events.Resize(size, size))
