@@ -207,11 +207,13 @@ class NetworkPane(Pane, can_focus=True):
         view = self.view
         if view is None or self.report is None:
             return []
-        found = f"{len(self.list.found)} found  " if self._search.value else ""
+        # Where there is no room for all, the last ones stay.
+        found = [Piece(f"{len(self.list.found)} found ", "accent")] if self._search.value else []
         several = "net-phase" if len(self.report.nets) > 1 else ""
         return [
-            Piece(f"{found}{fmt.plural(sum(not put_in(each) for each in view.layers), 'layer')}  ", "dim"),
+            Piece(f"{fmt.plural(sum(not put_in(each) for each in view.layers), 'layer')}  ", "dim"),
             Piece(f"{view.title} ", "accent", several),
+            *found,
         ]
 
     def goal(self) -> Widget:

@@ -158,7 +158,7 @@ async def test_help_begins_with_the_pane_that_has_the_focus(root: Path, size: tu
     async with opened(root, size) as (app, pilot):
         for key, title, words in (
             ("1", "Plot", "Half the range"),
-            ("0", "Sessions", "go on from the last one"),
+            ("0", "Sessions", "go on from the last"),
         ):
             await pilot.press(key, "f1")
             await until(pilot, lambda title=title: f"Keys · {title}" in shown(app))
