@@ -128,7 +128,8 @@ async def moved_and_fetched(app: BaristaApp, pilot: Pilot[None], place: Path) ->
     """A running session goes on at the other host; a snapshot of it comes here."""
     await asked(app, pilot, "M", to="gpu01")
     await until(pilot, lambda: "mine is on gpu01 as 1 now" in told(app))
-    assert state(app, "gpu01", "mine") is State.RUNNING and not app.works.any
+    # Its host tells that it runs, which may come a moment after the answer.
+    await until(pilot, lambda: state(app, "gpu01", "mine") is State.RUNNING and not app.works.any)
     await until(pilot, lambda: app.main.key == Key("gpu01", "1"))
     assert state(app, "local", "mine") is None
     # What it left behind can be had back.
