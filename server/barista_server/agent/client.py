@@ -42,9 +42,15 @@ MOST_BEHIND = 4 * 1024 * 1024
 MOST_NOTICES = 200
 """Messages that wait for a slow client; older ones are dropped, and it is told how many."""
 LOOK = 0.04
-"""Seconds between two looks whether a followed log has grown: with what the link takes, a line is with its
-reader within a tenth of a second.
+"""Seconds between two looks whether a followed log has grown, while it grows fast: with what the link takes,
+a line is with its reader within a tenth of a second.
 """
+CALM = 0.2
+"""The same of logs that grow slowly: what a person sees as at once. Each look interrupts a training that has
+all cores for itself.
+"""
+FAST = 4096
+"""Bytes that a look has to bring for the next one to come after ``LOOK``."""
 MOST_CALLS = 32
 """Requests of one client under way or answered and not yet read by it; the rest stays in its socket."""
 
@@ -114,6 +120,8 @@ class Client:
         self._ready: dict[tuple[str, int], None] = {}
         self._wake = asyncio.Event()
         self._looking: asyncio.TimerHandle | None = None
+        self._brought = 0
+        """Bytes of own logs since the last look."""
         self._slots = asyncio.Semaphore(MOST_CALLS)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -234,12 +242,14 @@ class Client:
 
     def _look_later(self) -> None:
         own = any(follow.work is None for follow in self._follows.values())
-        self._looking = asyncio.get_running_loop().call_later(LOOK, self._look) if own else None
+        pause = LOOK if self._brought >= FAST else CALM
+        self._looking = asyncio.get_running_loop().call_later(pause, self._look) if own else None
 
     def _look(self) -> None:
         """Wake if a followed log has grown. Not left to whoever watches the run: that also parses, and is
         done less often.
         """
+        self._brought = 0
         self._ready |= {key: None for key, one in self._follows.items() if one.work is None and one.grown()}
         if self._ready:
             self._wake.set()
@@ -267,8 +277,9 @@ class Client:
             if message and self._follows.get(key) is follow:
                 if message.ended:
                     del self._follows[key]
-                else:
+                elif follow.work or len(message.data) == CHUNK or follow.is_over():
                     self._ready[key] = None
+                self._brought += 0 if follow.work else len(message.data)
                 return encode(Event(sequence=0, what=message))
         return None
 

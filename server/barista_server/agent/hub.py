@@ -19,8 +19,10 @@ from barista_server.api.messages import (
     SessionRemoved,
 )
 
-INTERVAL = 0.25
-"""Seconds between two events of the same session, at least."""
+INTERVAL = 0.2
+"""Seconds between two events of the same session, at least: less than between two looks at its run, so that
+what a look finds goes out at once.
+"""
 NOTICES = 500
 """So many are kept for clients that come later."""
 

@@ -27,7 +27,7 @@ class Launcher(Protocol):
         """Start what ``command`` says in an empty run folder. Blocks. Raises LaunchError, OSError."""
 
     def lives(self, run: Run) -> bool:
-        """caffe runs, or is still to be started, as far as one knows; asked four times a second."""
+        """caffe runs, or is still to be started, as far as one knows; asked some times a second."""
 
     def grace(self, run: Run) -> float:
         """Seconds from its vanishing until no exit.json will come any more."""

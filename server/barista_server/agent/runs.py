@@ -197,10 +197,10 @@ class Run:
 
     async def read_log(self) -> None:
         """Parse all there is, giving way to others after each chunk."""
-        more = True
+        more = self.log.grow()
         while more:
-            more = self.log.grow()
             await asyncio.sleep(0)
+            more = self.log.grow()
 
     def end(self, verdict: Verdict) -> None:
         """It is over."""

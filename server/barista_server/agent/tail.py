@@ -53,7 +53,8 @@ class Log:
     def grow(self) -> bool:
         """Parse the next chunk. False when there is nothing more for now. Raises OSError."""
         try:
-            if self.path.stat().st_size <= self.read:
+            size = self.path.stat().st_size
+            if size <= self.read:
                 return False
             with self.path.open("rb") as file:
                 file.seek(self.read - len(self._mark))
@@ -64,7 +65,7 @@ class Log:
         self.parser.feed(data)
         self.read += len(data)
         self._mark = data[-MARK:] or self._mark
-        return bool(data)
+        return bool(data) and self.read < size
 
     def mended(self) -> None:
         """What stands before ``read`` is another thing now, and what follows goes on from there."""

@@ -20,9 +20,13 @@ from barista_server.agent.states import Happening, Refused
 from barista_server.agent.verdict import Verdict, judge
 from barista_server.api.messages import Problem, Snapshot, State
 
-TICK = 0.25
-"""Seconds between two looks at a run: a handful of stat calls, and what was printed since is parsed."""
-LOOKS = 20
+TICK = 0.5
+"""Seconds between two looks at a run: a handful of stat calls, and what was printed since is parsed. Each
+interrupts a training that has all cores for itself.
+"""
+AWAITED = 0.25
+"""The same of a run that somebody waits for, as while it pauses."""
+LOOKS = 16
 """Looks a second at all runs together; where there are many, each is looked at less often."""
 
 GRACE_BEGIN = 1.0
@@ -114,7 +118,7 @@ async def follow(session: Session, run: Run) -> None:
             except (OSError, ValueError) as error:
                 watcher.complain(f"its folder cannot be read: {error}")
             awaited = session.busy is not None or session.state is not State.RUNNING
-            await asyncio.sleep(TICK if awaited else max(TICK, session.host.watched / LOOKS))
+            await asyncio.sleep(AWAITED if awaited else max(TICK, session.host.watched / LOOKS))
     finally:
         session.host.watched -= 1
         watcher.close()
@@ -145,7 +149,6 @@ class _Watcher:
             run.pulse.beat(now)
             if run.facts().began:
                 run.began.set()
-            session.host.hub.log_grew(session.id, run.number)
             session.changed()
         stalled = run.pulse.stalled(now)
         if stalled != session.stalled:
