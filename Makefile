@@ -22,7 +22,9 @@ $(VENV)/.dev: $(VENV)/.run
 demo: $(VENV)/.run
 	@$(BIN)/barista demo
 
-# Four at a time, also on two cores: most tests wait for processes they have started.
+# Four at a time, also on two cores: most tests wait for processes they have started. Of these there are
+# hundreds, so bytecode is kept whatever the environment says.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
 
