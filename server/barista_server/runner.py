@@ -9,7 +9,7 @@ adds to the ``command.json`` in RUNDIR: ``caffe.log``, ``process.json`` (before 
 ``exit.json``. The command itself returns as soon as ``process.json`` is on disk, or prints why it is not.
 LOCK is the number of an inherited descriptor, held until then: while its file is locked, a run may begin.
 """
-# ruff: noqa: PTH104, PTH118, PTH123
+# ruff: noqa: PTH104, PTH118, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -139,6 +139,7 @@ def run(folder: str, tell: int | None, lock: int = -1) -> dict[str, Any]:
         "oom_kills": max(0, out_of_memory_kills() - killed),
         "blocks_in": usage.ru_inblock,
         "blocks_out": usage.ru_oublock,
+        "left": _below(os.getpid()),
     }
     _write(verdict, json.dumps(ended, indent=1).encode() + b"\n")
     _rename(verdict, folder, "exit.json")
@@ -224,6 +225,31 @@ def _rescue(log: int, path: str) -> None:
             at = 0
             while piece := os.pread(log, 1 << 20, at):
                 at += file.write(piece)
+
+
+def _below(pid: int) -> list[list[int]]:
+    """Pid and start of all processes below ``pid``; none where the system does not tell."""
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return []
+    children: dict[int, list[int]] = {}
+    try:
+        names = [name for name in os.listdir("/proc") if name.isdecimal()]
+    except OSError:
+        return []
+    for name in names:
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                parent = int(file.read().rpartition(b")")[2].split()[1])
+        except (OSError, IndexError, ValueError):
+            continue
+        children.setdefault(parent, []).append(int(name))
+    found, at = [pid], 0
+    while at < len(found):
+        found += children.get(found[at], [])
+        at += 1
+    return [[one, start_ticks(one)] for one in found[1:]]
 
 
 def _become_subreaper() -> None:

@@ -66,9 +66,14 @@ async def test_g10_signals_reach_the_caffe_of_a_wrapper_that_waits(
 
 
 async def test_g10_a_wrapper_that_executes_caffe_is_caffe(root: Root, watcher: Watcher) -> None:
-    wrapped(root, 'exec $CAFFE "$@"')
+    # As containers do, with an environment of its own: it carries no mark.
+    wrapped(root, 'exec env -i PATH="$PATH" $CAFFE "$@"')
     trains = await training(root, watcher)
     assert trains.pid == root.process()["caffe_pid"]
+    await root.kill_agent(watcher.link)
+    watcher = Watcher(await root.link())
+    await watcher.subscribe()
+    assert watcher.sessions["1"].state is State.RUNNING
     await watcher.link.call(PauseSession(session="1"), SessionReply)
     assert (await watcher.state(State.PAUSED, State.FAILED)).state is State.PAUSED
 
@@ -102,21 +107,21 @@ async def test_g10_a_caffe_that_outlives_its_wrapper_is_told_of_and_no_second_st
     assert (await get(watcher.link)).state is State.RUNNING
 
 
-HELPER = f"""'{sys.executable}' -c '
+HELPER = f"""$BEFORE '{sys.executable}' -c '
 import os, signal, sys, time
 os.setsid()
 signal.signal(signal.SIGTERM, signal.SIG_IGN if "deaf" in sys.argv else signal.SIG_DFL)
 time.sleep(600)' """
-"""A helper that a wrapper starts: in a session of its own, and it cares for nobody's end."""
+"""A helper that a wrapper starts, by ``$BEFORE``: in a session of its own, it cares for nobody's end."""
 
 
 def helpers(nonce: str) -> list[int]:
     return [one.pid for one in process.marked(nonce) if "time.sleep(600)" in command_line(one.pid)]
 
 
-async def with_helper(root: Root, watcher: Watcher, words: str = "") -> tuple[str, int]:
+async def with_helper(root: Root, watcher: Watcher, words: str = "", before: str = "") -> tuple[str, int]:
     """Nonce of a training whose wrapper started a helper first, and the helper."""
-    wrapped(root, HELPER + words + " &", '$CAFFE "$@"', "exit $?")
+    wrapped(root, HELPER.replace("$BEFORE", before) + words + " &", '$CAFFE "$@"', "exit $?")
     await new(watcher.link, solver(speed=100, extra="snapshot: 20\n"))
     await watcher.iteration(30)
     nonce = root.process()["nonce"]
@@ -124,9 +129,11 @@ async def with_helper(root: Root, watcher: Watcher, words: str = "") -> tuple[st
     return nonce, helper
 
 
-@pytest.mark.parametrize("words", ["", "deaf"])
-async def test_g10_a_pause_leaves_no_children_of_a_wrapper(root: Root, watcher: Watcher, words: str) -> None:
-    nonce, helper = await with_helper(root, watcher, words)
+@pytest.mark.parametrize(("words", "before"), [("", "env -i"), ("deaf", "")])
+async def test_g10_a_pause_leaves_no_children_of_a_wrapper(
+    root: Root, watcher: Watcher, words: str, before: str
+) -> None:
+    nonce, helper = await with_helper(root, watcher, words, before)
     await watcher.link.call(PauseSession(session="1"), SessionReply)
     info = await watcher.state(State.PAUSED, State.FAILED)
     assert info.state is State.PAUSED and not exists(helper) and not process.marked(nonce)
@@ -136,7 +143,7 @@ async def test_g10_a_pause_leaves_no_children_of_a_wrapper(root: Root, watcher: 
 
 
 async def test_g10_force_ends_grandchildren_in_sessions_of_their_own(root: Root, watcher: Watcher) -> None:
-    nonce, helper = await with_helper(root, watcher)
+    nonce, helper = await with_helper(root, watcher, before="env -i")
     await watcher.link.call(PauseSession(session="1", force="kill"), SessionReply)
     await watcher.state(State.FAILED)
     assert not exists(helper) and not process.marked(nonce)

@@ -33,10 +33,10 @@ class Launcher(Protocol):
         """Seconds from its vanishing until no exit.json will come any more."""
 
     def signal(self, run: Run, number: signals.Signals) -> bool:
-        """To the process that trains. Blocks. False when there is none of it any more."""
+        """To the process that trains. Blocks. False when there is none of it any more. Raises LaunchError."""
 
     def end_all(self, run: Run, number: signals.Signals) -> bool:
-        """To caffe and all it started. Blocks. False when there is nothing any more."""
+        """To caffe and all it started. Blocks. False when there is nothing any more. Raises LaunchError."""
 
 
 class ProcessLauncher:
@@ -54,13 +54,21 @@ class ProcessLauncher:
 
     def signal(self, run: Run, number: signals.Signals) -> bool:
         target = process.trainer(run.caffe) if run.caffe else None
-        return target is not None and process.send(target, number)
+        return target is not None and _sent(target, number)
 
     def end_all(self, run: Run, number: signals.Signals) -> bool:
         # A wrapper that dies alone would leave caffe training.
         others = process.marked(run.nonce) if run.nonce else []
         found = [one for one in dict.fromkeys([run.caffe, *others]) if one is not None]
-        return sum(process.send(one, number) for one in found) > 0
+        return sum(_sent(one, number) for one in found) > 0
+
+
+def _sent(one: process.Identity, number: signals.Signals) -> bool:
+    """As :func:`process.send`. Raises LaunchError for what belongs to another user, as behind sudo."""
+    try:
+        return process.send(one, number)
+    except PermissionError:
+        raise runs.LaunchError(f"process {one.pid} belongs to another user") from None
 
 
 class Launchers:

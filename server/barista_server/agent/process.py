@@ -30,6 +30,8 @@ class Identity(msgspec.Struct, frozen=True):
     start: int
     """Clock ticks from boot to its start; 0 where the system does not tell."""
     nonce: str
+    told: bool = False
+    """The runner wrote down that it comes of this run: it need not carry the mark."""
 
 
 def rebooted(identity: Identity) -> bool:
@@ -57,20 +59,45 @@ def exists(identity: Identity) -> bool:
 
 
 def is_alive(identity: Identity) -> bool:
-    """This very process runs: it exists and carries our mark."""
+    """This very process runs: it exists and carries our mark. One that carries none, as containers and
+    ``env -i`` empty the environment, is known by the nearest above it that does; the runner takes in orphans.
+    """
     if not exists(identity):
         return False
-    if sys.platform != "linux":
+    if sys.platform != "linux" or identity.told:
         return True
+    pid = identity.pid
+    while pid > 1:
+        if mark := _mark(pid):
+            return mark == identity.nonce
+        pid = _parent(pid)
+    return False
+
+
+def _mark(pid: int) -> str:
+    """The nonce a process carries; empty: none, or it cannot be seen."""
     try:
-        environment = Path(f"/proc/{identity.pid}/environ").read_bytes()
+        words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
-        return False
-    return f"{NONCE}={identity.nonce}".encode() in environment.split(b"\0")
+        return ""
+    before = f"{NONCE}=".encode()
+    return next(
+        (word[len(before) :].decode(errors="replace") for word in words if word.startswith(before)), ""
+    )
+
+
+def _parent(pid: int) -> int:
+    """0: not known."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def marked(nonce: str) -> list[Identity]:
-    """All processes that carry a mark but the runner, parents before children. Linux only. Blocks."""
+    """All processes of a run but the runner, parents before children: those that carry its mark, and those
+    below them that carry none. Linux only. Blocks.
+    """
     return [one.identity for one in _family(nonce) if not one.runner]
 
 
@@ -105,19 +132,26 @@ class _Member:
 
 def _family(nonce: str) -> list[_Member]:
     """The processes of a run, parents before children, siblings by age."""
-    mark = f"{NONCE}={nonce}".encode()
     found: dict[int, _Member] = {}
+    unmarked: list[_Member] = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            if mark not in (path / "environ").read_bytes().split(b"\0"):
-                continue
-            words = (path / "cmdline").read_bytes().split(b"\0")
             fields = (path / "stat").read_bytes().rpartition(b")")[2].split()
+            words = (path / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        identity = Identity(boot_id(), int(path.name), int(fields[19]), nonce)
-        if fields[0] not in (b"Z", b"X"):
-            found[identity.pid] = _Member(identity, int(fields[1]), os.fsencode(RUNNER) in words)
+        if fields[0] in (b"Z", b"X"):
+            continue
+        pid, mark = int(path.name), _mark(int(path.name))
+        identity = Identity(boot_id(), pid, int(fields[19]), nonce)
+        member = _Member(identity, int(fields[1]), os.fsencode(RUNNER) in words)
+        if mark == nonce:
+            found[pid] = member
+        elif not mark:
+            unmarked.append(member)
+    while below := [one for one in unmarked if one.parent in found]:
+        found |= {one.identity.pid: one for one in below}
+        unmarked = [one for one in unmarked if one.parent not in found]
 
     def depth(member: _Member) -> int:
         parent = found.get(member.parent)

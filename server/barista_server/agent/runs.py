@@ -177,6 +177,18 @@ class Run:
         found = self.process
         return Identity(found.boot_id, found.runner_pid, found.runner_start, found.nonce) if found else None
 
+    def remaining(self, before: Sequence[Identity] = ()) -> list[Identity]:
+        """Its processes but the runner: those found now, and of what the runner left behind, or was seen
+        ``before`` (one that dies loses its mark before it is gone), what is still there. Blocks.
+        """
+        known = list(before)
+        if self.exit is not None and self.process is not None:
+            boot, nonce = self.process.boot_id, self.process.nonce
+            known += [Identity(boot, pid, start, nonce, told=True) for pid, start in self.exit.left]
+        found = process.marked(self.nonce) if self.nonce is not None else []
+        there = [one for one in known if process.exists(one)]
+        return list({one.pid: one for one in (*found, *there)}.values())
+
     @property
     def part(self) -> Part:
         """Its log, as far as it is parsed."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from barista_server.agent import journal, keeping, process, runs
+from barista_server.agent import journal, keeping, runs
 from barista_server.agent.caffes import Caffes
 from barista_server.agent.errors import CallError
 from barista_server.agent.hub import Hub
@@ -343,11 +343,11 @@ class Session:
     async def _refuse_a_second(self) -> None:
         """Two caffes in one folder would overwrite each other; one that outlived its wrapper may be there."""
         last = self.last
-        if last is None or last.nonce is None:
+        if last is None:
             return
         if self.underway is not None:
             raise CallError("refused", "is on its way already: its job waits in Slurm")
-        if left := await asyncio.to_thread(process.marked, last.nonce):
+        if left := await asyncio.to_thread(last.remaining):
             pids = " ".join(str(one.pid) for one in left)
             text = f"still has processes of run {last.number}: {pids}"
             raise CallError("refused", text, f"If one is a training, stop it with: kill -INT {left[-1].pid}")

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from barista_server.agent import process
 from barista_server.agent.errors import CallError
@@ -158,11 +159,6 @@ async def _send(send: Callable[[Run, signal.Signals], bool], run: Run, number: s
         raise CallError("refused", "has no process of its own any more; it is about to be seen as ended")
 
 
-def _left(nonce: str, before: list[process.Identity]) -> list[process.Identity]:
-    """Processes of a run. One that dies loses its mark before it is gone, hence those seen ``before``."""
-    return process.marked(nonce) or [one for one in before if process.exists(one)]
-
-
 async def end_left(session: Session, run: Run) -> None:
     """Whoever stopped a run stopped all of it: end what is left of it when its first process has ended.
 
@@ -171,11 +167,11 @@ async def end_left(session: Session, run: Run) -> None:
     # An agent that died as it had sent the signal did not note that: to have been asked is enough.
     if run.nonce is None or not (run.forced or run.interrupted or run.pausing):
         return
-    nonce, begun = run.nonce, time.monotonic()
+    begun = time.monotonic()
     patient = GRACE_LEFT if run.forced else patience(run, session.shelf.good)
     told = False
     left: list[process.Identity] = []
-    while left := await asyncio.to_thread(_left, nonce, left):
+    while left := await asyncio.to_thread(run.remaining, left):
         passed = time.monotonic() - begun
         trains = any(process.trains(one) for one in left)
         grace = patient if trains else min(patient, GRACE_LEFT)
@@ -186,8 +182,9 @@ async def end_left(session: Session, run: Run) -> None:
                 pids = ", ".join(str(one.pid) for one in left)
                 session.tell(f"ends what run {run.number} left behind: process {pids}")
             for one in left:
-                process.send(one, number)
+                with suppress(PermissionError):
+                    process.send(one, number)
             if passed >= grace + 2 * GRACE_TERM:
-                # Not even SIGKILL ends it: it hangs in the kernel.
+                # Not even SIGKILL ends it: it hangs in the kernel, or is somebody else's.
                 return
         await asyncio.sleep(POLL)

@@ -107,6 +107,8 @@ class Exit(msgspec.Struct):
     """Processes killed as memory ran out while it ran, by its control group or by the machine."""
     warned: str = ""
     """What the runner of a job was told before: ``time limit``, ``terminated``."""
+    left: list[tuple[int, int]] = []
+    """Pid and start of what caffe had started and was still there."""
 
 
 class Folder:

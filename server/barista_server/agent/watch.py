@@ -286,11 +286,11 @@ async def _go_on(session: Session, run: Run, verdict: Verdict) -> None:
 
 async def _tell_of_orphans(session: Session, run: Run) -> None:
     """A wrapper may end, or be killed, before the caffe it started."""
-    if run.nonce is None or not await asyncio.to_thread(process.marked, run.nonce):
+    if not await asyncio.to_thread(run.remaining):
         return
     # Helpers of caffe may take a moment to notice.
     await asyncio.sleep(GRACE_ORPHAN)
-    if left := await asyncio.to_thread(process.marked, run.nonce):
+    if left := await asyncio.to_thread(run.remaining):
         pids = " ".join(str(one.pid) for one in left)
         session.tell(f"run {run.number} has ended, but what it started lives on; see: ps {pids}", error=True)
 
