@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test check bench screenshots schema clean
+.PHONY: compiled demo test check bench screenshots schema clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("Barista needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11") if sys.version_info < (3, 11) else 0'
@@ -19,7 +19,11 @@ $(VENV)/.dev: $(VENV)/.run
 	$(PIP) --editable './server[engine]' --editable '.[dev]'
 	@touch $@
 
-demo: $(VENV)/.run
+# Once, not at each start, also where PYTHONDONTWRITEBYTECODE is set.
+compiled: $(VENV)/.run
+	@$(BIN)/python -m compileall -q barista_tui server/barista_server server/barista_engine
+
+demo: compiled
 	@$(BIN)/barista demo
 
 # Four at a time, also on two cores: most tests wait for processes they have started. Of these there are
@@ -34,10 +38,10 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev compiled
 	$(BIN)/python -m benchmarks $(ARGS)
 
-screenshots: $(VENV)/.dev
+screenshots: $(VENV)/.dev compiled
 	$(BIN)/python -m screenshots $(ARGS)
 
 schema: $(VENV)/.dev

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import cast
 
+from barista_tui import garbage
 from barista_tui.verbs.errors import CODES, Exit, VerbError
 
 HANDLERS = {
@@ -62,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         # A name of a session must not end a verb on a terminal that cannot show it.
         getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
+    garbage.hold()
     try:
         return int(_run(words))
     except BrokenPipeError:
@@ -70,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.OK
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+    finally:
+        garbage.keep()
 
 
 def _run(words: list[str]) -> int:
@@ -79,18 +83,22 @@ def _run(words: list[str]) -> int:
         return print_candidates(words[1:])
     from barista_tui.verbs.parser import build_parser
 
-    args = build_parser().parse_args(with_open(words, HANDLERS))
+    words = with_open(words, HANDLERS)
+    args = build_parser(verb_in(words)).parse_args(words)
     if args.verb in (None, "open"):
         return _screen(args)
     if args.verb == "demo":
         from barista_tui.demo import demo
 
+        garbage.keep()
         return _guarded(lambda: demo(args))
     module, name = HANDLERS[args.verb].split(":")
     handler = cast(Handler, getattr(importlib.import_module(f"barista_tui.verbs.{module}"), name))
 
     def run() -> int:
         import asyncio
+
+        garbage.keep()
 
         async def whole() -> Exit:
             return await handler(args)
@@ -102,9 +110,7 @@ def _run(words: list[str]) -> int:
 
 def with_open(words: list[str], verbs: Container[str]) -> list[str]:
     """`barista PATH` means `barista open PATH`: a first word that is no verb and looks like a path."""
-    at = 0
-    while at < len(words) and words[at] in ("--root", "--host"):
-        at += 2
+    at = _first(words)
     if (
         at >= len(words)
         or words[at].startswith("-")
@@ -115,6 +121,22 @@ def with_open(words: list[str], verbs: Container[str]) -> list[str]:
     word = words[at]
     looks = "/" in word or word.endswith((".barista", ".log", ".caffemodel")) or os.path.exists(word)  # noqa: PTH110
     return [*words[:at], "open", *words[at:]] if looks else words
+
+
+def verb_in(words: Sequence[str]) -> str | None:
+    """The verb where it is plain to see, "" where there is none, else None, as for --help."""
+    at = _first(words)
+    if at >= len(words):
+        return ""
+    return words[at] if words[at] in HANDLERS or words[at] in ("demo", "open") else None
+
+
+def _first(words: Sequence[str]) -> int:
+    """Where the first word stands that does not say which sessions are meant."""
+    at = 0
+    while at < len(words) and words[at] in ("--root", "--host"):
+        at += 2
+    return at
 
 
 def _screen(args: argparse.Namespace) -> int:
@@ -131,9 +153,7 @@ def _screen(args: argparse.Namespace) -> int:
 
 def _open(args: argparse.Namespace) -> int:
     """The screen: on a path, on the one host or root that is named, else where it was left."""
-    from barista_tui import garbage, opening, projects
-
-    garbage.hold()
+    from barista_tui import opening, projects
     from barista_tui.app import run
     from barista_tui.opening import Opening, OpeningError
     from barista_tui.verbs.agentlink import target_of

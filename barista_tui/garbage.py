@@ -12,12 +12,17 @@ SETTLED = 8.0
 
 
 def hold() -> None:
-    """Not before :func:`settle`: nothing of a start is garbage."""
+    """Not before :func:`keep` or :func:`settle`: nothing of a start is garbage."""
     gc.disable()
 
 
-def settle() -> None:
-    """What is there now stays; look among what comes."""
-    gc.collect()
+def keep() -> None:
+    """What is there now stays, also at the end of the process; look among what comes."""
     gc.freeze()
     gc.enable()
+
+
+def settle() -> None:
+    """Likewise, after a last look."""
+    gc.collect()
+    keep()

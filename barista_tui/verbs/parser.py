@@ -41,8 +41,10 @@ _EPILOG = "\n".join(
 DATASET_KINDS = ["lmdb", "leveldb", "hdf5", "hdf5-list", "image-list"]
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line. ``args.verb`` is None for the screen."""
+def build_parser(verb: str | None = None) -> argparse.ArgumentParser:
+    """The whole command line, or what one ``verb`` needs of it ("": none). ``args.verb`` is None for
+    the screen.
+    """
     parser = argparse.ArgumentParser(
         prog="barista",
         description=ABOUT,
@@ -65,22 +67,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.set_defaults(path=None)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
-    _looking(verbs)
-    _making(verbs)
-    add_comparing(verbs)
-    _running(verbs)
-    add_queue(verbs)
-    add_slurm(verbs)
-    _data(verbs)
-    add_plot(verbs)
-    _weights(verbs)
-    _keeping(verbs)
-    add_deploy(verbs)
-    add_transfers(verbs)
-    _inputs(verbs)
-    add_hosts(verbs)
-    _rest(verbs)
-    add_group(verbs)
+    for names, add in _GROUPS:
+        if verb is None or verb in names:
+            add(verbs)
     add_examples(parser)
     return parser
 
@@ -375,3 +364,24 @@ def _rest(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     demo.add_argument("--ascii", action="store_true", help="plain ASCII in line mode")
     completion = _verb(verbs, "completion", "print a script that completes commands in your shell")
     completion.add_argument("shell", choices=["bash", "zsh", "fish"])
+
+
+_GROUPS: tuple[tuple[tuple[str, ...], Callable[[_Verbs[argparse.ArgumentParser]], None]], ...] = (
+    (("open", "ls", "show", "net", "templates", "caffes", "devices"), _looking),
+    (("new", "import", "set", "edit"), _making),
+    (("clone", "diff", "compare", "tree"), add_comparing),
+    (("start", "pause", "snapshot", "wait"), _running),
+    (("queue",), add_queue),
+    (("slurm",), add_slurm),
+    (("messages", "logs"), _data),
+    (("export", "plot"), add_plot),
+    (("weights",), _weights),
+    (("rename", "reset", "rm", "restore"), _keeping),
+    (("deploy",), add_deploy),
+    (("get", "put", "move"), add_transfers),
+    (("input",), _inputs),
+    (("host",), add_hosts),
+    (("agent", "doctor", "demo", "completion"), _rest),
+    ((), add_group),
+)
+"""In the order of --help: verbs, and what adds them; the last needs all others."""

@@ -14,7 +14,7 @@ import pytest
 
 from barista_tui import verbdoc
 from barista_tui.actions import BY_ID
-from barista_tui.cli import HANDLERS, with_open
+from barista_tui.cli import HANDLERS, verb_in, with_open
 from barista_tui.keynames import key_word
 from barista_tui.managerkeys import MANAGERS
 from barista_tui.verbs.examples import EXAMPLES
@@ -103,15 +103,26 @@ def test_examples_can_be_typed_and_every_verb_has_some() -> None:
     assert alone - {words.split()[0] for words in EXAMPLES} == {"edit"}, "edit has its own"
     for name, examples in EXAMPLES.items():
         for example in examples:
-            words = shlex.split(example.partition(" > ")[0])[1:]
-            args = parser().parse_args(with_open(words, HANDLERS))
+            words = with_open(shlex.split(example.partition(" > ")[0])[1:], HANDLERS)
+            args = parser().parse_args(words)
             assert args.verb == name.split()[0], example
+            assert build_parser(verb_in(words)).parse_args(words) == args
     shown = subprocess.run(
         [sys.executable, "-m", "barista_tui.cli", "session", "clone", "--help"],
         capture_output=True,
         text=True,
     ).stdout
     assert "\n  barista clone mine --settings-only\n" in shown and "exit codes" in shown
+
+
+def test_one_verb_alone_looks_as_among_all() -> None:
+    whole = verbdoc.subparsers(parser())
+    assert {verb_in([name]) for name in whole} == {*whole, None} - {"session"}
+    for name in HANDLERS:
+        alone = build_parser(verb_in(["--root", "x", name]))
+        assert verbdoc.subparsers(alone)[name].format_help() == whole[name].format_help()
+        assert alone.format_usage() == parser().format_usage()
+    assert verb_in([]) == "" and verb_in(["--help"]) is None and verb_in(["nonsense"]) is None
 
 
 def test_every_page_is_on_the_index() -> None:
