@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import (
     CheckText,
+    EditLayer,
     EditText,
     FieldEdit,
     FileName,
@@ -68,6 +69,10 @@ class Filing:
         call = EditText(session=self._session, file=self.file, renew=True, seen=seen)
         return await self._host.call(call, FileText)
 
+    async def relayer(self, deed: EditLayer) -> FileText:
+        """Put a layer in, double one, or take one out."""
+        return await self._host.call(deed, FileText)
+
     async def step(self, steps: int) -> FileText:
         """Undo, or redo if negative."""
         return await self._host.call(UndoEdit(session=self._session, file=self.file, steps=steps), FileText)
@@ -116,6 +121,11 @@ class FormWork:
         assert self.filing is not None
         return await self._done(self.filing.step(steps))
 
+    async def relayer(self, deed: EditLayer) -> bool:
+        """Put a layer in, double this one, or take it out; then the one that is there now is shown."""
+        assert self.filing is not None
+        return await self._done(self.filing.relayer(deed))
+
     async def _done(self, deed: Coroutine[Any, Any, FileText]) -> bool:
         assert self.filing is not None and self.form is not None
         try:
@@ -130,7 +140,7 @@ class FormWork:
             return False
         self.problems = [*text.problems, *text.warnings]
         self._view.close()
-        await self.load(self.filing, self.form.layer)
+        await self.load(self.filing, self.form.layer if text.layer is None else text.layer)
         what = text.what.replace(f"layer[{self.form.layer}].", "")
         self._view.told(f"✔ {what}" if what else "It is that already")
         return True

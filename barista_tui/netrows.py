@@ -56,6 +56,15 @@ def net_rows(view: NetView, folded: frozenset[str] = frozenset()) -> list[NetRow
     return [_row(view.layers, node, line, gives) for node, line, gives in zip(found, drawn, out, strict=True)]
 
 
+def matching(view: NetView | None, words: str) -> set[int]:
+    """Places of the layers whose name or type has these words in it."""
+    wanted = words.strip().lower()
+    layers = view.layers if view is not None and wanted else []
+    return {
+        at for at, each in enumerate(layers) if wanted in each.name.lower() or wanted in each.type.lower()
+    }
+
+
 def _row(layers: Sequence[NetLayer], node: Node, line: str, gives: Sequence[Blob]) -> NetRow:
     """gives: what rows behind take; a fold shows the shapes of that, a layer those of all its tops."""
     some = [layers[place] for place in node.layers]

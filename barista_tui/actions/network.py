@@ -23,6 +23,10 @@ def _may_edit(context: Context) -> str | None:
     return _needs_file(context) or needs_agent(context)
 
 
+def _may_relayer(context: Context) -> str | None:
+    return _needs_net(context) or needs_agent(context)
+
+
 def _action(
     id: str,
     keys: tuple[str, ...],
@@ -55,6 +59,33 @@ ACTIONS: tuple[Action, ...] = (
         "The net's text in an editor that tells what is wrong while one types",
         "open_editor",
         needs=_may_edit,
+    ),
+    _action(
+        "net-add",
+        ("a", "insert"),
+        "Add layer",
+        "A new layer behind the chosen one; those that follow read it",
+        "relayer",
+        "add",
+        needs=_may_relayer,
+    ),
+    _action(
+        "net-copy",
+        ("c",),
+        "Copy layer",
+        "Double the chosen layer: the copy stands behind it",
+        "relayer",
+        "copy",
+        needs=_may_relayer,
+    ),
+    _action(
+        "net-remove",
+        ("delete", "backspace"),
+        "Remove layer",
+        "Take the chosen layer out; those that read it read what it read; z undoes it",
+        "relayer",
+        "remove",
+        needs=_may_relayer,
     ),
     _action(
         "net-undo",

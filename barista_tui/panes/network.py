@@ -29,6 +29,7 @@ from barista_tui.netgraph import put_in
 from barista_tui.panes.base import Look, Pane
 from barista_tui.panes.table import PaneSpec
 from barista_tui.prototext import layer_block
+from barista_tui.relayering import Deed, Relayering
 from barista_tui.screens.layer_form import LayerForm
 from barista_tui.screens.prototxt import ProtoEditor, ask_where
 from barista_tui.store import Key
@@ -255,20 +256,8 @@ class NetworkPane(Pane, can_focus=True):
         self._search.display = bool(self._search.value)
         self.list.focus()
 
-    def _matches(self) -> list[int]:
-        """Places of the layers that match."""
-        words = self._search.value.strip().lower()
-        view = self.view
-        if not words or view is None:
-            return []
-        return [
-            place
-            for place, layer in enumerate(view.layers)
-            if words in layer.name.lower() or words in layer.type.lower()
-        ]
-
     def _mark_found(self) -> None:
-        found = set(self._matches())
+        found = netrows.matching(self.view, self._search.value)
         rows = enumerate(self.list.rows)
         self.list.mark(frozenset(at for at, row in rows if not found.isdisjoint(row.node.layers)))
 
@@ -296,18 +285,32 @@ class NetworkPane(Pane, can_focus=True):
 
     def open(self) -> None:
         """Unfold the row, or open the layer's form."""
-        row, view = self.list.chosen, self.view
-        if row is not None and row.node.prefix:
+        if self.list.chosen is not None and self.list.chosen.node.prefix:
             self.unfold()
-        elif row is not None and view is not None and self._key is not None:
-            line = view.layers[row.node.layers[0]].line
-            if view.file != "net.prototxt":
-                where = view.file or "the solver's file"
-                self.main.say(f"It has no form: it is written in {where}, not in net.prototxt", "warning")
-            elif line is None:
-                self.main.say("It has no form: it is made of input fields, or by Caffe itself", "warning")
-            else:
-                self.app.push_screen(LayerForm(self._key, line), lambda _: self.reload())
+        elif self._key is not None and (line := self._own_line()) is not None:
+            self.app.push_screen(LayerForm(self._key, line), self.reload)
+
+    def relayer(self, deed: Deed) -> None:
+        """Put a layer behind the chosen one, double it, or take it out."""
+        row = self.list.chosen
+        if row is not None and row.node.prefix:
+            self.main.say(f"{row.name} is several layers: enter unfolds them", "warning")
+        elif row is not None and self._key is not None and (line := self._own_line()) is not None:
+            Relayering(self.app, self._key, self.reload).begin(deed, line, row.name)
+
+    def _own_line(self) -> int | None:
+        """Where the chosen layer begins in net.prototxt; None if it is not there, which is said."""
+        row, view = self.list.chosen, self.view
+        if row is None or view is None:
+            return None
+        line = view.layers[row.node.layers[0]].line
+        if view.file != "net.prototxt":
+            where = view.file or "the solver's file"
+            self.main.say(f"It has no form: it is written in {where}, not in net.prototxt", "warning")
+            return None
+        if line is None:
+            self.main.say("It has no form: it is made of input fields, or by Caffe itself", "warning")
+        return line
 
     def toggle_details(self) -> None:
         """Into the layer's details and back."""
@@ -374,8 +377,9 @@ class NetworkPane(Pane, can_focus=True):
         self._folded[self._key] = folded
         self._paint(view.layers[row.node.layers[0]].name if row is not None else "")
 
-    def reload(self) -> None:
-        """Ask for the net again."""
+    def reload(self, layer: str | None = None) -> None:
+        """Ask for the net again, and go to the layer of that name."""
+        self._layer = layer or self._layer
         if self._key is not None:
             self.fetch(self._load(self._key))
 

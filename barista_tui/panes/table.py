@@ -60,7 +60,7 @@ PANES: tuple[PaneSpec, ...] = (
         "Network",
         "barista_tui.panes.network:NetworkPane",
         "The selected session's net as Caffe builds it, with its branches; / searches, ← folds, v: TEST.",
-        ("net-open", "net-editor", "net-phase", "net-fold", "net-details"),
+        ("net-open", "net-add", "net-editor", "net-phase", "net-fold", "net-details"),
         short="Net",
     ),
     PaneSpec(

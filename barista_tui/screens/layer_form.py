@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from textual import on
 from textual.app import ComposeResult
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from barista_tui.app import BaristaApp
 
 
-class LayerForm(ModalScreen[int | None]):
-    """Answers the number of the layer that was shown last. ``line``: that its block begins on."""
+class LayerForm(ModalScreen[str | None]):
+    """Answers the name of the layer that was shown last. ``line``: that its block begins on, if the number
+    is not told.
+    """
 
     app: BaristaApp
     DEFAULT_CSS = """
@@ -43,10 +45,10 @@ class LayerForm(ModalScreen[int | None]):
     BINDINGS = managerkeys.bindings(managerkeys.FORM)
     AUTO_FOCUS = "FormList"
 
-    def __init__(self, key: Key, line: int) -> None:
+    def __init__(self, key: Key, line: int = 1, layer: int | None = None) -> None:
         super().__init__()
         self._key = key
-        self._line = line
+        self._line, self._layer = line, layer
         self._title = Static(classes="title")
         self.view = FormView()
         self._footer = Bar()
@@ -62,7 +64,7 @@ class LayerForm(ModalScreen[int | None]):
         session = self.app.store.known.sessions.get(self._key)
         if session is not None:
             self.work.problems = [*session.problems, *session.warnings]
-        self._run(self.work.load(Filing(self.app, self._key, "net"), line=self._line))
+        self._run(self.work.load(Filing(self.app, self._key, "net"), self._layer, self._line))
 
     def _run(self, deed: Coroutine[Any, Any, object]) -> None:
         async def quietly() -> None:
@@ -115,6 +117,24 @@ class LayerForm(ModalScreen[int | None]):
         form, filing = self.work.form, self.work.filing
         if form is not None and filing is not None and form.layer is not None and form.layer + step >= 0:
             self._run(self.work.load(filing, form.layer + step))
+
+    def action_relayer(self, deed: Literal["add", "copy", "remove"]) -> None:
+        """Put a layer behind this one, double it, or take it out."""
+        from barista_tui.relayering import ask_new, edit_of
+
+        form, session = self.work.form, self._key.session
+        if form is None:
+            return
+        if why := self.view.blocked():
+            self.view.told(why, "$warning")
+        elif deed == "add":
+            ask_new(
+                self.app,
+                form,
+                lambda kind, called: self._run(self.work.relayer(edit_of(form, session, deed, kind, called))),
+            )
+        else:
+            self._run(self.work.relayer(edit_of(form, session, deed)))
 
     def action_text(self) -> None:
         """The text, where this layer is."""
@@ -171,7 +191,7 @@ class LayerForm(ModalScreen[int | None]):
 
     def action_leave(self) -> None:
         if not self.view.close():
-            self.dismiss(self.work.form.layer if self.work.form is not None else None)
+            self.dismiss(self.work.form.title if self.work.form is not None else None)
 
 
 def _note(dataset: DatasetInfo) -> str:

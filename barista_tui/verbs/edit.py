@@ -10,11 +10,15 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
+
+import msgspec
 
 from barista_server.api.link import CallFailed, Link
 from barista_server.api.messages import (
     CheckText,
     DatasetReply,
+    EditLayer,
     EditText,
     FieldEdit,
     FileName,
@@ -32,7 +36,12 @@ from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import linked, session_of, target_of
 from barista_tui.verbs.errors import Exit, VerbError
 
-WAYS = ("set", "unset", "file", "input", "undo", "redo", "renew", "form", "print")
+LAYER_DEEDS: dict[str, Literal["add", "copy", "remove"]] = {
+    "add_layer": "add",
+    "copy_layer": "copy",
+    "remove_layer": "remove",
+}
+WAYS = ("set", "unset", "file", "input", *LAYER_DEEDS, "undo", "redo", "renew", "form", "print")
 
 
 async def edit(args: argparse.Namespace) -> Exit:
@@ -60,6 +69,8 @@ async def edit(args: argparse.Namespace) -> Exit:
             case "input":
                 edits = await _assigned(args, link, session)
                 done = await _send(args, link, EditText(session=session, file=file, edits=edits))
+            case "add_layer" | "copy_layer" | "remove_layer":
+                done = await _send(args, link, _layer_call(args, way, session))
             case "renew":
                 done = await _send(args, link, EditText(session=session, file=file, renew=True))
             case "set":
@@ -81,10 +92,16 @@ def _way(args: argparse.Namespace) -> str:
     if "set" in chosen and "unset" in chosen:
         chosen.remove("unset")
     if len(chosen) > 1:
-        raise VerbError(f"--{chosen[0]} and --{chosen[1]} exclude each other", None, Exit.USAGE)
+        first, second = (way.replace("_", "-") for way in chosen[:2])
+        raise VerbError(f"--{first} and --{second} exclude each other", None, Exit.USAGE)
     if (args.input is not None and args.layer is None) or (args.input is not None and args.which != "net"):
         hint = "As in: barista edit SESSION net --layer data --input DATASET"
         raise VerbError("--input wants the layer of a net", hint, Exit.USAGE)
+    layered = [way for way in chosen if way in LAYER_DEEDS]
+    if layered and (args.which != "net" or (args.layer is None and layered != ["add_layer"])):
+        option = layered[0].replace("_", "-")
+        hint = "As in: barista edit SESSION net --add-layer ReLU --layer conv1"
+        raise VerbError(f"--{option} wants the --layer of a net", hint, Exit.USAGE)
     if args.check and chosen != ["file"]:
         raise VerbError("--check wants --file", None, Exit.USAGE)
     return "set" if chosen == ["unset"] else chosen[0] if chosen else ""
@@ -101,19 +118,20 @@ def _edits(args: argparse.Namespace) -> list[FieldEdit]:
     return [*edits, *(FieldEdit(path=path) for path in args.unset)]
 
 
-async def _send(args: argparse.Namespace, link: Link, call: EditText) -> FileText:
-    """Raises CallFailed, with a hint to --anyway where that would help."""
-    call = EditText(
-        session=call.session,
-        file=call.file,
-        edits=call.edits,
-        data=call.data,
-        seen=call.seen,
-        renew=call.renew,
-        strict=not args.anyway,
+def _layer_call(args: argparse.Namespace, way: str, session: str) -> EditLayer:
+    return EditLayer(
+        session=session,
+        deed=LAYER_DEEDS[way],
+        name=args.layer or "",
+        kind=args.add_layer or "",
+        called=args.called or "",
     )
+
+
+async def _send(args: argparse.Namespace, link: Link, call: EditText | EditLayer) -> FileText:
+    """Raises CallFailed, with a hint to --anyway where that would help."""
     try:
-        return await link.call(call, FileText)
+        return await link.call(msgspec.structs.replace(call, strict=not args.anyway), FileText)
     except CallFailed as error:
         if error.failure.code == "invalid" and "could not be started" in error.failure.text:
             hint = "To change it all the same: --anyway"

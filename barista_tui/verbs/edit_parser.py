@@ -14,6 +14,7 @@ examples:
   barista edit mine net --set layer.conv1.convolution_param.num_output=30
   barista edit mine net --unset layer.conv1.param[1].lr_mult
   barista edit mine net --layer digits --input mnist-train  a dataset for a data layer, see: barista input ls
+  barista edit mine net --add-layer ReLU --layer ip1        behind it; see --copy-layer and --remove-layer too
   barista edit mine net --print > net.prototxt              the text, byte for byte; --file brings one in
 
 A field is named as in the file, with dots; layer.NAME or layer[3] is a layer. All of a call
@@ -33,7 +34,15 @@ def add_edit(verbs: Verbs[argparse.ArgumentParser]) -> None:
     how.add_argument(
         "--file", type=Path, metavar="FILE", help="take the text of this file; -: standard input"
     )
-    how.add_argument("--layer", metavar="NAME", help="with --input or --form: name, or [3]")
+    how.add_argument(
+        "--add-layer",
+        metavar="TYPE",
+        help="a new one behind --layer, or the last; those that follow read it",
+    )
+    how.add_argument("--copy-layer", action="store_true", help="double the --layer; the copy is behind it")
+    how.add_argument("--remove-layer", action="store_true", help="take the --layer out")
+    how.add_argument("--layer", metavar="NAME", help="name, or [3], for these, --input and --form")
+    how.add_argument("--called", metavar="NAME", help="name of the layer that is added or copied")
     how.add_argument("--input", metavar="DATASET", help="number, name or content id of a dataset there")
     how.add_argument("--undo", type=at_least(1), nargs="?", const=1, metavar="N", help="take back the last")
     how.add_argument("--redo", type=at_least(1), nargs="?", const=1, metavar="N", help="do it again")

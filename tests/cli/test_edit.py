@@ -60,6 +60,12 @@ def test_files_are_edited_without_a_screen(
     assert "bias_term: no" in barista("net", "--set", "layer.ip.inner_product_param.bias_term=no")
     assert net.read_bytes() == net_before.replace(b"num_output: 1 ", b"num_output: 1 bias_term: false ")
     assert "did you mean" in barista("net", "--set", "layer.ipp.type=ReLU", code=4)
+    assert barista("net", "--add-layer", "ReLU", "--layer", "ip") == (
+        "net.prototxt: added relu1 (ReLU), reads ip\n"
+    )
+    assert "wants the --layer" in barista("net", "--remove-layer", code=2)
+    assert "Unknown bottom blob 'label'" in barista("net", "--remove-layer", "--layer", "[0]", code=4)
+    assert "nothing" not in barista("net", "--undo")
     assert "num_output" in json.dumps(json.loads(barista("net", "--form", "--layer", "ip", "--json")))
     file = shell.files / "other.prototxt"
     file.write_bytes(net_before.replace(b'bottom: "ip"', b'bottom: "no"') + b"# \xff end")

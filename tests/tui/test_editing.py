@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Select
 
 from barista_server.api.link import Link
 from barista_server.api.messages import AddDataset, DatasetReply, NewSession, SessionReply, State
@@ -13,6 +13,7 @@ from barista_tui.app import BaristaApp
 from barista_tui.screens.choose import ChooseScreen
 from barista_tui.screens.clone import CloneScreen
 from barista_tui.screens.confirm import ConfirmScreen
+from barista_tui.screens.form import FormScreen
 from barista_tui.screens.inputs import InputManager
 from barista_tui.screens.layer_form import LayerForm
 from barista_tui.screens.prompt import PromptScreen
@@ -136,8 +137,27 @@ async def _layer_form(app: BaristaApp, pilot: Pilot[None], net: Path, digits: st
     await pilot.press("enter", "ctrl+u", *"12", "enter")
     await until(pilot, lambda: "✔ inner_product_param.num_output: 12" in shown(app))
     assert "num_output: 12" in text(net)
+    # Layers come and go, in the form and in the drawing; undo has them all.
+    before = text(net)
+    await pilot.press("c")
+    await until(pilot, lambda: "✔ added ip_2, like ip" in shown(app) and "ip_2 · InnerProduct" in shown(app))
+    assert 'bottom: "ip_2"' in text(net)
+    await pilot.press("D")
+    await until(pilot, lambda: "✔ layer ip_2 taken out" in shown(app))
+    assert text(net) == before
     await pilot.press("escape")
-    await until(pilot, lambda: app.screen is app.main)
+    await until(pilot, lambda: app.screen is app.main and "InnerProduct" in shown(app))
+    await pilot.press("end", "up", "a")
+    await until(pilot, lambda: isinstance(app.screen, FormScreen) and "A layer behind ip" in shown(app))
+    app.screen.query_one("#field-type", Select).value = "Dropout"
+    await pilot.press("ctrl+s")
+    await until(pilot, lambda: isinstance(app.screen, LayerForm) and "drop1 · Dropout" in shown(app))
+    await pilot.press("escape")
+    await until(pilot, lambda: app.screen is app.main and "drop1" in shown(app))
+    await pilot.press("delete")
+    await until(pilot, lambda: "layer drop1 taken out" in shown(app) and text(net) == before)
+    await pilot.press(*"zzzz")
+    await until(pilot, lambda: "undone: added ip_2, like ip" in shown(app) and text(net) == before)
     await until(pilot, lambda: state_of(app, "it") is State.WAITING)
 
 

@@ -45,7 +45,7 @@ def calls(find: Callable[[Any], Session]) -> dict[type, Callable[[Any, Client], 
         problems, warnings = await asyncio.to_thread(_check, find(call), call.file, call.data)
         return m.TextReport(problems=problems, warnings=warnings)
 
-    async def edit(call: m.EditText, client: Client) -> m.Result:
+    async def edit(call: m.EditText | m.EditLayer, client: Client) -> m.Result:
         session = find(call)
         async with session.lock:
             return await _edit(session, call)
@@ -55,7 +55,8 @@ def calls(find: Callable[[Any], Session]) -> dict[type, Callable[[Any, Client], 
         async with session.lock:
             return await _undo(session, call)
 
-    return {m.GetText: text, m.GetForm: form, m.CheckText: check, m.EditText: edit, m.UndoEdit: undo}
+    answers: dict[type, Callable[[Any, Client], Awaitable[m.Result]]] = {m.EditText: edit, m.EditLayer: edit}
+    return answers | {m.GetText: text, m.GetForm: form, m.CheckText: check, m.UndoEdit: undo}
 
 
 # -------------------------------------------------------------------------------------------------- reading
@@ -98,6 +99,7 @@ def _reply(
     data: bytes,
     what: str = "",
     found: tuple[list[m.Problem], list[m.Problem]] = ([], []),
+    layer: int | None = None,
 ) -> m.FileText:
     return m.FileText(
         session=session.id,
@@ -106,6 +108,7 @@ def _reply(
         revision=revision(data),
         standing=_standing(session, file, data),
         what=what,
+        layer=layer,
         problems=found[0],
         warnings=found[1],
     )
@@ -137,7 +140,7 @@ def _form(session: Session, call: m.GetForm) -> m.Form:
     )
 
 
-def _number(text: str, call: m.GetForm) -> int:
+def _number(text: str, call: m.GetForm | m.EditLayer) -> int:
     from barista_server.agent import forms
 
     if call.name:
@@ -190,6 +193,29 @@ def _kind(file: m.FileName) -> type[Message]:
     from barista_server.caffe.schema import NetParameter, SolverParameter
 
     return NetParameter if file == "net" else SolverParameter
+
+
+def _relayered(call: m.EditLayer, before: bytes, name: str) -> tuple[bytes, str, int]:
+    """The net with a layer more or less, in words what is different, and which layer. Raises CallError."""
+    from barista_server.caffe.edit import EditError
+    from barista_server.caffe.layer_edits import add_layer, copy_layer, layers_in, remove_layer
+    from barista_server.caffe.prototxt import PrototxtError
+
+    text = _text(before)
+    try:
+        told = call.layer is not None or call.name or call.line
+        number = _number(text, call) if told else layers_in(text) - 1
+        if call.deed == "add":
+            text, at, what = add_layer(text, number, call.kind, call.called)
+        elif call.deed == "copy":
+            text, at, what = copy_layer(text, number, call.called)
+        else:
+            text, at, what = remove_layer(text, number)
+    except PrototxtError as error:
+        raise _unreadable(error, name, f"cannot be changed before its {name} can be read:") from None
+    except EditError as error:
+        raise CallError("invalid", f"was not changed: {error}") from None
+    return text.encode("utf-8", "surrogateescape"), _short(what), at
 
 
 def _edited(session: Session, call: m.EditText, before: bytes) -> tuple[bytes, str, list[m.Problem]]:
@@ -300,24 +326,28 @@ def _unchanged(session: Session, file: m.FileName, data: bytes, seen: str) -> No
         raise CallError("changed", text, "Look at it again, then decide anew.")
 
 
-async def _edit(session: Session, call: m.EditText) -> m.FileText:
-    def prepare() -> tuple[bytes, bytes, str, Any]:
+async def _edit(session: Session, call: m.EditText | m.EditLayer) -> m.FileText:
+    def prepare() -> tuple[bytes, bytes, str, Any, int | None]:
         before = _read(session, call.file)
         _unchanged(session, call.file, before, call.seen)
-        after, what, said = _edited(session, call, before)
+        layer, said = None, list[m.Problem]()
+        if isinstance(call, m.EditLayer):
+            after, what, layer = _relayered(call, before, session.folder.net.name)
+        else:
+            after, what, said = _edited(session, call, before)
         _refuse(session, call.file, before, after)
         found = _check(session, call.file, after)
         if call.strict:
             _refuse_new(found[0], _check(session, call.file, before)[0])
-        return before, after, what, (found[0], [*said, *found[1]])
+        return before, after, what, (found[0], [*said, *found[1]]), layer
 
-    before, after, what, found = await asyncio.to_thread(prepare)
+    before, after, what, found, layer = await asyncio.to_thread(prepare)
     if before == after:
         return await asyncio.to_thread(_reply, session, call.file, after, "", found)
     edits = Edits(session.folder.path, call.file)
     await session.host.disk(edits.add, before, after, what)
     await _write(session, call.file, after, what)
-    return await asyncio.to_thread(_reply, session, call.file, after, what, found)
+    return await asyncio.to_thread(_reply, session, call.file, after, what, found, layer)
 
 
 def _refuse_new(after: list[m.Problem], before: list[m.Problem]) -> None:

@@ -110,6 +110,27 @@ class EditText(Message, frozen=True, tag="edit-text"):
     """
 
 
+class EditLayer(Message, frozen=True, tag="edit-layer"):
+    """Put a layer into the net, double one, or take one out. Answered by :class:`FileText`.
+
+    Which one is told as for a form; a new one is put behind it, with -1 before the first, if none is told
+    behind the last. It reads what the layer before it makes, and those that follow read it instead.
+    """
+
+    session: str
+    deed: Literal["add", "copy", "remove"]
+    layer: int | None = None
+    line: int = 0
+    name: str = ""
+    kind: str = ""
+    """Type of a layer that is added."""
+    called: str = ""
+    """Name of the new one; empty: one that nothing has."""
+    seen: str = ""
+    strict: bool = False
+    file: Literal["net"] = "net"
+
+
 class UndoEdit(Message, frozen=True, tag="undo-edit"):
     """Go ``steps`` back in the file's history, or forward if negative. Answered by :class:`FileText`."""
 
@@ -128,6 +149,8 @@ class FileText(Message, frozen=True, tag="file-text"):
     standing: Standing
     what: str = ""
     """What was changed, in words; empty: nothing."""
+    layer: int | None = None
+    """The layer that was put in, or that stands where one was."""
     problems: list[Problem] = []
     warnings: list[Problem] = []
 
@@ -149,6 +172,6 @@ class TextReport(Message, frozen=True, tag="text-report"):
     warnings: list[Problem] = []
 
 
-EditingCall = GetText | GetForm | CheckText | EditText | UndoEdit
+EditingCall = GetText | GetForm | CheckText | EditText | EditLayer | UndoEdit
 EditingResult = FileText | Form | TextReport
 EDITING_LOOKS: frozenset[type[Message]] = frozenset({GetText, GetForm, CheckText})

@@ -5,8 +5,6 @@ without a number the first one is meant.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -14,31 +12,11 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from barista_server.caffe import prototxt
-from barista_server.caffe.tokens import Token, tokens
+from barista_server.caffe.nodes import EditError, Node, find, indent_within, tree, whole_line
 from barista_server.caffe.tolerant import UnknownField, parse_tolerant
 
+__all__ = ["EditError", "checked", "remove_field", "set_field"]
 _STEP = re.compile(r"(\w+)(?:\[(\d+)\])?")
-
-
-class EditError(ValueError):
-    """A change that cannot be made; the text says why."""
-
-
-@dataclass(slots=True)
-class _Node:
-    """A field or block in the text. value: offsets of its value; closing: offset of a block's last brace.
-
-    spread: whether it is an element of a list in brackets.
-    """
-
-    name: str
-    start: int
-    value: int = 0
-    end: int = 0
-    opening: int = 0
-    closing: int = 0
-    spread: bool = False
-    children: list["_Node"] = field(default_factory=list)
 
 
 def set_field(text: str, cls: type[Message], path: str, value: object) -> str:
@@ -51,13 +29,13 @@ def set_field(text: str, cls: type[Message], path: str, value: object) -> str:
     wanted, unknown = parse_tolerant(text, cls)
     descriptor = _put(wanted, steps, value)
     shown = prototxt.scalar_text(descriptor, value)
-    parents, rest = _find(_tree(text), steps)
+    parents, rest = find(tree(text), steps)
     if not rest:
         node = parents[-1]
         changed = text[: node.value] + shown + text[node.end :]
-        return _checked(changed, wanted, _outside(text, unknown, node.start, node.end), path)
+        return checked(changed, wanted, _outside(text, unknown, node.start, node.end), path)
     changed = _insert(text, parents[-1], [name for name, _ in rest], shown)
-    return _checked(changed, wanted, [one.text for one in unknown], path)
+    return checked(changed, wanted, [one.text for one in unknown], path)
 
 
 def remove_field(text: str, cls: type[Message], path: str) -> str:
@@ -68,7 +46,7 @@ def remove_field(text: str, cls: type[Message], path: str) -> str:
     """
     steps = _steps(path)
     wanted, unknown = parse_tolerant(text, cls)
-    parents, rest = _find(_tree(text), steps)
+    parents, rest = find(tree(text), steps)
     if rest:
         raise EditError(f"there is no {path}")
     foreign = _unknown_at(text, unknown, parents[-1].start)
@@ -76,8 +54,8 @@ def remove_field(text: str, cls: type[Message], path: str) -> str:
         start, end = _extent(text, parents[-1], parents[-2])
         _take(wanted, steps)
     else:
-        start, end = _line(text, *foreign)
-    return _checked(text[:start] + text[end:], wanted, _outside(text, unknown, start, end), path)
+        start, end = whole_line(text, *foreign)
+    return checked(text[:start] + text[end:], wanted, _outside(text, unknown, start, end), path)
 
 
 def _take(message: Message, steps: list[tuple[str, int]]) -> None:
@@ -109,7 +87,7 @@ def _ahead(text: str) -> int:
     return len(text) - len(text.removeprefix("\ufeff"))
 
 
-def _checked(text: str, wanted: Message, kept: list[str], path: str) -> str:
+def checked(text: str, wanted: Message, kept: list[str], path: str) -> str:
     """The text, once it is sure to say what is wanted; this guards against what only protobuf knows.
 
     kept: the fields in it that only forks understand.
@@ -181,81 +159,7 @@ def _assign(message: Message, descriptor: FieldDescriptor, index: int, value: ob
         raise EditError(f"{descriptor.name}: {error}") from None
 
 
-def _tree(text: str) -> _Node:
-    """The fields of the whole text; the text must parse."""
-    blank = " " + text[1:] if text.startswith("\ufeff") else text
-    root = _Node("", 0, closing=len(text), end=len(text))
-    _read(_Tokens(blank), root)
-    return root
-
-
-class _Tokens:
-    """The tokens without comments, with a look ahead."""
-
-    def __init__(self, text: str) -> None:
-        self._rest: Iterator[Token] = (token for token in tokens(text) if token.kind != "comment")
-        self.next = next(self._rest, None)
-
-    def take(self) -> Token:
-        token = self.next
-        if token is None:
-            raise EditError("the text ends too early")
-        self.next = next(self._rest, None)
-        return token
-
-    def sees(self, *marks: str) -> bool:
-        return self.next is not None and self.next.kind == "mark" and self.next.text in marks
-
-
-def _read(stream: _Tokens, block: _Node) -> None:
-    """Read the fields of a block up to its closing brace, which is left."""
-    while stream.next is not None and not stream.sees("}", ">"):
-        if stream.sees(",", ";"):
-            stream.take()
-            continue
-        name = stream.take()
-        if stream.sees(":"):
-            stream.take()
-        if not stream.sees("["):
-            block.children.append(_value(stream, _Node(name.text, name.offset)))
-            continue
-        stream.take()
-        while not stream.sees("]"):
-            if stream.sees(","):
-                stream.take()
-            else:
-                block.children.append(_value(stream, _Node(name.text, name.offset, spread=True)))
-        stream.take()
-
-
-def _value(stream: _Tokens, node: _Node) -> _Node:
-    """Read a block, the strings that join to one, or a word."""
-    token = stream.take()
-    node.value = token.offset
-    if token.text in ("{", "<"):
-        node.opening = token.offset + 1
-        _read(stream, node)
-        token = stream.take()
-        node.closing = token.offset
-    elif token.kind == "string":
-        while stream.next is not None and stream.next.kind == "string":
-            token = stream.take()
-    node.end = token.offset + len(token.text)
-    return node
-
-
-def _find(root: _Node, steps: list[tuple[str, int]]) -> tuple[list[_Node], list[tuple[str, int]]]:
-    """The nodes on the way to the field, root first, and the steps that lead on from the last one."""
-    found = [root]
-    for position, (name, index) in enumerate(steps):
-        same = [child for child in found[-1].children if child.name == name]
-        if index >= len(same):
-            return found, steps[position:]
-        found.append(same[index])
-    return found, []
-
-
-def _insert(text: str, block: _Node, names: list[str], shown: str) -> str:
+def _insert(text: str, block: Node, names: list[str], shown: str) -> str:
     """Put a field at the end of a block, within new blocks for all names but the last."""
     newline = "\r\n" if "\r\n" in text else "\n"
     place = block.closing
@@ -267,7 +171,7 @@ def _insert(text: str, block: _Node, names: list[str], shown: str) -> str:
     if not block.opening and line_start < place:
         line_start = place
         text += newline
-    indent = _indent(text, block)
+    indent = indent_within(text, block)
     lines = [f"{indent}{'  ' * depth}{name} {{" for depth, name in enumerate(names[:-1])]
     lines.append(f"{indent}{'  ' * len(lines)}{names[-1]}: {shown}")
     lines += [f"{indent}{'  ' * depth}}}" for depth in reversed(range(len(names) - 1))]
@@ -277,19 +181,7 @@ def _insert(text: str, block: _Node, names: list[str], shown: str) -> str:
     return text[:line_start] + added + text[line_start:]
 
 
-def _indent(text: str, block: _Node) -> str:
-    """Blanks before the fields of a block: as many as before one that begins its line."""
-    for child in block.children:
-        line_start = text.rfind("\n", 0, child.start) + 1
-        if child.start > block.opening and not text[line_start : child.start].strip():
-            return text[line_start : child.start]
-    if not block.opening:
-        return ""
-    line_start = text.rfind("\n", 0, block.closing) + 1
-    return text[line_start : block.closing] + "  "
-
-
-def _extent(text: str, node: _Node, parent: _Node) -> tuple[int, int]:
+def _extent(text: str, node: Node, parent: Node) -> tuple[int, int]:
     """What goes with a field: its separator, and its line or the blanks before it."""
     if node.spread:
         return _element(text, node, parent)
@@ -297,26 +189,14 @@ def _extent(text: str, node: _Node, parent: _Node) -> tuple[int, int]:
     separator = re.compile(r"[ \t]*[,;]").match(text, end)
     if separator:
         end = separator.end()
-    return _line(text, start, end)
+    return whole_line(text, start, end)
 
 
-def _line(text: str, start: int, end: int) -> tuple[int, int]:
-    blanks_after = re.compile(r"[ \t]*").match(text, end)
-    after = blanks_after.end() if blanks_after else end
-    before = start - len(text[:start]) + len(text[:start].rstrip(" \t"))
-    alone = before == 0 or text[before - 1] == "\n"
-    if alone and (found := re.compile(r"\r?\n|\Z").match(text, after)):
-        return before, found.end()
-    if after == len(text) or text[after] in "\r\n}>":
-        return (start if alone else before), end
-    return start, after
-
-
-def _element(text: str, node: _Node, parent: _Node) -> tuple[int, int]:
+def _element(text: str, node: Node, parent: Node) -> tuple[int, int]:
     """An element of a list in brackets with its comma; the last one takes the field with it."""
     siblings = [child for child in parent.children if child.spread and child.start == node.start]
     if len(siblings) == 1:
-        return _line(text, node.start, text.index("]", node.end) + 1)
+        return whole_line(text, node.start, text.index("]", node.end) + 1)
     for left, right in pairwise(siblings):
         if left is node:
             return node.value, right.value
