@@ -6,12 +6,14 @@ import asyncio
 import importlib
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import structs
 from textual.worker import Worker
 
 from barista_server.api.link import LinkError
+from barista_tui import workers
 from barista_tui.hosts import HostEntry, Hosts, HostsError
 from barista_tui.store import Key
 from barista_tui.works import Work
@@ -130,8 +132,8 @@ class HostDeeds:
             self._app.main.say(f"The agent is being installed on {name} already", "warning")
             return
         entry = self.entry(name)
-        self._installs[name] = self._app.run_worker(
-            self._install(entry, engine), group=f"install on {name}", exit_on_error=False
+        self._installs[name] = workers.begin(
+            self._app, partial(self._install, entry, engine), f"install on {name}"
         )
 
     async def _install(self, entry: HostEntry, engine: bool) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from textual.containers import Vertical
 from textual.message import Message as TextualMessage
@@ -12,10 +12,12 @@ from textual.widget import Widget
 
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import Call, Message, SessionInfo
+from barista_tui import workers
 from barista_tui.commands import failure_text
 from barista_tui.panes.table import PaneSpec
 from barista_tui.store import HostKnown, Key, Known
 from barista_tui.widgets.bar import Piece
+from barista_tui.workers import Deed
 
 if TYPE_CHECKING:
     from barista_tui.app import BaristaApp
@@ -102,16 +104,17 @@ class Pane(Vertical):
         """The answer of the agent that has the session. Raises CallFailed, LinkError."""
         return await self.app.fleet.of(key).call(call, result)
 
-    def fetch(self, deed: Coroutine[Any, Any, None], group: str = "") -> None:
-        """Run what asks an agent; a later one of the group replaces it. A lost link ends it silently: the
-        header tells about that, and ``show`` comes again once it is back. A refusal is said.
+    def fetch(self, deed: Deed, group: str = "") -> None:
+        """Run what asks an agent; a later one of the group replaces it, begun or not. A lost link ends it
+        silently: the header tells about that, and ``show`` comes again once it is back. A refusal is said.
         """
         name = f"{self.spec.name} {group}"
-        self.main.run_worker(self._quietly(deed), group=name, exclusive=True, exit_on_error=False)
+        workers.begin(self.main, partial(self.quietly, deed), name, newest=True)
 
-    async def _quietly(self, deed: Coroutine[Any, Any, None]) -> None:
+    async def quietly(self, deed: Deed) -> None:
+        """As in ``fetch``: a lost link ends it silently, a refusal is said."""
         try:
-            await deed
+            await deed()
         except LinkError:
             return
         except CallFailed as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,7 +13,7 @@ from textual.widget import Widget
 
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import Lines, SessionInfo
-from barista_tui import callers, consolefeeds, consolewords, feeds
+from barista_tui import callers, consolefeeds, consolewords, feeds, workers
 from barista_tui.commands import failure_text
 from barista_tui.consolerows import TYPE_WORDS, TYPES, Row
 from barista_tui.lines import Source, Window, logs_of, shown_log
@@ -154,7 +155,7 @@ class ConsolePane(Pane):
 
     @on(Console.Wanted)
     def _lines_wanted(self, message: Console.Wanted) -> None:
-        self.main.run_worker(self._fetch(message.source, message.window), group="lines", exit_on_error=False)
+        workers.begin(self.main, partial(self._fetch, message.source, message.window), "lines")
 
     async def _fetch(self, source: Source, window: Window) -> None:
         try:

@@ -8,6 +8,7 @@ from textual.timer import Timer
 
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import MOST_PLACES, FindLines, FoundLines, MatchTexts, TextMatches
+from barista_tui import workers
 from barista_tui.finding import Find, Hits, Matches
 from barista_tui.format import spaced
 from barista_tui.lines import Source
@@ -135,7 +136,7 @@ class ConsoleSearch:
         self._stale = True
         if self.find is not None and self._source is not None and not self.problem and not self._working:
             self._working = True
-            self._pane.main.run_worker(self._work(), group="find", exit_on_error=False)
+            workers.begin(self._pane.main, self._work, "find")
 
     async def _work(self) -> None:
         """One question at a time, so that the agent is never behind; what is not wanted any more is left."""
@@ -262,7 +263,7 @@ class ConsoleSearch:
         """Have it told what matches in the lines that can be seen; of messages in all that are here."""
         if not self._matching and self._unmarked():
             self._matching = True
-            self._pane.main.run_worker(self._mark(), group="match", exit_on_error=False)
+            workers.begin(self._pane.main, self._mark, "match")
 
     def _unmarked(self) -> list[str]:
         """Lines that have matches, nobody here knows where; of messages nobody knows whether, either."""

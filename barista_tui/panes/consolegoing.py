@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from barista_server.api.messages import FindLines, FoundLines
@@ -86,7 +87,7 @@ class ConsoleGoing:
             key, session = pane.main.key, pane.session
             if key is not None and session is not None:
                 last = max(session.iteration, session.max_iter)
-                pane.fetch(self._to_iteration(key, int(match[2]), last), "go")
+                pane.fetch(partial(self._to_iteration, key, int(match[2]), last), "go")
         elif match[3]:
             self.reveal(min(pane.console.total - 1, pane.console.total * int(match[3]) // 100))
         else:
@@ -120,7 +121,7 @@ class ConsoleGoing:
             pane.main.say("This line is of no log: it has no point in the plot", "warning")
             return
         run = source.run if source is not None else row.run
-        pane.fetch(self._to_point(key, run, row), "go")
+        pane.fetch(partial(self._to_point, key, run, row), "go")
 
     async def _to_point(self, key: Key, run: int, row: Row) -> None:
         match = ITERATION.search(row.text)

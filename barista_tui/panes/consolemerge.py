@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from barista_server.api.link import CallFailed, LinkError
-from barista_tui import callers, feeds
+from barista_tui import callers, feeds, workers
 from barista_tui.consolerows import TYPES
 from barista_tui.lines import Source, Window, shown_log
 from barista_tui.merging import Merged, Stream
@@ -57,7 +58,7 @@ class MergedFeed:
             # Its answer asks on.
             return
         self._busy.add(stream.source)
-        self._pane.main.run_worker(self._fetch(stream, window), group="merged", exit_on_error=False)
+        workers.begin(self._pane.main, partial(self._fetch, stream, window), "merged")
 
     async def _fetch(self, stream: Stream, window: Window) -> None:
         source = stream.source

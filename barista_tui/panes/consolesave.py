@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import MOST_LINES
 from barista_tui import format as fmt
+from barista_tui import workers
 from barista_tui.lines import Window
 from barista_tui.screens.prompt import PromptScreen
 
@@ -25,7 +26,7 @@ def ask_where(pane: ConsolePane, name: str, what: str) -> None:
     def answered(text: str | None) -> None:
         if text:
             save = Saving(pane, Path(text).expanduser())
-            pane.main.run_worker(save.run(), group="save", exit_on_error=False)
+            workers.begin(pane.main, save.run, "save")
 
     suggestion = re.sub(r"[^\w.=-]+", "_", name) + ".log"
     pane.app.push_screen(PromptScreen(f"Save {what} as", suggestion), answered)

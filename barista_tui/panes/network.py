@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from textual import on
 from textual.app import ComposeResult
@@ -112,7 +113,7 @@ class NetworkPane(Pane, can_focus=True):
             self._empty.update(Content(_why_none(session)))
             self._put_failure([])
         if key is not None and self._linked:
-            self.fetch(self._load(key))
+            self.fetch(partial(self._load, key))
 
     async def _load(self, key: Key) -> None:
         """Ask for the net and the text it is written in; a net that cannot be built says why."""
@@ -137,7 +138,7 @@ class NetworkPane(Pane, can_focus=True):
     def _look_at_files(self) -> None:
         if self._key is not None and self._linked and self.shown and time.monotonic() >= self._next_check:
             self._next_check = time.monotonic() + max(CHECK, len(self._files.net) / RATE)
-            self.fetch(self._check(self._key), "check")
+            self.fetch(partial(self._check, self._key), "check")
 
     async def _check(self, key: Key) -> None:
         """Ask for the net again where its files are others now."""
@@ -146,7 +147,7 @@ class NetworkPane(Pane, can_focus=True):
         except CallFailed:
             return
         if key == self._key and files != self._files:
-            self.fetch(self._load(key))
+            self.fetch(partial(self._load, key))
 
     def _put_failure(self, problems: list[Problem]) -> None:
         lines = [netrows.problem_words(problem) for problem in problems[:MOST_PROBLEMS]]
@@ -381,7 +382,7 @@ class NetworkPane(Pane, can_focus=True):
         """Ask for the net again, and go to the layer of that name."""
         self._layer = layer or self._layer
         if self._key is not None:
-            self.fetch(self._load(self._key))
+            self.fetch(partial(self._load, self._key))
 
 
 def _why_none(session: SessionInfo | None) -> str:

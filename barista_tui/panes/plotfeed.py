@@ -9,7 +9,7 @@ from textual.worker import Worker
 
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import SeriesKey
-from barista_tui import feeds
+from barista_tui import feeds, workers
 from barista_tui.store import Key
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Feed:
 
     def _start(self) -> None:
         self._due = False
-        self._worker = self._pane.main.run_worker(self._fetch, group="plot", exit_on_error=False)
+        self._worker = workers.begin(self._pane.main, self._fetch, "plot")
 
     async def _fetch(self) -> None:
         plot = self._pane.plot

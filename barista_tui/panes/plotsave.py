@@ -6,11 +6,12 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from barista_server.api.link import CallFailed, LinkError
-from barista_tui import export, feeds, theme
+from barista_tui import export, feeds, theme, workers
 from barista_tui import format as fmt
 from barista_tui.plotting.curves import Curve
 from barista_tui.plotting.figure import Paper, figure
@@ -57,7 +58,7 @@ def ask_how(pane: PlotPane) -> None:
         if text:
             path = Path(text).expanduser().absolute()
             save = _Saving(pane, shown, path)
-            pane.main.run_worker(save.run(format_), group="plot export", exit_on_error=False)
+            workers.begin(pane.main, partial(save.run, format_), "plot export")
 
     pane.app.push_screen(ChooseScreen(title, answers), chosen)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from barista_server.api.link import CallFailed, LinkError
-from barista_tui import feeds, rows, titles
+from barista_tui import feeds, rows, titles, workers
 from barista_tui.listing import SessionRow, Wish, listed
 from barista_tui.panes.base import Look, Pane
 from barista_tui.panes.table import PaneSpec
@@ -193,8 +194,8 @@ class SessionsPane(Pane):
                 stale.setdefault(row.key.host, []).append(row)
         for host, some in stale.items():
             # A group for each host: a slow one holds up its own rows alone.
-            fetch = self._fetch_sparks(some[:SPARKS_AT_ONCE], width)
-            self.main.run_worker(fetch, group=f"sparks {host}", exclusive=True, exit_on_error=False)
+            fetch = partial(self._fetch_sparks, some[:SPARKS_AT_ONCE], width)
+            workers.begin(self.main, fetch, f"sparks {host}", newest=True)
 
     async def _fetch_sparks(self, some: Sequence[SessionRow], width: int) -> None:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
@@ -58,7 +60,7 @@ class SnapshotsPane(Pane, can_focus=True):
         if snapshots and look.key is not None and mark != self._asked and look.linked is not None:
             self._asked = mark
             self._free = None if before is None or before.key != look.key else self._free
-            self.fetch(self._look_for_room(look.key))
+            self.fetch(partial(self._look_for_room, look.key))
         if (look.key, snapshots) == self._shown and snapshots:
             return
         at = self._chosen if look.key == self._shown[0] else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from textual import on
@@ -15,6 +16,7 @@ from textual.widgets import Static
 
 from barista_server.api.link import CallFailed
 from barista_server.api.messages import FileText, SessionInfo
+from barista_tui import workers
 from barista_tui.commands import failure_text
 from barista_tui.formwork import Filing, FormWork
 from barista_tui.panes.base import Look, Pane
@@ -100,7 +102,7 @@ class SolverPane(Pane, can_focus=True):
             self._empty.update(Content(_why_none(session)))
             self._arrange()
         if key is not None and session is not None and self._linked:
-            self.fetch(self._load(key, [*session.problems, *session.warnings]))
+            self.fetch(partial(self._load, key, [*session.problems, *session.warnings]))
 
     async def _load(self, key: Key, problems: list[Any]) -> None:
         filing = Filing(self.app, key, "solver")
@@ -124,7 +126,7 @@ class SolverPane(Pane, can_focus=True):
     def _look_at_file(self) -> None:
         if self._key is not None and self._linked and self.shown and time.monotonic() >= self._next_check:
             self._next_check = time.monotonic() + CHECK
-            self.fetch(self._check(self._key), "check")
+            self.fetch(partial(self._check, self._key), "check")
 
     async def _check(self, key: Key) -> None:
         """Ask for the form again where somebody else wrote the file."""
@@ -138,7 +140,7 @@ class SolverPane(Pane, can_focus=True):
         if form is not None:
             self.curve.show(form, self._iteration)
             if self.text is None or self.text.revision != form.revision:
-                self.fetch(self._reread(), "text")
+                self.fetch(self._reread, "text")
         self._paint_text()
         self._arrange()
         self.post_message(self.HeadChanged())
@@ -214,10 +216,12 @@ class SolverPane(Pane, can_focus=True):
         offer(self.main, message.field)
 
     def _do(self, deed: Coroutine[Any, Any, bool]) -> None:
+        """Not a fetch: a change that is asked for right after another must not replace it."""
+
         async def done() -> None:
             await deed
 
-        self.fetch(done(), "edit")
+        workers.begin(self.main, partial(self.quietly, done), "edit")
 
     def edit(self) -> None:
         """Change the chosen field."""
@@ -251,7 +255,7 @@ class SolverPane(Pane, can_focus=True):
 
     def _reload(self) -> None:
         if self._key is not None and self._linked:
-            self.fetch(self._load(self._key, list(self.work.problems)))
+            self.fetch(partial(self._load, self._key, list(self.work.problems)))
 
     def save(self) -> None:
         """Save the text as a file."""

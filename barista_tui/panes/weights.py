@@ -140,7 +140,7 @@ class WeightsPane(Pane, can_focus=True):
             self._mark = ()
             return
         self.app.pixels.wake()
-        self.fetch(self._run())
+        self.fetch(self._run)
 
     async def _run(self) -> None:
         """A picture; while the film runs, one after the other, none before the one before has come."""

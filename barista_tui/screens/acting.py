@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from textual import on
 from textual.screen import Screen
-from textual.worker import Worker, WorkerState
 
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import Notice
-from barista_tui import callers
+from barista_tui import callers, workers
 from barista_tui.callers import HOST_MANAGER, INPUT_MANAGER, OWN, SETTINGS
 from barista_tui.commands import failure_text
 from barista_tui.store import Known
@@ -62,8 +61,11 @@ class ActingScreen(Screen[None]):
         """A command has come to its end, good or bad."""
 
     def ask_agent(self, deed: Coroutine[Any, Any, object], what: str) -> None:
-        """Run a command; when it fails, say what did not happen and why."""
-        self.run_worker(self._guarded(deed, what), group="commands", exit_on_error=False)
+        """Run a command; when it fails, say what did not happen and why.
+
+        A coroutine, as a command is never replaced: one that was never awaited would be a fault.
+        """
+        workers.begin(self, partial(self._guarded, deed, what), "commands")
 
     async def _guarded(self, deed: Coroutine[Any, Any, object], what: str) -> None:
         try:
@@ -93,8 +95,3 @@ class ActingScreen(Screen[None]):
         self._said[text] = now + timeout
         self.notify(text, severity=severity, markup=False, timeout=timeout)
         return True
-
-    @on(Worker.StateChanged)
-    def _worker_ended(self, event: Worker.StateChanged) -> None:
-        if event.state is WorkerState.ERROR:
-            self.say(f"A mistake of this program, in {event.worker.group}: {event.worker.error!r}", "error")

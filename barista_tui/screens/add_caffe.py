@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from textual import on
@@ -14,7 +15,7 @@ from textual.widgets import Button, Input, Static
 
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import AddCaffe, CaffeInfo, CaffeList
-from barista_tui import caffelook
+from barista_tui import caffelook, workers
 from barista_tui.commands import failure_text
 from barista_tui.host import Host
 from barista_tui.hosts import LOCAL
@@ -101,7 +102,7 @@ class AddCaffeScreen(ModalScreen[tuple[str, list[CaffeInfo]] | None]):
         self._busy = True
         words = "adding it …" if unchecked else "trying it: seconds, for a container more …"
         self.query_one("#error", Static).update(Content.styled(words, "$dim"))
-        self.run_worker(self._call(AddCaffe(name=name, argv=argv, unchecked=unchecked)), exit_on_error=False)
+        workers.begin(self, partial(self._call, AddCaffe(name=name, argv=argv, unchecked=unchecked)))
 
     async def _call(self, call: AddCaffe) -> None:
         try:

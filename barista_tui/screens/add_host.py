@@ -17,6 +17,7 @@ from textual.widgets import Button, Input, OptionList, Select, Static
 from textual.widgets.option_list import Option
 
 from barista_server.remote.address import AddressError, parse
+from barista_tui import workers
 from barista_tui.hosts import HostEntry, Hosts, HostsError
 from barista_tui.sshconfig import aliases
 
@@ -74,7 +75,7 @@ class AddHostScreen(ModalScreen[str | None]):
     def on_mount(self) -> None:
         self.query_one("#answers").display = False
         self.query_one("#address").focus()
-        self.run_worker(self._offer(), exit_on_error=False)
+        workers.begin(self, self._offer)
 
     async def _offer(self) -> None:
         """Hosts of the list that are not shown, then those that ssh knows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -26,6 +27,7 @@ from barista_server.api.messages import (
 )
 from barista_server.api.text import clean_name
 from barista_tui import format as fmt
+from barista_tui import workers
 from barista_tui.commands import failure_text
 from barista_tui.host import CallFailed, LinkError
 from barista_tui.screens.new_session import on_host
@@ -81,7 +83,7 @@ class CloneScreen(ModalScreen[None]):
             if option.id == looked:
                 origin.highlighted = place
         origin.focus()
-        self.run_worker(self._ask_host(), exit_on_error=False)
+        workers.begin(self, self._ask_host)
 
     async def _ask_host(self) -> None:
         try:
@@ -112,7 +114,7 @@ class CloneScreen(ModalScreen[None]):
         """Clone it; what is wrong is shown here, where it is mended."""
         if not self._busy:
             self._busy = True
-            self.run_worker(self._clone(self._call(), start), exit_on_error=False)
+            workers.begin(self, partial(self._clone, self._call(), start))
 
     def _call(self) -> CloneSession:
         origin = self.query_one("#origin", OptionList)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 from rich.text import Text
@@ -12,7 +13,7 @@ from textual.widgets import DataTable
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import SessionInfo, Summary
 from barista_tui import format as fmt
-from barista_tui import managerkeys
+from barista_tui import managerkeys, workers
 from barista_tui.compare import Column, Entry, as_csv, columns
 from barista_tui.listing import SessionRow
 from barista_tui.screens.beside import TableScreen
@@ -89,7 +90,7 @@ class CompareScreen(TableScreen):
             mine = [key for key in stale if key.host == host]
             for start in range(min(AT_ONCE, len(mine))):
                 self._asking.update(some := mine[start::AT_ONCE])
-                self.run_worker(self._ask(some), group="compare", exit_on_error=False)
+                workers.begin(self, partial(self._ask, some), "compare")
 
     async def _ask(self, keys: list[Key]) -> None:
         for key in keys:

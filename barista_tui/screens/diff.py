@@ -11,7 +11,7 @@ from textual.widgets.option_list import Option
 
 from barista_server.api.messages import SessionInfo, SettingsDiff
 from barista_server.api.text import clean_name
-from barista_tui import difftext, managerkeys
+from barista_tui import difftext, managerkeys, workers
 from barista_tui import format as fmt
 from barista_tui.commands import failure_text
 from barista_tui.difftext import Line
@@ -106,7 +106,7 @@ class DiffScreen(TableScreen):
 
     def action_reload(self) -> None:
         """Read the files of both, and compare them."""
-        self.run_worker(self._ask(), group="diff", exclusive=True, exit_on_error=False)
+        workers.begin(self, self._ask, "diff", newest=True)
 
     async def _ask(self) -> None:
         old, new = self._old, self._new

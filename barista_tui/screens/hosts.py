@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, cast
 
 from textual import on
@@ -24,7 +25,7 @@ from barista_server.api.messages import (
     SetDefaults,
     SetSlots,
 )
-from barista_tui import caffelook, hostlook, managerkeys
+from barista_tui import caffelook, hostlook, managerkeys, workers
 from barista_tui.callers import HOST_MANAGER
 from barista_tui.host import CallFailed, Host, LinkError
 from barista_tui.hostlook import HostLine, Offers
@@ -229,19 +230,13 @@ class HostManager(ActingScreen):
 
     def _renew(self) -> None:
         if self.known.alive:
-            self.run_worker(
-                self._offered(self.host, devices_only=True),
-                group=f"devices of {self.host.name}",
-                exclusive=True,
-                exit_on_error=False,
-            )
+            devices = partial(self._offered, self.host, devices_only=True)
+            workers.begin(self, devices, f"devices of {self.host.name}", newest=True)
 
     def _ask(self) -> None:
         """All that the chosen host offers, each shown as it comes."""
         host = self.host
-        self.run_worker(
-            self._offered(host), group=f"offers of {host.name}", exclusive=True, exit_on_error=False
-        )
+        workers.begin(self, partial(self._offered, host), f"offers of {host.name}", newest=True)
 
     async def _offered(self, host: Host, devices_only: bool = False) -> None:
         offers = self._offers.setdefault(host.name, Offers())
@@ -346,7 +341,7 @@ class HostManager(ActingScreen):
 
     def show_commands(self, name: str) -> None:
         """Those that install the agent by hand, once their wheels are made."""
-        self.run_worker(self._commands(name), group="commands", exclusive=True, exit_on_error=False)
+        workers.begin(self, partial(self._commands, name), "how to install", newest=True)
 
     async def _commands(self, name: str) -> None:
         from barista_tui.screens.text import TextScreen

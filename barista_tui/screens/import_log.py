@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from textual.app import ComposeResult
@@ -12,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from barista_server.api.messages import ImportLog, SessionInfo, SessionReply
+from barista_tui import workers
 from barista_tui.commands import failure_text
 from barista_tui.host import CallFailed, Host, LinkError
 from barista_tui.screens.new_session import PathSuggester, on_host
@@ -59,7 +61,7 @@ class ImportScreen(ModalScreen[SessionInfo | None]):
             # On another host a path means what it says there.
             here = str(Path(path).expanduser().absolute()) if self._host.target.host is None else path
             call = ImportLog(path=here, name=name)
-            self.run_worker(self._import(call), exit_on_error=False)
+            workers.begin(self, partial(self._import, call))
 
     async def _import(self, call: ImportLog) -> None:
         try:

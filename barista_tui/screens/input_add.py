@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from barista_server.api.messages import (
     ListDatasetRoots,
 )
 from barista_server.api.text import clean_name
+from barista_tui import workers
 from barista_tui.commands import failure_text
 from barista_tui.hosts import LOCAL
 from barista_tui.screens.new_session import PathSuggester
@@ -98,7 +100,7 @@ class AddInput(ModalScreen[Key | None]):
             Content("→ completes the path. The files are only read, and stay where they are.")
         )
         if self.host != LOCAL:
-            self.run_worker(self._tell_roots(self.host), group="roots", exclusive=True, exit_on_error=False)
+            workers.begin(self, partial(self._tell_roots, self.host), "roots", newest=True)
 
     async def _tell_roots(self, host: str) -> None:
         try:
@@ -124,7 +126,7 @@ class AddInput(ModalScreen[Key | None]):
                 base=there(text["base"], self.host),
             )
             self.query_one("#error", Static).update(Content.styled("looking into it …", "$dim"))
-            self.run_worker(self._call(self.host, call), exit_on_error=False)
+            workers.begin(self, partial(self._call, self.host, call))
 
     @on(Button.Pressed, "#cancel")
     def _cancel(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -27,6 +28,7 @@ from barista_server.api.messages import (
 )
 from barista_server.api.text import clean_name
 from barista_tui import format as fmt
+from barista_tui import workers
 from barista_tui.commands import failure_text
 from barista_tui.hosts import LOCAL
 from barista_tui.screens.input_add import there
@@ -100,7 +102,7 @@ class SearchInputs(ModalScreen[Key | None]):
         self._found.clear()
         self.query_one(SelectionList).clear_options()
         below = there(self.query_one("#below", Input).value.strip(), self.host)
-        self.run_worker(self._run(self.host, below), group="search", exclusive=True, exit_on_error=False)
+        workers.begin(self, partial(self._run, self.host, below), "search", newest=True)
 
     async def _run(self, host: str, below: str) -> None:
         call = self.app.fleet[host].call
@@ -151,7 +153,7 @@ class SearchInputs(ModalScreen[Key | None]):
     def action_leave(self) -> None:
         """The first time end the search, then the screen."""
         if self._search is not None:
-            self.run_worker(self._stop(), group="stop", exit_on_error=False)
+            workers.begin(self, self._stop, "stop")
             self._tell(f"Cancelled: {fmt.plural(len(self._found), 'dataset')} so far", "$dim")
         else:
             self.dismiss(None)
@@ -160,7 +162,7 @@ class SearchInputs(ModalScreen[Key | None]):
     def action_add(self) -> None:
         """Put the chosen ones on the list."""
         if chosen := self.query_one(SelectionList).selected:
-            self.run_worker(self._add(self.host, list(chosen)), group="add", exit_on_error=False)
+            workers.begin(self, partial(self._add, self.host, list(chosen)), "add")
 
     async def _add(self, host: str, paths: list[str]) -> None:
         last: Key | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 from textual import on
@@ -20,7 +21,7 @@ from barista_server.api.messages import (
     Thumbnails,
 )
 from barista_server.api.text import clean_name
-from barista_tui import datasets, managerkeys
+from barista_tui import datasets, managerkeys, workers
 from barista_tui import format as fmt
 from barista_tui.callers import INPUT_MANAGER
 from barista_tui.commands import failure_text
@@ -32,6 +33,7 @@ from barista_tui.store import Key, Known
 from barista_tui.widgets.bar import Bar, Piece
 from barista_tui.widgets.dataset_look import DatasetLook
 from barista_tui.widgets.tray import Tray
+from barista_tui.workers import Deed
 
 LOOK = 0.25
 """Seconds between two looks at what is known."""
@@ -113,8 +115,8 @@ class InputManager(ActingScreen):
     def _relist(self) -> None:
         for host in self.app.store.known.hosts.values():
             if host.alive:
-                relist = self._deeds.relist(host.name)
-                self.run_worker(relist, group=f"relist {host.name}", exclusive=True, exit_on_error=False)
+                relist = partial(self._deeds.relist, host.name)
+                workers.begin(self, relist, f"relist {host.name}", newest=True)
 
     def _show(self, known: Known) -> None:
         before = self.chosen.key if self.chosen else None
@@ -196,9 +198,10 @@ class InputManager(ActingScreen):
         if self._rest is not None:
             self._rest.stop()
         self.workers.cancel_group(self, "look")
-        self._rest = self.set_timer(
-            REST, lambda: self.run_worker(self._load(row), group="look", exclusive=True, exit_on_error=False)
-        )
+        self._rest = self.set_timer(REST, partial(self._look_into, partial(self._load, row)))
+
+    def _look_into(self, deed: Deed) -> None:
+        workers.begin(self, deed, "look", newest=True)
 
     async def _load(self, row: Row | None) -> None:
         look = self.query_one(DatasetLook)
@@ -245,13 +248,13 @@ class InputManager(ActingScreen):
         start = max(0, self._start + step * look.count)
         if start != self._start and (last is None or start < last):
             self._start = start
-            self.run_worker(self._load_samples(row), group="look", exclusive=True, exit_on_error=False)
+            self._look_into(partial(self._load_samples, row))
 
     def action_whole(self) -> None:
         """The histogram of all labels."""
         if (row := self.chosen) is not None and row.dataset.facts.labels != "none":
             self.say(f"Reading all labels of {clean_name(row.dataset.name)} …", "information")
-            self.run_worker(self._load_bars(row, True), group="look", exclusive=True, exit_on_error=False)
+            self._look_into(partial(self._load_bars, row, True))
 
     # ---------------------------------------------------------------------------------- what is done
 

@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import DatasetInfo, DatasetList, ListDatasets
-from barista_tui import assigning, managerkeys
+from barista_tui import assigning, managerkeys, workers
 from barista_tui import format as fmt
 from barista_tui.commands import failure_text
 from barista_tui.formwork import Filing, FormWork
@@ -75,7 +75,7 @@ class LayerForm(ModalScreen[str | None]):
             except LinkError as error:
                 self.view.told(f"Not connected: {error}", "$error")
 
-        self.run_worker(quietly(), group="form", exit_on_error=False)
+        workers.begin(self, quietly, "form")
 
     def _worked(self) -> None:
         form = self.work.form

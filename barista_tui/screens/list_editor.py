@@ -16,6 +16,7 @@ from textual.widgets import Button, Input, Select, Static, TextArea
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import FileList, FindHdf5Files, Hdf5Files, ReadFileList, WriteFileList
 from barista_tui import format as fmt
+from barista_tui import workers
 from barista_tui.commands import failure_text
 from barista_tui.hosts import LOCAL
 from barista_tui.screens.input_add import there
@@ -159,7 +160,7 @@ class ListEditor(ModalScreen[Key | None]):
             except LinkError as error:
                 self._tell(str(error), "$error")
 
-        self.run_worker(asked(), group="list", exit_on_error=False)
+        workers.begin(self, asked, "list")
 
     def _tell(self, text: str, tone: str = "$dim") -> None:
         self.query_one("#told", Static).update(Content.styled(text, tone))

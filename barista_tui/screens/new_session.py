@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 
@@ -36,6 +37,7 @@ from barista_server.api.messages import (
     TemplateList,
     TrashReply,
 )
+from barista_tui import workers
 from barista_tui.format import caffe_words
 from barista_tui.host import CallFailed, Host, LinkError
 from barista_tui.hosts import LOCAL
@@ -146,7 +148,7 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
     def on_mount(self) -> None:
         self._show_origins()
         self.query_one("#origin").focus()
-        self.run_worker(self._ask_host(), exit_on_error=False)
+        workers.begin(self, self._ask_host)
 
     async def _ask_host(self) -> None:
         try:
@@ -224,7 +226,7 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
         if not self._busy:
             self._busy = True
             self._tell(Content.styled("making it …", "$dim"))
-            self.run_worker(self._create(then), exit_on_error=False)
+            workers.begin(self, partial(self._create, then))
 
     async def _create(self, then: Then) -> None:
         from barista_tui.verbs.errors import VerbError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from textual.widgets.option_list import Option
 
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import FileName, FileText, Problem
-from barista_tui import drafts, managerkeys
+from barista_tui import drafts, managerkeys, workers
 from barista_tui import format as fmt
 from barista_tui.formrows import problem_line
 from barista_tui.formwork import Filing, banner, save_as
@@ -143,7 +144,7 @@ class ProtoEditor(ActingScreen):
 
     def _check_now(self) -> None:
         if self.saved is not None:
-            self.run_worker(self._check(), group="check", exclusive=True, exit_on_error=False)
+            workers.begin(self, self._check, "check", newest=True)
 
     async def _check(self) -> None:
         text = self.area.text
@@ -277,7 +278,7 @@ class ProtoEditor(ActingScreen):
 
         def answered(typed: str | None) -> None:
             if typed:
-                self.run_worker(self._load_file(Path(typed).expanduser()), exit_on_error=False)
+                workers.begin(self, partial(self._load_file, Path(typed).expanduser()))
 
         self.app.push_screen(PromptScreen("Take the text of which file on this machine?"), answered)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from textual import on
@@ -27,7 +28,7 @@ from barista_server.api.messages import (
     SlurmReport,
 )
 from barista_server.api.text import clean_name
-from barista_tui import choosing
+from barista_tui import choosing, workers
 from barista_tui import format as fmt
 from barista_tui.choosing import Choices, Wish
 from barista_tui.commands import failure_text
@@ -116,7 +117,7 @@ class TrainingScreen(ModalScreen[T], Generic[T]):
 
     def on_mount(self) -> None:
         self.show_frozen()
-        self.run_worker(self._ask_host(), exit_on_error=False)
+        workers.begin(self, self._ask_host)
         first = next((each for each in self.query("Select, Input") if not each.disabled), None)
         if first is not None:
             first.focus()
@@ -206,7 +207,7 @@ class TrainingScreen(ModalScreen[T], Generic[T]):
             return
         self._busy = True
         self.tell("")
-        self.run_worker(self._guarded(wish), exit_on_error=False)
+        workers.begin(self, partial(self._guarded, wish))
 
     def text(self, id: str) -> str:
         """What stands in a field."""
