@@ -211,8 +211,8 @@ def _wrong_deployment(answers: Answers) -> str:
         return "Where to: a folder to be made, or a file that ends in .tar.gz"
     if place.exists():
         return f"{place} is there already: name another one"
-    if place.suffix and place.name.endswith((".tar", ".zip", ".gz")) and not deploying.is_archive(place):
-        return "Archives end in .tar.gz or .tgz"
+    if wrong := deploying.wrong_archive(place):
+        return wrong
     if answers["batch"] and not (answers["batch"].isdecimal() and int(answers["batch"])):
         return "The batch is a number from 1 on, or nothing"
     try:

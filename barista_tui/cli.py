@@ -84,7 +84,10 @@ def _run(words: list[str]) -> int:
     from barista_tui.verbs.parser import build_parser
 
     words = with_open(words, HANDLERS)
-    args = build_parser(verb_in(words)).parse_args(words)
+    parser = build_parser(verb_in(words))
+    args = parser.parse_args(words)
+    if not args.server and (args.dir is not None or args.port != parser.get_default("port")):
+        parser.error("--dir and --port go with --server")
     if args.verb in (None, "open"):
         return _screen(args)
     if args.verb == "demo":

@@ -45,6 +45,9 @@ LIVE = {State.QUEUED, State.RUNNING, State.PAUSING}
 
 def demo(args: argparse.Namespace) -> int:
     """Run the demo; returns the exit code."""
+    if args.host is not None:
+        hint = f"There: barista new --template {TEMPLATE} --start --host {args.host}"
+        raise VerbError("the demo trains on this machine", hint, Exit.USAGE)
     root = demo_root(args.root)
     check_engine()
     # The screen is drawn on standard error.

@@ -71,6 +71,12 @@ def is_archive(path: Path) -> bool:
     return path.name.endswith(ARCHIVES)
 
 
+def wrong_archive(path: Path) -> str:
+    """Why it is none though it is called like one; empty: it is one, or a folder."""
+    called = path.name.endswith((".tar", ".zip", ".gz")) and not is_archive(path)
+    return "Archives end in .tar.gz or .tgz" if called else ""
+
+
 async def deploy(host: Host, wish: DeployWish, into: Path | None, report: Report) -> Deployed:
     """Into a folder that is not there yet, or an archive; None: a folder here, after session and iteration.
     Raises CallFailed, LinkError, OSError, ParcelError.

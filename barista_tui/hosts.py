@@ -46,6 +46,10 @@ class HostsError(ValueError):
     """What is wrong with a name, an address or the file, and what to do."""
 
 
+class UnknownHost(HostsError):
+    """No host of that name is on the list."""
+
+
 class HostEntry(msgspec.Struct, frozen=True):
     """A host by its own name; ``offline``: it is kept, but not connected."""
 
@@ -114,13 +118,14 @@ class Hosts:
         self._save(entries)
         return entry
 
-    def move(self, name: str, places: int) -> None:
-        """Up (negative) or down the list, as far as it goes. Raises HostsError, OSError."""
+    def move(self, name: str, places: int) -> list[HostEntry]:
+        """Up (negative) or down the list, as far as it goes: the list then. Raises HostsError, OSError."""
         entries = self.all()
         at = self._index(name, entries)
         entry = entries.pop(at)
         entries.insert(min(max(at + places, 0), len(entries)), entry)
         self._save(entries)
+        return entries
 
     @staticmethod
     def _index(name: str, entries: Sequence[HostEntry]) -> int:
@@ -128,7 +133,7 @@ class Hosts:
             if entry.name == name:
                 return index
         there = ", ".join(entry.name for entry in entries) or "none"
-        raise HostsError(f"there is no host '{name}'; there are: {there}")
+        raise UnknownHost(f"there is no host '{name}'; there are: {there}")
 
     @staticmethod
     def check(entry: HostEntry, others: Sequence[HostEntry]) -> None:

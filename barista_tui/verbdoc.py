@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 
 from barista_tui.verbs.errors import MEANINGS
-from barista_tui.verbs.examples import EXAMPLES
+from barista_tui.verbs.examples import CODES
 from barista_tui.verbs.parser import build_parser
 
 HEAD = """# Verbs
@@ -63,8 +63,22 @@ def _verb(words: tuple[str, ...], parser: argparse.ArgumentParser) -> list[str]:
     rows = [_row(action) for action in shown]
     rows = [row for row in rows if row]
     table = ["| | |", "|---|---|", *rows, ""] if rows else []
-    told = [f"    {each}" for each in EXAMPLES.get(" ".join(words), ())]
-    return [*lines, *table, *(told and [*told, ""])]
+    return [*lines, *table, *_told(parser.epilog or "")]
+
+
+def _told(epilog: str) -> list[str]:
+    """What stands below a verb's help: examples as they are typed, and sentences."""
+    lines = []
+    for each in epilog.strip().split("\n\n"):
+        first, *rest = each.splitlines()
+        if first == "examples:":
+            lines += [f"    {line.strip()}" for line in rest] + [""]
+        elif each != CODES:
+            lines += [
+                " ".join([first[0].upper() + first[1:], *rest]) + "."[first.endswith(".") or bool(rest) :],
+                "",
+            ]
+    return lines
 
 
 def _group(action: argparse.Action) -> bool:

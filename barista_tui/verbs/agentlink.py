@@ -37,7 +37,7 @@ RETRIES = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0)
 def target_of(args: argparse.Namespace) -> Target:
     """The host or root folder that the command line names, or the default root. Raises VerbError."""
     given: Path | None = args.root
-    if args.host is None:
+    if args.host in (None, LOCAL):
         return Target(given.expanduser().absolute() if given else default_root())
     if given is not None:
         hint = "A folder on the host is part of its address: ssh://HOST/DIR"

@@ -59,7 +59,7 @@ def add_comparing(verbs: Verbs[argparse.ArgumentParser]) -> None:
 
 def add_group(verbs: Verbs[argparse.ArgumentParser]) -> None:
     """`barista session VERB` is `barista VERB`."""
-    group = add_verb(verbs, "session", "the verbs about sessions, as a group: barista session clone ...")
+    group = add_verb(verbs, "session", "the verbs about sessions, as a group: barista session clone SESSION")
     inner = group.add_subparsers(dest="verb", metavar="VERB", title="verbs", required=True)
     helps = {action.dest: action for action in verbs._choices_actions}
     for name in filter(helps.get, _OF_SESSIONS):

@@ -25,6 +25,8 @@ async def deploy(args: argparse.Namespace) -> Exit:
         check=not args.no_check,
     )
     into = args.output.expanduser().absolute() if args.output else None
+    if into is not None and (wrong := deploying.wrong_archive(into)):
+        raise VerbError(f"{args.output} is no archive that is made here", wrong, Exit.USAGE)
     done = await copied(lambda report: deploying.deploy(host, wish, into, report), args)
     facts = done.facts
     if args.json:

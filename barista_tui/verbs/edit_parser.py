@@ -19,6 +19,8 @@ examples:
 
 A field is named as in the file, with dots; layer.NAME or layer[3] is a layer. All of a call
 is done, or nothing.
+
+exit codes: see barista --help
 """
 
 
@@ -27,7 +29,7 @@ def add_edit(verbs: Verbs[argparse.ArgumentParser]) -> None:
     edit.formatter_class = argparse.RawDescriptionHelpFormatter
     edit.epilog = _EPILOG
     add_session(edit)
-    edit.add_argument("which", choices=["net", "solver"], help="which of its two files")
+    edit.add_argument("which", choices=["net", "solver"], metavar="net|solver", help="which of its two files")
     how = edit.add_argument_group("how; without any of these in an editor")
     how.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="may be repeated")
     how.add_argument("--unset", action="append", default=[], metavar="FIELD", help="leave it out")

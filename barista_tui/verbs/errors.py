@@ -22,7 +22,7 @@ MEANINGS = {
     Exit.OK: "done",
     Exit.FAILED: "it failed: the training, a file, the disk, the agent itself",
     Exit.USAGE: "the command line was wrong",
-    Exit.NOT_FOUND: "no such session, snapshot, run, series or log; or more than one fits the name",
+    Exit.NOT_FOUND: "no such session, snapshot, run, series, log, dataset, host; or several fit the name",
     Exit.REFUSED: "not possible in the session's state, or its files are invalid",
     Exit.UNREACHABLE: "the agent cannot be reached",
     Exit.TIMEOUT: "it did not happen in time",

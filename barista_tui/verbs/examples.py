@@ -48,6 +48,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "logs": ("barista logs mine -f", "barista logs mine --grep 'loss = nan' --numbers"),
     "export": (
         "barista export mine -o mine.csv",
+        "barista export csv mine > mine.csv",
         "barista export mine finer --series train.loss,test.accuracy --rfc4180",
     ),
     "plot": (
@@ -102,13 +103,15 @@ class Manual(argparse.HelpFormatter):
 
 
 def add_examples(parser: argparse.ArgumentParser, words: tuple[str, ...] = ()) -> None:
-    """Below the help of each verb; those that have an epilog of their own keep it. Where --host was only
-    taken before the last word, it is after that, too.
+    """Below the help of each verb; those that have an epilog of their own keep it, too. Where --host was
+    only taken before the last word, it is after that, too.
     """
     name = " ".join(words)
-    if words and parser.epilog is None:
-        lines = ["examples:", *(f"  {each}" for each in EXAMPLES.get(name, ()))]
-        parser.epilog = "\n\n".join(["\n".join(lines), CODES]) if name in EXAMPLES else CODES
+    if words and (name in EXAMPLES or parser.epilog is None):
+        examples = (
+            ["\n".join(["examples:", *(f"  {each}" for each in EXAMPLES[name])])] if name in EXAMPLES else []
+        )
+        parser.epilog = "\n\n".join([*examples, parser.epilog or CODES])
         parser.formatter_class = Manual
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction) and words != ("session",):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from barista_server.api.link import LinkError
-from barista_tui.hosts import CAUSE_WORDS, HostEntry, Hosts, HostsError, cause_of, folder
+from barista_tui.hosts import CAUSE_WORDS, HostEntry, Hosts, HostsError, UnknownHost, cause_of, folder
 from barista_tui.target import Target
 from barista_tui.verbs import output
 from barista_tui.verbs.errors import Exit, VerbError
@@ -54,13 +54,15 @@ async def host(args: argparse.Namespace) -> Exit:
                 hosts.replace(args.known, msgspec.structs.replace(hosts.find(args.known), name=args.new))
                 output.say(f"{args.known} is now {args.new}")
             case "move":
-                hosts.move(args.known, args.places)
+                names = [entry.name for entry in hosts.move(args.known, args.places)]
+                output.say(f"{args.known} is number {names.index(args.known) + 1} of {len(names)} now")
             case "unlink" | "link":
                 off = args.what == "unlink"
                 hosts.replace(args.known, msgspec.structs.replace(hosts.find(args.known), offline=off))
                 output.say(f"{args.known} is {'not connected to any more' if off else 'connected to again'}")
     except HostsError as error:
-        raise VerbError(str(error), None, Exit.USAGE) from None
+        code = Exit.NOT_FOUND if isinstance(error, UnknownHost) else Exit.USAGE
+        raise VerbError(str(error), None, code) from None
     return Exit.OK
 
 

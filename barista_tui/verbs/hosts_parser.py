@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from barista_tui.verbs.arguments import Verbs, add_json, add_verb
+from barista_tui.verbs.arguments import Verbs, add_json, add_verb, add_whats
 
 
 def add_hosts(verbs: Verbs[argparse.ArgumentParser]) -> None:
     host = add_verb(verbs, "host", "other machines: add, list, trust, put the agent there, remove")
-    whats = host.add_subparsers(dest="what", metavar="WHAT", required=True)
+    whats = add_whats(host)
 
     def what(name: str, help: str) -> argparse.ArgumentParser:
         return whats.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")

@@ -27,6 +27,8 @@ from barista_tui.verbs.errors import Exit, VerbError
 
 async def list_(args: argparse.Namespace, link: Link, target: Target, path: str) -> Exit:
     """Show the list at ``path``, absolute on the host, or change it first. Raises VerbError, CallFailed."""
+    if args.new and not args.add:
+        raise VerbError("--new makes a list of what --add names", code=Exit.USAGE)
     if not (args.add or args.rm):
         _print(args, await link.call(ReadFileList(path=path), FileList))
         return Exit.OK

@@ -184,6 +184,7 @@ async def logs(args: argparse.Namespace) -> Exit:
         with part.open("w", encoding="utf-8", newline="\n") as file, redirect_stdout(file):
             done = await _logs(args)
         part.replace(args.output)
+        print(f"{args.output} written", file=sys.stderr)
     finally:
         part.unlink(missing_ok=True)
     return done

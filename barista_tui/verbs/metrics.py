@@ -26,7 +26,7 @@ PICTURE = (1000, 560)
 async def export(args: argparse.Namespace) -> Exit:
     """Write the chosen series of the sessions as CSV."""
     async with AsyncExitStack() as stack:
-        found = await several.sessions(args, args.sessions, stack)
+        found = await several.sessions(args, _without_format(args.sessions), stack)
         chosen = [(each, await chosen_keys(each.link, each.session, args.series or [])) for each in found]
         tables = [
             table
@@ -35,6 +35,11 @@ async def export(args: argparse.Namespace) -> Exit:
         ]
     write_csv(tables, args.output, args.rfc4180)
     return Exit.OK
+
+
+def _without_format(words: list[str]) -> list[str]:
+    """`export csv mine` is `export mine`; a session that is called csv can be named by its number."""
+    return words[1:] if words[0] == "csv" and len(words) > 1 else words
 
 
 def write_csv(tables: Sequence[csv.Table], path: Path | None, rfc4180: bool) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from barista_tui import __version__
+from barista_tui.verbs.arguments import Parser, add_whats
 from barista_tui.verbs.arguments import Verbs as _Verbs
 from barista_tui.verbs.arguments import add_json as _json
 from barista_tui.verbs.arguments import add_session as _session
@@ -45,7 +46,7 @@ def build_parser(verb: str | None = None) -> argparse.ArgumentParser:
     """The whole command line, or what one ``verb`` needs of it ("": none). ``args.verb`` is None for
     the screen.
     """
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = Parser(
         prog="barista",
         description=ABOUT,
         epilog=_EPILOG,
@@ -272,7 +273,7 @@ def _keeping(verbs: _Verbs[argparse.ArgumentParser]) -> None:
 
 def _inputs(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     verb = _verb(verbs, "input", "datasets: add, list, look into, hash, search")
-    whats = verb.add_subparsers(dest="what", metavar="WHAT", required=True)
+    whats = add_whats(verb)
 
     def what(name: str, help: str) -> argparse.ArgumentParser:
         parser = whats.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
@@ -305,7 +306,9 @@ def _inputs(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     search = what("search", "look for datasets in the declared folders")
     search.add_argument("--below", metavar="DIR", help="only in this one")
     roots = what("roots", "folders whose datasets may be added from other machines")
-    roots.add_argument("do", nargs="?", choices=["ls", "add", "rm"], default="ls", help="default: ls")
+    roots.add_argument(
+        "do", nargs="?", choices=["ls", "add", "rm"], default="ls", metavar="ls|add|rm", help="default: ls"
+    )
     roots.add_argument("path", nargs="?", metavar="DIR", help="for add and rm, on the machine itself")
 
 
@@ -348,7 +351,9 @@ def _input_changes(
 
 def _rest(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     agent = _verb(verbs, "agent", "the agent that runs the trainings of the root folder")
-    agent.add_argument("what", choices=["status", "stop"], help="stop: trainings go on without it")
+    agent.add_argument(
+        "what", choices=["status", "stop"], metavar="status|stop", help="stop: trainings go on without it"
+    )
     _json(agent)
     doctor = _verb(verbs, "doctor", "say what this machine, or a host, is fit for, and what to do about it")
     doctor.add_argument(
@@ -363,7 +368,7 @@ def _rest(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     demo = _verb(verbs, "demo", "train LeNet on handwritten digits and show it")
     demo.add_argument("--ascii", action="store_true", help="plain ASCII in line mode")
     completion = _verb(verbs, "completion", "print a script that completes commands in your shell")
-    completion.add_argument("shell", choices=["bash", "zsh", "fish"])
+    completion.add_argument("shell", choices=["bash", "zsh", "fish"], metavar="bash|zsh|fish")
 
 
 _GROUPS: tuple[tuple[tuple[str, ...], Callable[[_Verbs[argparse.ArgumentParser]], None]], ...] = (

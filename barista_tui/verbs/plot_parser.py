@@ -13,7 +13,7 @@ SESSIONS_HELP = f"{SESSION_HELP}; of another host: HOST:SESSION"
 
 def add_plot(verbs: Verbs[argparse.ArgumentParser]) -> None:
     """Both verbs."""
-    export = add_verb(verbs, "export", "write metrics as CSV")
+    export = add_verb(verbs, "export", "write metrics as CSV; also: export csv SESSION")
     export.add_argument("sessions", nargs="+", metavar="SESSION", help=SESSIONS_HELP)
     export.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: standard output")
     _series(export, "all")

@@ -48,8 +48,12 @@ async def _priority(args: argparse.Namespace) -> Exit:
 
 
 async def _slots(args: argparse.Namespace) -> Exit:
-    call = SetSlots(device=args.device, slots=args.slots)
-    return _list(await ask(target_of(args), call, QueueList), args.json)
+    found = await ask(target_of(args), SetSlots(device=args.device, slots=args.slots), QueueList)
+    if args.json:
+        output.print_json(found)
+    else:
+        output.say(f"{args.device}: {args.slots} at a time")
+    return Exit.OK
 
 
 async def _ls(args: argparse.Namespace) -> Exit:

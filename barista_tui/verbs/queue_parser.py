@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from barista_tui.verbs.arguments import Verbs, add_json, add_session, add_verb, at_least
+from barista_tui.verbs.arguments import Verbs, add_json, add_session, add_verb, add_whats, at_least
 
 
 def add_waiting(verb: argparse._ActionsContainer) -> None:
@@ -19,7 +19,7 @@ def add_waiting(verb: argparse._ActionsContainer) -> None:
 
 def add_queue(verbs: Verbs[argparse.ArgumentParser]) -> None:
     queue = add_verb(verbs, "queue", "sessions that wait for a device: list, add, take out, put in order")
-    whats = queue.add_subparsers(dest="what", metavar="WHAT", required=True)
+    whats = add_whats(queue)
 
     def what(name: str, help: str, session: bool = True) -> argparse.ArgumentParser:
         parser = whats.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
@@ -32,7 +32,7 @@ def add_queue(verbs: Verbs[argparse.ArgumentParser]) -> None:
     add_waiting(add)
     rm = what("rm", "take a session out of the queue")
     move = what("move", "change a session's place; past others of another priority it takes theirs")
-    move.add_argument("where", choices=["up", "down", "first", "last"])
+    move.add_argument("where", choices=["up", "down", "first", "last"], metavar="up|down|first|last")
     priority = what("priority", "change a session's priority; it goes behind all that have it")
     priority.add_argument("priority", type=int, metavar="P", help="higher goes first; may be negative")
     slots = what("slots", "how many trainings the queue has on a device at a time", session=False)

@@ -31,7 +31,7 @@ def add_set(verbs: Verbs[argparse.ArgumentParser]) -> None:
     slurm.add_argument("--time", metavar="T", help="time limit: minutes, HH:MM:SS, DAYS-HH")
     slurm.add_argument("--cpus", type=at_least(0), metavar="N", help="processors")
     slurm.add_argument("--memory", metavar="M", help="16G")
-    slurm.add_argument("--account", metavar="A")
+    slurm.add_argument("--account", metavar="A", help="who pays")
     slurm.add_argument(
         "--sbatch-arg",
         action="append",

@@ -51,6 +51,8 @@ async def settings(args: argparse.Namespace) -> Exit:
             output.say(f"    {output.one_line(words)} of its snapshots")
         if words := format.resume_words(session):
             output.say(f"    auto-resume: {words}")
+        for line in output.problem_lines(session.problems, "    "):
+            output.say(line)
     return Exit.OK
 
 

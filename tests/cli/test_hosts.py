@@ -11,6 +11,7 @@ import pytest
 
 from tests.remote.sshd import Sshd, free_port
 
+from .test_deploy import lenet
 from .verbshell import Shell
 
 
@@ -32,7 +33,7 @@ def far(shell: Shell, tmp_path: Path) -> Iterator[Sshd]:
 def test_a_list_without_hosts(shell: Shell, tmp_path: Path) -> None:
     shell.environment["XDG_CONFIG_HOME"] = str(tmp_path)
     assert "barista host add" in shell.barista("host", "ls").stdout
-    assert "there is no host 'x'; there are: none" in shell.barista("host", "rm", "x", code=2).stderr
+    assert "there is no host 'x'; there are: none" in shell.barista("host", "rm", "x", code=3).stderr
     for name, address, words in (
         ("local", "gpu01", "no name for a host"),
         ("a/b", "gpu01", "no name for a host"),
@@ -47,7 +48,7 @@ def test_a_list_without_hosts(shell: Shell, tmp_path: Path) -> None:
 
 
 @pytest.mark.real("sshd")
-def test_from_adding_a_host_to_training_there(shell: Shell, far: Sshd) -> None:
+def test_from_adding_a_host_to_training_there(shell: Shell, far: Sshd, tmp_path: Path) -> None:
     added = shell.barista("host", "add", "gpu01").stdout
     assert "host key unknown" in added and "barista host accept gpu01" in added
     shown = asyncssh.read_public_key(str(far.folder / "host.pub")).get_fingerprint()
@@ -83,6 +84,10 @@ def test_from_adding_a_host_to_training_there(shell: Shell, far: Sshd) -> None:
     assert told[:2] == ["--- local:1 there", "+++ gpu01:1 there"] and len(told) == 3, "the same files"
     table = shell.barista("compare", "there", "gpu01:there", "--csv").stdout.splitlines()
     assert [line.split(",")[:3] for line in table[1:]] == [["local", "1", "there"], ["gpu01", "1", "there"]]
+    shell.barista("put", str(lenet(tmp_path / "lenet")), "--host", "gpu01")
+    place = tmp_path / "used"
+    used = shell.json("deploy", "lenet", "--host", "gpu01", "--no-check", "-o", str(place))
+    assert sorted(used["files"]) == sorted(one.name for one in place.iterdir()) and used["iteration"] == 40
     tables = shell.barista("export", "there", "gpu01:there", "--keys", "lr").stdout
     assert tables.count("# there@local TRAIN\n") == tables.count("# there@gpu01 TRAIN\n") == 1
 

@@ -34,7 +34,7 @@ def test_a_session_from_files_to_its_end(shell: Shell) -> None:
     assert shell.barista("messages", "--type", "errors").stdout == ""
     assert json.loads(shell.barista("messages", "--json").stdout)[0]["text"] == "created: first"
 
-    exported = shell.barista("export", "first").stdout.splitlines()
+    exported = shell.barista("export", "csv", "first").stdout.splitlines()
     assert exported[:2] == [
         "# first TRAIN",
         "Iterations; Time; first.TRAIN.loss; first.TRAIN.lr; first.TRAIN.loss#0",

@@ -195,7 +195,9 @@ class Service:
             session = self._find(call)
         except CallError:
             return text
-        return f"{session.meta.name} {text}"
+        # What is no half of a sentence about the session is one of its own.
+        colon = ":" if text.startswith(("'", "there is ")) else ""
+        return f"{session.meta.name}{colon} {text}"
 
     async def _add(self, folder: Folder) -> Session:
         meta, repaired = await self._disk(folder.load)

@@ -107,7 +107,7 @@ def _steps(path: str) -> list[tuple[str, int]]:
     for part in path.split("."):
         found = _STEP.fullmatch(part)
         if found is None:
-            raise EditError(f"'{path}' is no path of a field")
+            raise EditError(f"'{path}' is no path of a field, as layer.conv1.param[0].lr_mult is")
         steps.append((found[1], int(found[2] or 0)))
     return steps
 

@@ -93,7 +93,7 @@ def field_at(cls: type[Message], path: str) -> tuple[FieldDescriptor, int | None
     for position, part in enumerate(parts):
         step = _STEP.fullmatch(part)
         if step is None:
-            raise EditError(f"'{path}' is no path of a field")
+            raise EditError(f"'{path}' is no path of a field, as layer.conv1.param[0].lr_mult is")
         field = message.fields_by_name.get(step[1])
         if field is None:
             hint = prototxt.nearest(step[1], list(message.fields_by_name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -340,6 +341,10 @@ def explained(error: Exception, address: Address) -> LinkError:
         return LinkError(f"{where} does not answer within {CONNECT_TIMEOUT:.0f} s: off or out of reach")
     if isinstance(error, asyncssh.Error):
         return LinkError(f"{where}: {error.reason}")
+    if isinstance(error, socket.gaierror):
+        # Its numbers are none of errno's.
+        hint = "is it written as in ~/.ssh/config?"
+        return LinkError(f"{where} cannot be found: {error.strerror}; {hint}")
     number = getattr(error, "errno", None)
     return LinkError(f"{where} cannot be reached: {os.strerror(number) if number else error}")
 
