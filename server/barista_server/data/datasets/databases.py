@@ -133,11 +133,16 @@ class Database(Source):
         return islice(self.pairs(), start, None)
 
     def _spread(self) -> Iterator[Record]:
-        """Some records, evenly spread where keys are numbered, else the first ones."""
+        """Some records where keys are numbered, one of each of SPREAD even parts, else the first ones.
+
+        Which of a part is chance, the same each time: in even steps labels that take turns would be missed.
+        """
         numbers = self._numbers()
         if numbers is None or numbers[1] - numbers[0] < SPREAD:
             return islice(self.pairs(), SPREAD)
-        keys = map(self._key_at, np.linspace(*numbers, SPREAD).astype(np.int64).tolist())
+        bounds = np.linspace(numbers[0], numbers[1] + 1, SPREAD + 1).astype(np.int64)
+        places = np.random.default_rng(SPREAD).integers(bounds[:-1], bounds[1:])
+        keys = map(self._key_at, places.tolist())
         return chain.from_iterable(islice(self.pairs(key), 1) for key in keys)
 
 
@@ -198,7 +203,9 @@ class LevelDbSource(Database):
         try:
             for one in sorted(path.iterdir()):
                 if one.suffix in (".ldb", ".sst"):
-                    Path(self._folder, one.name).symlink_to(one)
+                    # Read under either ending, written as .ldb only: opening it writes what is in the .log to
+                    # a table of the next number, which a writer that lives, or died, may have used already.
+                    Path(self._folder, one.name).with_suffix(".sst").symlink_to(one)
                 elif one.name == "CURRENT" or one.name.startswith("MANIFEST") or one.suffix == ".log":
                     shutil.copyfile(one, Path(self._folder, one.name))
             self._database = plyvel.DB(self._folder, create_if_missing=False)
