@@ -88,6 +88,8 @@ def _run(words: list[str]) -> int:
     args = parser.parse_args(words)
     if not args.server and (args.dir is not None or args.port != parser.get_default("port")):
         parser.error("--dir and --port go with --server")
+    if args.server and (args.verb is not None or args.host is not None):
+        parser.error("--server stands alone; after it the host is 'server': barista --host server ls")
     if args.verb in (None, "open"):
         return _screen(args)
     if args.verb == "demo":
@@ -108,7 +110,7 @@ def _run(words: list[str]) -> int:
 
         return asyncio.run(whole())
 
-    return _guarded(run)
+    return _guarded(run, args.host)
 
 
 def with_open(words: list[str], verbs: Container[str]) -> list[str]:
@@ -186,6 +188,8 @@ def _server(args: argparse.Namespace) -> int:
     from barista_tui.target import Target
 
     root = (args.dir or args.root or default_root()).expanduser().absolute()
+    if args.dir is None:
+        root.mkdir(parents=True, exist_ok=True)
     host = bring_up(root, args.port)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print(f"An agent serves {root} at {host.address}; it is the host '{host.name}'.")
@@ -196,8 +200,16 @@ def _server(args: argparse.Namespace) -> int:
     return run(Opening(Target(root, host)))
 
 
-def _guarded(verb: Callable[[], int]) -> int:
-    """Run a verb; what it raises becomes words on standard error and an exit code."""
+def _next_step(error: Exception, host: str | None) -> str | None:
+    from barista_tui.hosts import cause_of
+
+    if cause_of(error) != "key-unknown":
+        return None
+    return f"To accept it, once: barista host accept {host or 'NAME'}"
+
+
+def _guarded(verb: Callable[[], int], host: str | None = None) -> int:
+    """Run a verb, on ``host`` if one is named; what it raises becomes words on stderr and an exit code."""
     from barista_server.api.link import CallFailed, LinkError
 
     try:
@@ -211,7 +223,7 @@ def _guarded(verb: Callable[[], int]) -> int:
         text = "\n".join([failure.text, *problem_lines(failure.problems, "")])
         return _complain(text, failure.hint, CODES.get(failure.code, Exit.FAILED))
     except LinkError as error:
-        return _complain(str(error), None, Exit.UNREACHABLE)
+        return _complain(str(error), _next_step(error, host), Exit.UNREACHABLE)
     except BrokenPipeError:
         raise
     except OSError as error:

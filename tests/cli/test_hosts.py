@@ -52,7 +52,8 @@ def test_from_adding_a_host_to_training_there(shell: Shell, far: Sshd, tmp_path:
     added = shell.barista("host", "add", "gpu01").stdout
     assert "host key unknown" in added and "barista host accept gpu01" in added
     shown = asyncssh.read_public_key(str(far.folder / "host.pub")).get_fingerprint()
-    assert shown in shell.barista("--host", "gpu01", "ls", code=5).stderr
+    refused = shell.barista("--host", "gpu01", "ls", code=5).stderr
+    assert shown in refused and "barista host accept gpu01" in refused
     assert "nothing was accepted" in shell.barista("host", "accept", "gpu01", code=4).stderr
     wrong = shell.barista("host", "accept", "gpu01", "--fingerprint", "SHA256:other", code=4)
     assert "not SHA256:other" in wrong.stderr
@@ -134,6 +135,8 @@ def test_a_server_of_ones_own_is_brought_up_and_listed(shell: Shell, tmp_path: P
     shell.environment |= {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
     port = str(free_port())
     assert "there is no folder" in shell.barista("--server", "--dir", str(tmp_path / "no"), code=2).stderr
+    for words in (("--server", "ls"), ("--server", "--host", "x"), ("--dir", str(tmp_path), "ls")):
+        assert "--server" in shell.barista(*words, code=2).stderr
     shell.json("ls")  # an agent without a port is there
     before = shell.agent_pid()
     words = shell.barista("--server", "--dir", str(shell.root), "--port", port).stdout

@@ -36,11 +36,11 @@ AGENT = [sys.executable, "-m", "barista_server.agent"]
 
 
 async def serve(*options: str) -> tuple[int, str]:
-    """`barista-server serve` until it is in the background: exit code and complaints."""
+    """`barista-server serve` until it is in the background: exit code and what it says."""
     process = await asyncio.create_subprocess_exec(
-        *AGENT, "serve", *options, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+        *AGENT, "serve", *options, stderr=asyncio.subprocess.STDOUT, stdout=asyncio.subprocess.PIPE
     )
-    _, words = await asyncio.wait_for(process.communicate(), 30)
+    words, _ = await asyncio.wait_for(process.communicate(), 30)
     return process.returncode or 0, words.decode()
 
 
@@ -58,15 +58,17 @@ class Port:
         key.write_private_key(str(root.path / "client"))
         public = key.export_public_key().decode()
         (root.path / "authorized_keys").write_text(f"# who may come in\n{options} {public}")
-        assert await serve("--dir", str(root.path), "--port", "0") == (0, "")
+        code, said = await serve("--dir", str(root.path), "--port", "0")
         about = json.loads((root.path / "agent.json").read_text())
+        fingerprint = asyncssh.read_public_key(str(root.path / "host_key.pub")).get_fingerprint()
+        told = f"listening on 127.0.0.1 port {about['port']}, host key {fingerprint}\n"
+        assert (code, said) == (0, told)
         assert about["ip"] == "127.0.0.1"
         address = Address("port", "127.0.0.1", "", about["port"])
         way = Way(KnownHosts(root.path / "known_hosts"), keys=[root.path / "client"])
         with pytest.raises(HostKeyUnknown) as unknown:
             await open_link(address, way)
-        own = asyncssh.read_public_key(str(root.path / "host_key.pub"))
-        assert unknown.value.offered.fingerprint == own.get_fingerprint()
+        assert unknown.value.offered.fingerprint == fingerprint
         way.known_hosts.accept(unknown.value.offered)
         return cls(root, address, way)
 
@@ -81,6 +83,8 @@ async def test_an_owner_comes_in_by_the_port(root: Root) -> None:
     link = await port.link()
     assert (link.welcome.role, link.welcome.root) == ("owner", str(root.path))
     await link.call(NewSession(name="far", solver=solver(), net=NET, caffe="scripted"), SessionReply)
+    # Asked for again, it is there already.
+    assert await serve("--dir", str(root.path), "--port", str(port.address.port)) == (0, "")
     near = await root.link()
     assert near.welcome.pid == link.welcome.pid
     assert [one.name for one in (await near.call(ListSessions(), SessionList)).sessions] == ["far"]
@@ -156,7 +160,8 @@ async def test_a_public_address_needs_keys(root: Root) -> None:
     code, words = await serve("--dir", str(root.path), "--ip", "0.0.0.0", "--port", "0")
     assert code == 1
     assert "put the public keys of those who may come in there" in words
-    assert not (root.path / "host_key").exists()
+    assert not (root.path / "host_key").exists() and not (root.path / "agent.sock").exists()
+    assert "Traceback" not in (root.path / "agent.log").read_text()
 
 
 @pytest.mark.parametrize(
@@ -181,6 +186,7 @@ async def test_a_taken_port_is_told(root: Root) -> None:
     taken.close()
     assert code == 1
     assert f"cannot listen on 127.0.0.1 port {number}" in words
+    assert not (root.path / "agent.sock").exists()
 
 
 async def test_an_agent_without_the_port_is_not_taken_for_one_with_it(root: Root) -> None:

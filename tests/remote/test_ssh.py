@@ -187,9 +187,11 @@ async def test_the_systems_ssh_reads_its_own_configuration(
 async def test_asyncssh_reads_ssh_config_too(sshd: Sshd, root: Root) -> None:
     config = sshd.folder / "ssh_config"
     config.write_text(
-        f"Host far\n HostName 127.0.0.1\n Port {sshd.port}\n IdentityFile {sshd.folder}/client\n"
+        f"Host far\n HostName 127.0.0.1\n Port {sshd.port}\n"
+        f" IdentityFile {sshd.folder}/gone\n IdentityFile {sshd.folder}/client\n"
     )
-    way = Way(sshd.way().known_hosts, config=[config])
+    # A key of our own, as for agents' ports, does not stand in for those that are named there.
+    way = Way(sshd.way().known_hosts, config=[config], keys=[sshd.folder / "host"])
     link = await open_link(Address("ssh", "far"), way)
     root.links.append(link)
     assert link.welcome.root == str(root.path)

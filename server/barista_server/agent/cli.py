@@ -143,7 +143,11 @@ Listen = tuple[str, int] | None
 
 
 def _serve_here(root: Path, linger: float | None, listen: Listen) -> int:
-    return _serve(root, linger, listen, lambda: None, lambda text: print(text, file=sys.stderr))
+    return _serve(root, linger, listen, lambda said: None, lambda text: print(text, file=sys.stderr))
+
+
+READY = "ready\n"
+"""What an agent in the background says first, once it serves; then come words for the person."""
 
 
 def _serve_detached(root: Path, linger: float | None, listen: Listen) -> int:
@@ -153,7 +157,8 @@ def _serve_detached(root: Path, linger: float | None, listen: Listen) -> int:
         os.close(tell)
         with open(told, "rb") as pipe:  # noqa: PTH123 (a descriptor)
             words = pipe.read().decode(errors="replace")
-        if words == "ready":
+        if words.startswith(READY):
+            sys.stdout.write(words[len(READY) :])
             return 0
         print(words or f"the agent ended at its start: see {root / 'agent.log'}", file=sys.stderr)
         return 1
@@ -169,7 +174,7 @@ def _serve_detached(root: Path, linger: float | None, listen: Listen) -> int:
             os.write(tell, text.encode())
             os.close(tell)
 
-        code = _serve(root, linger, listen, lambda: say("ready"), say)
+        code = _serve(root, linger, listen, lambda said: say(READY + (said and f"{said}\n")), say)
     except OSError as error:
         os.write(
             tell, f"{error.filename or root}: {error.strerror}. Choose a folder you may write to.".encode()
@@ -199,10 +204,11 @@ def _serve(
     root: Path,
     linger: float | None,
     listen: Listen,
-    ready: Callable[[], None],
+    ready: Callable[[str], None],
     fail: Callable[[str], None],
 ) -> int:
     # Here, not above: stop and status start faster without the agent's code.
+    from barista_server.agent.errors import ListenError
     from barista_server.agent.serve import AlreadyServed, Server, lock_root
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -214,11 +220,11 @@ def _serve(
         except AlreadyServed as error:
             # Started twice at once: that is fine as soon as the other one answers. Or it is just dying.
             if asyncio.run(_answers(root)):
-                if listen is not None:
+                if listen is not None and _door_of(root) != listen:
                     stop = f"barista-server stop --root {root}"
                     fail(f"{error}, without that port: `{stop}` ends it (trainings go on), then try again")
                     return 1
-                ready()
+                ready("")
                 return 0
             if time.monotonic() > deadline:
                 fail(f"{error}, but it does not answer. See {root / 'agent.log'}")
@@ -233,12 +239,25 @@ def _serve(
 
     try:
         asyncio.run(serve())
+    except ListenError as error:
+        logging.getLogger("barista.agent").error("cannot serve %s: %s", root, error)
+        fail(str(error))
+        return 1
     except Exception as error:
         # Whatever it is: in the background nobody else would tell.
         logging.getLogger("barista.agent").exception("cannot serve %s", root)
         fail(f"{root} cannot be served: {error}")
         return 1
     return 0
+
+
+def _door_of(root: Path) -> Listen:
+    """Where the agent that serves the root listens for other machines, as it wrote down."""
+    try:
+        about = json.loads((root / "agent.json").read_text())
+        return str(about["ip"]), int(about["port"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 async def _answers(root: Path) -> bool:

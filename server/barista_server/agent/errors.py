@@ -16,3 +16,7 @@ class CallError(Exception):
         self.text = text
         self.hint = hint
         self.problems = problems or []
+
+
+class ListenError(Exception):
+    """The agent's own port cannot be opened. The text says why and what to do."""

@@ -16,6 +16,7 @@ from typing import Any
 import asyncssh
 
 from barista_server.agent.client import BUFFERED
+from barista_server.agent.errors import ListenError
 from barista_server.api.messages import Introduction, Role
 from barista_server.api.streams import Reader, Writer
 
@@ -33,10 +34,6 @@ Attend = Callable[[Reader, Writer, Introduction], Awaitable[None]]
 log = logging.getLogger("barista.agent")
 
 
-class ListenError(Exception):
-    """The listener cannot be opened. The text says why and what to do."""
-
-
 def authorized_keys(root: Path) -> Path:
     """The file of the keys that may come in, in OpenSSH's form. It is read again for each client."""
     return root / "authorized_keys"
@@ -47,9 +44,9 @@ def host_key(root: Path) -> Path:
     return root / "host_key"
 
 
-async def listen(root: Path, address: str, port: int, attend: Attend) -> asyncssh.SSHAcceptor:
-    """Open the listener. Raises ListenError."""
-    _check_keys(root, address)
+async def listen(root: Path, address: str, port: int, attend: Attend) -> tuple[asyncssh.SSHAcceptor, str]:
+    """Open the listener; it, and where it listens in words. Raises ListenError."""
+    no_keys = check_keys(root, address)
     logins: dict[_Door, None] = {}
     try:
         key = _own_key(host_key(root))
@@ -73,24 +70,34 @@ async def listen(root: Path, address: str, port: int, attend: Attend) -> asyncss
     except OSError as error:
         reason = error.strerror or str(error)
         raise ListenError(f"cannot listen on {address} port {port}: {reason}") from None
-    fingerprint = key.get_fingerprint()
-    log.info("listening on %s port %d, host key %s", address, acceptor.get_port(), fingerprint)
-    return acceptor
+    said = f"listening on {address} port {acceptor.get_port()}, host key {key.get_fingerprint()}"
+    log.info("%s", said)
+    if no_keys:
+        log.warning("%s", no_keys)
+    return acceptor, "\n".join(filter(None, (said, no_keys)))
 
 
-def _check_keys(root: Path, address: str) -> None:
-    """Nobody could come in without keys; on a public address that is hardly what was meant."""
+def check_keys(root: Path, address: str) -> str:
+    """What to say of it if nobody can come in for want of keys. Raises ListenError on a public address, where
+    that is hardly what was meant.
+    """
     path = authorized_keys(root)
     try:
         asyncssh.read_authorized_keys(str(path))
-    except (OSError, ValueError) as error:
-        if not _is_loopback(address):
-            reason = "has no key in it" if isinstance(error, ValueError) else "cannot be read"
-            raise ListenError(
-                f"{path} {reason}: put the public keys of those who may come in there, one a line, "
-                "before listening on an address that others reach"
-            ) from None
-        log.warning("%s holds no keys: nobody can come in yet", path)
+    except FileNotFoundError:
+        reason = "is not there"
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+    except ValueError:
+        reason = "has no key in it"
+    else:
+        return ""
+    if _is_loopback(address):
+        return f"{path} {reason}: nobody can come in yet"
+    raise ListenError(
+        f"{path} {reason}: put the public keys of those who may come in there, one a line, "
+        "before listening on an address that others reach"
+    )
 
 
 def _is_loopback(address: str) -> bool:

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from barista_server import __version__
 from barista_server.agent import files
@@ -28,6 +29,9 @@ from barista_server.api.messages import (
 )
 from barista_server.api.streams import Reader, Writer
 from barista_server.runner import start_ticks
+
+if TYPE_CHECKING:
+    import asyncssh
 
 AGENT = f"barista-server {__version__}"
 HANDSHAKE_TIMEOUT = 10.0
@@ -71,40 +75,35 @@ class Server:
         self._service = Service(root, self.stopping.set)
         self._clients: set[asyncio.Task[None]] = set()
 
-    async def run(self, ready: Callable[[], None]) -> None:
-        """Load, listen, call ``ready``, serve. Raises OSError when the root cannot be used."""
+    async def run(self, ready: Callable[[str], None]) -> None:
+        """Load, listen, call ``ready`` with words on the port, serve. Raises ListenError; OSError when the
+        root cannot be used.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
+        if self._listen is not None:
+            # Here: the library is slow to load, and only agents with a port need it. Before anything is
+            # started by an agent that will not stay.
+            from barista_server.agent.listener import check_keys
+
+            check_keys(self.root, self._listen[0])
         await self._service.load()
         path = socket_path(self.root)
         path.unlink(missing_ok=True)
         before = os.umask(0o177)
         try:
-            server = await asyncio.start_unix_server(self._connected, str(path))
+            doors: list[asyncio.Server | asyncssh.SSHAcceptor] = [
+                await asyncio.start_unix_server(self._connected, str(path))
+            ]
         finally:
             os.umask(before)
-        about = {"pid": os.getpid(), "start_ticks": start_ticks(os.getpid()), "socket": str(path)}
-        acceptor = None
-        if self._listen is not None:
-            # Here: the library is slow to load, and only agents with a port need it.
-            from barista_server.agent.listener import listen
-
-            acceptor = await listen(self.root, *self._listen, self.attend)
-            about |= {"ip": self._listen[0], "port": acceptor.get_port()}
         try:
-            files.write_json(self.root / "agent.json", about)
-        except OSError as error:
-            # On a full disk an agent is needed most: trainings go on there, and it helps to make room.
-            log.error("agent.json cannot be written: %s", error)
-        log.info("%s serves %s, pid %d", AGENT, self.root, os.getpid())
-        ready()
-        try:
+            ready(await self._open(path, doors))
             await self._until_stopped(path)
         finally:
-            server.close()
-            if acceptor is not None:
-                acceptor.close()
+            for door in doors:
+                door.close()
             for task in self._clients:
                 task.cancel()
             await asyncio.gather(*self._clients, return_exceptions=True)
@@ -112,6 +111,24 @@ class Server:
             path.unlink(missing_ok=True)
             (self.root / "agent.json").unlink(missing_ok=True)
             log.info("stopped; trainings go on")
+
+    async def _open(self, path: Path, doors: list[asyncio.Server | asyncssh.SSHAcceptor]) -> str:
+        """Add the port to ``doors`` if there is to be one, write agent.json; words on the port."""
+        about = {"pid": os.getpid(), "start_ticks": start_ticks(os.getpid()), "socket": str(path)}
+        said = ""
+        if self._listen is not None:
+            from barista_server.agent.listener import listen
+
+            acceptor, said = await listen(self.root, *self._listen, self.attend)
+            doors.append(acceptor)
+            about |= {"ip": self._listen[0], "port": acceptor.get_port()}
+        try:
+            files.write_json(self.root / "agent.json", about)
+        except OSError as error:
+            # On a full disk an agent is needed most: trainings go on there, and it helps to make room.
+            log.error("agent.json cannot be written: %s", error)
+        log.info("%s serves %s, pid %d", AGENT, self.root, os.getpid())
+        return said
 
     async def _until_stopped(self, path: Path) -> None:
         """Return when asked to stop, when nobody could find this agent any more, or when it has no use."""

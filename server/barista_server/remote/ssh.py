@@ -8,7 +8,7 @@ import shlex
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import asyncssh
 
@@ -107,8 +107,18 @@ async def connect(
 
 async def _jumps(address: Address, way: Way) -> list[Address]:
     """The hosts that ~/.ssh/config puts before this one, the nearest first. Raises LinkError."""
+    read = await _configured(address, way)
+    named = read.tunnel if read is not None and isinstance(read.tunnel, str) else ""
+    try:
+        return [parse(hop) for hop in named.split(",") if hop]
+    except ValueError as error:
+        raise LinkError(f"~/.ssh/config for {address.host}: {error}") from error
+
+
+async def _configured(address: Address, way: Way) -> asyncssh.SSHClientConnectionOptions | None:
+    """What ~/.ssh/config says of a host, if it may say anything. Raises LinkError."""
     if address.kind != "ssh" or not way.config:
-        return []
+        return None
     try:
         read = await asyncssh.SSHClientConnectionOptions.construct(
             host=address.host,
@@ -118,10 +128,34 @@ async def _jumps(address: Address, way: Way) -> list[Address]:
             known_hosts=None,
             **({"username": address.user} if address.user else {}),
         )
-        named = read.tunnel if isinstance(read.tunnel, str) else ""
-        return [parse(hop) for hop in named.split(",") if hop]
     except (asyncssh.Error, OSError, ValueError) as error:
         raise LinkError(f"~/.ssh/config for {address.host}: {error}") from error
+    return cast(asyncssh.SSHClientConnectionOptions, read)
+
+
+async def _key_options(address: Address, way: Way) -> dict[str, object]:
+    """Which private keys to show, after the ssh-agent's: those that ~/.ssh/config names for the host, without
+    those that are not there, as ssh does, else the usual ones; and ours. Raises LinkError.
+    """
+    read = await _configured(address, way)
+    named = cast(list[str], read.config.get("IdentityFile", [])) if read is not None else []
+    only = read is not None and bool(read.config.get("IdentitiesOnly"))
+    there = [name for name in named if _is_key(name, public=only)]
+    if there == named and not way.keys:
+        return {}
+    own = [str(path) for path in way.keys]
+    theirs = there or _default_keys()
+    keys = [*own, *theirs] if address.kind == "port" else [*theirs, *own]
+    return {"client_keys": keys, "ignore_encrypted": True}
+
+
+def _is_key(name: str, public: bool) -> bool:
+    """A private key is there; ``public``: or a public one, for the ssh-agent to choose by."""
+    try:
+        content = Path(name).expanduser().read_bytes()
+    except OSError:
+        return False
+    return public or b"PRIVATE KEY" in content
 
 
 async def _direct(
@@ -132,9 +166,7 @@ async def _direct(
     options: dict[str, object] = {"username": address.user} if address.user else {}
     if address.kind == "port":
         options.setdefault("username", "barista")
-    if way.keys:
-        options["ignore_encrypted"] = True
-        options["client_keys"] = [str(path) for path in way.keys] + _default_keys()
+    options |= await _key_options(address, way)
     try:
         connection, _ = await asyncssh.create_connection(
             lambda: seen,
