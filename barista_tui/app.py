@@ -14,7 +14,6 @@ from pathlib import Path
 from msgspec import structs
 from rich.color import ColorSystem
 from textual import events
-from textual.app import App
 from textual.driver import Driver
 from textual.geometry import Size
 
@@ -43,6 +42,7 @@ from barista_tui.screens.acting import ActingScreen
 from barista_tui.screens.main import MainScreen
 from barista_tui.store import Store
 from barista_tui.target import Target
+from barista_tui.typedahead import TypedAhead
 from barista_tui.works import Works
 
 SIZE_CHECK = 2.0
@@ -57,7 +57,7 @@ person does is shown by what they do, and waits for neither.
 """
 
 
-class BaristaApp(App[None]):
+class BaristaApp(TypedAhead):
     """One screen on the agents of several hosts: ``target``'s and those of ``others`` (None: never any).
 
     ``connect=False`` shows what the store is given and asks no agent.
@@ -113,7 +113,8 @@ class BaristaApp(App[None]):
     def on_mount(self) -> None:
         if self._connect:
             self._show_remembered()
-        self.set_keymap({**self.keymap.moves, **managerkeys.textual_keymap(self.keymap.keys)})
+        moves = {name: keys or managerkeys.NO_KEY for name, keys in self.keymap.moves.items()}
+        self.set_keymap({**moves, **managerkeys.textual_keymap(self.keymap.keys)})
         self.push_screen(self.main)
         for problem in (*self.keymap.problems, *filter(None, [self._pixels_problem])):
             self.store.noticed(Notice(time=self.now(), caller="Settings", kind="error", text=problem))

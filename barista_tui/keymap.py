@@ -55,6 +55,14 @@ class Keymap:
     problems: tuple[str, ...] = ()
     """What is wrong with the file, and which keys changed their action, in sentences."""
 
+    def moving(self) -> list[tuple[list[str], str]]:
+        """Keys that move, and where to."""
+        found = []
+        for name, (keys, words) in MOVES.items():
+            chosen = self.moves.get(name, ",".join(keys))
+            found.append(([key for key in chosen.split(",") if key], words))
+        return found
+
 
 class Remappable(Protocol):
     """An action, or a key of a manager."""

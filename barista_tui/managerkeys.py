@@ -181,6 +181,9 @@ MANAGERS: dict[str, tuple[ManagerKey, ...]] = {
 }
 """By the title that they have on paper."""
 
+NO_KEY = "no_key"
+"""For Textual, which keeps a binding whose keys are an empty text."""
+
 KEYS, HELP = 14, 52
 """Cells of keys and help on a page of keys, as a dialog on 80 columns has them."""
 
@@ -199,7 +202,7 @@ def bindings(table: Sequence[ManagerKey]) -> list[BindingType]:
 def textual_keymap(chosen: Chosen) -> dict[str, str]:
     """What Textual's ``set_keymap`` is given."""
     every = [each for table in MANAGERS.values() for each in table]
-    return {each.id: ",".join(chosen[each.id]) for each in every if each.id in chosen}
+    return {each.id: ",".join(chosen[each.id]) or NO_KEY for each in every if each.id in chosen}
 
 
 def word(each: ManagerKey, chosen: Chosen) -> str:

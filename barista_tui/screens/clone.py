@@ -31,6 +31,7 @@ from barista_tui import workers
 from barista_tui.commands import failure_text
 from barista_tui.host import CallFailed, LinkError
 from barista_tui.screens.new_session import on_host
+from barista_tui.widgets.leadinglist import LeadingList
 
 if TYPE_CHECKING:
     from barista_tui.app import BaristaApp
@@ -59,7 +60,7 @@ class CloneScreen(ModalScreen[None]):
         with Vertical(classes="dialog wide", id="clone"):
             yield Static(Content(f"Clone {session.id} {name}{on_host(self._host)}"), classes="title")
             yield Static(Content(_about(session)), classes="line dim")
-            yield OptionList(*_choices(session), id="origin", compact=True)
+            yield LeadingList(*_choices(session), lead=self._to_name, id="origin")
             with Grid(id="fields"):
                 yield Static(Content("name"), classes="label")
                 yield Input(placeholder=f"{name}, numbered", id="name", compact=True)
@@ -95,8 +96,7 @@ class CloneScreen(ModalScreen[None]):
 
     # ---------------------------------------------------------------------------------- cloning
 
-    @on(OptionList.OptionSelected)
-    def _chosen(self) -> None:
+    def _to_name(self) -> None:
         self.query_one("#name", Input).focus()
 
     @on(Input.Submitted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -16,13 +17,13 @@ from barista_tui.actions import ACTIONS, GROUPS, key_word, keys_of
 from barista_tui.allowed import Context
 from barista_tui.panes.table import SPECS
 
+if TYPE_CHECKING:
+    from barista_tui.app import BaristaApp
+
 DIALOG, FRAME, KEYS = 96, 8, 14
 """Cells of the dialog, of its border, padding and scroll bar, and of the column of keys."""
 
-MOVING = (
-    ("↑ ↓ j k", "Move; pgup and pgdn by pages, g to the beginning, G to the end"),
-    ("mouse", "Click selects, double click opens, wheel scrolls (zooms in the plot), titles can be clicked"),
-)
+MOUSE = "Click selects, double click opens, wheel scrolls (zooms in the plot), titles can be clicked"
 
 
 def group_order(context: Context) -> list[str]:
@@ -35,6 +36,7 @@ def group_order(context: Context) -> list[str]:
 class HelpScreen(ModalScreen[None]):
     """Any of the keys that opened it, or esc, closes it."""
 
+    app: BaristaApp
     BINDINGS = [Binding("escape,q,question_mark,f1,enter", "dismiss", show=False)]
 
     def __init__(self, context: Context) -> None:
@@ -60,8 +62,9 @@ class HelpScreen(ModalScreen[None]):
                 words = f"{action.help} ({refused})" if refused else action.help
                 lines += self._entry(keys, words, bool(refused))
         lines += [Content(""), Content.styled("Moving", "bold $accent")]
-        for keys, words in MOVING:
-            lines += self._entry(keys, words, False)
+        for moving, where in self.app.keymap.moving():
+            lines += self._entry(" ".join(map(key_word, moving)), where[0].upper() + where[1:], not moving)
+        lines += self._entry("mouse", MOUSE, False)
         return Content("\n").join(lines)
 
     def _entry(self, keys: str, words: str, dim: bool) -> list[Content]:

@@ -42,6 +42,7 @@ from barista_tui.format import caffe_words
 from barista_tui.host import CallFailed, Host, LinkError
 from barista_tui.hosts import LOCAL
 from barista_tui.screens.details import problem_lines
+from barista_tui.widgets.leadinglist import LeadingList
 
 Then = Literal["", "start", "queue"]
 """What is done with a session once it is made."""
@@ -105,7 +106,7 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide", id="new-session"):
             yield Static(Content(f"New session{on_host(self._host)}"), classes="title")
-            yield OptionList(id="origin", compact=True)
+            yield LeadingList(lead=self._to_fields, id="origin")
             yield Static(id="about", classes="line dim")
             with Grid(id="fields"):
                 yield Static(Content("solver"), classes="label files")
@@ -165,6 +166,8 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
 
     def _show_origins(self) -> None:
         origin = self.query_one("#origin", OptionList)
+        # Who went on to the files before the templates came stays there.
+        gone_on = origin.option_count and not origin.has_focus
         origin.clear_options()
         for each in self._templates:
             row = Content.assemble(
@@ -175,7 +178,7 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
             (f"{'Own prototxt files':<28} ", "$foreground"), ("a solver and its net", "$dim")
         )
         origin.add_option(Option(row, id=FILES))
-        origin.highlighted = 0
+        origin.highlighted = len(self._templates) if gone_on else 0
 
     def _show_caffes(self, caffes: list[CaffeInfo]) -> None:
         usable = [each for each in caffes if each.problem is None]
@@ -200,8 +203,7 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
         self.query_one("#about", Static).update(Content(about))
         self._tell(Content(""))
 
-    @on(OptionList.OptionSelected, "#origin")
-    def _origin_chosen(self) -> None:
+    def _to_fields(self) -> None:
         self.query_one("#solver" if self._template() is None else "#name", Input).focus()
 
     def _template(self) -> TemplateInfo | None:

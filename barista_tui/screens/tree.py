@@ -29,7 +29,7 @@ class TreeScreen(TableScreen):
 
     def begin(self) -> None:
         self.table.cursor_type = "row"
-        self.show_known()
+        self._show(self.app.store.known)
         selected = [place for place, (_, one) in enumerate(self._lines) if one.key == self.app.main.key]
         if selected:
             self.table.move_cursor(row=selected[0])

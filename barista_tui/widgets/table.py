@@ -55,6 +55,10 @@ class Table(DataTable[Text]):
         Binding("l", "cursor_right", show=False),
     ]
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What enter does is the screen's to say, where it can be another key; a click stays as it is."""
+        return False if action == "select_cursor" else super().check_action(action, parameters)
+
     def fill(self, heads: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
         """Other columns and rows than before, each column as wide as what is in it."""
         self.clear(columns=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from textual import events
 from textual.widgets import Input, OptionList, Select
 
 from barista_server.api.messages import SeriesKey, State
@@ -48,9 +49,12 @@ async def test_from_files_to_a_paused_training_by_keys_alone(root: Path, tmp_pat
         await until(pilot, lambda: isinstance(app.screen, NewSessionScreen))
         origin = app.screen.query_one("#origin", OptionList)
         await until(pilot, lambda: origin.option_count >= 2)
-        await pilot.press("end", "enter")
-        assert app.focused is app.screen.query_one("#solver")
-        app.screen.query_one("#solver", Input).value = str(tmp_path / "mine_solver.prototxt")
+        # As from a slow link: all keys at once.
+        for key in ("end", "enter", *"a/b"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        field = app.screen.query_one("#solver", Input)
+        await until(pilot, lambda: app.focused is field and field.value == "a/b")
+        field.value = str(tmp_path / "mine_solver.prototxt")
         caffe = app.screen.query_one("#caffe", Select)
         await until(pilot, lambda: "scripted" in str(caffe._options))
         caffe.value = "scripted"

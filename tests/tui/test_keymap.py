@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual.content import Content
+from textual.widgets import Static
 
 from barista_tui import config, keydoc, keymap
 from barista_tui.actions import BY_ID, key_word
@@ -13,6 +15,7 @@ from barista_tui.allowed import Context
 from barista_tui.keymap import Keymap, arranged
 from barista_tui.managerkeys import textual_keymap
 from barista_tui.screens.add_host import AddHostScreen
+from barista_tui.screens.help import HelpScreen
 from barista_tui.screens.input_add import AddInput
 from barista_tui.store import LinkState
 
@@ -74,7 +77,7 @@ def test_keys_of_managers_are_remapped_within_their_own_screen() -> None:
         "hosts-add": ("f8",),
     }
     assert found.problems == ("keys: f now does inputs-add, no longer inputs-search (its keys: none)",)
-    assert textual_keymap(found.keys) == {"inputs-add": "f", "inputs-search": "", "hosts-add": "f8"}
+    assert textual_keymap(found.keys) == {"inputs-add": "f", "inputs-search": "no_key", "hosts-add": "f8"}
 
 
 def test_keys_read_as_people_write_them() -> None:
@@ -94,7 +97,7 @@ async def test_a_remapped_key_works_and_is_what_the_screen_shows(root: Path) -> 
     config.path().parent.mkdir(parents=True, exist_ok=True)
     config.path().write_text(
         '[keys]\nrename = "f7"\nmove-down = "ctrl+n"\nquit = "ctrl+x"\n'
-        'inputs-add = "f8"\nhosts-add = "f8"\nhosts-leave = "f9"\n'
+        'tree-open = "f6"\ntree-diff = ""\ninputs-add = "f8"\nhosts-add = "f8"\nhosts-leave = "f9"\n'
     )
     async with opened(root) as (app, pilot):
         await until(pilot, lambda: app.main.session is not None and "^x Quit" in shown(app))
@@ -118,6 +121,14 @@ async def test_a_remapped_key_works_and_is_what_the_screen_shows(root: Path) -> 
         await until(pilot, lambda: isinstance(app.screen, AddHostScreen))
         await pilot.press("escape", "f9")
         assert app.screen is app.main
-        await pilot.press("ctrl+x")
+        await pilot.press("Y", "enter")
+        await until(pilot, lambda: "F6 Go to" in shown(app) and "1 one" in shown(app))
+        await pilot.press("V", "enter", "f6")
+        await until(pilot, lambda: app.screen is app.main)
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        helped = app.screen.query("#help-body Static").last(Static).render()
+        assert isinstance(helped, Content) and "^n            Down a line" in helped.plain
+        await pilot.press("escape", "ctrl+x")
         await until(pilot, lambda: not app.is_running)
     assert BY_ID["rename"].keys == ("r",)
