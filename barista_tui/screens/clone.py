@@ -97,7 +97,8 @@ class CloneScreen(ModalScreen[None]):
     # ---------------------------------------------------------------------------------- cloning
 
     def _to_name(self) -> None:
-        self.query_one("#name", Input).focus()
+        # Not focus(), which waits its turn behind keys that have come.
+        self.set_focus(self.query_one("#name", Input))
 
     @on(Input.Submitted)
     def _submitted(self) -> None:

@@ -204,7 +204,8 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
         self._tell(Content(""))
 
     def _to_fields(self) -> None:
-        self.query_one("#solver" if self._template() is None else "#name", Input).focus()
+        # Not focus(), which waits its turn behind keys that have come.
+        self.set_focus(self.query_one("#solver" if self._template() is None else "#name", Input))
 
     def _template(self) -> TemplateInfo | None:
         place = self.query_one("#origin", OptionList).highlighted
