@@ -125,7 +125,7 @@ def heading(at: Widths) -> str:
 
 
 def totals(report: NetReport, view: NetView) -> str:
-    """``61M parameters, 244 MB · memory 1.2 GB · cpu: training 2.1 GB of 16 GB, batch at most 8``."""
+    """``61M parameters, 244 MB · memory 1.2 GB · cpu: training 2.1 GB of 16 GB, batch ≤ 8``."""
     more = "" if view.complete else " or more"
     parts = [
         f"{fmt.count(view.parameters)} parameters{more}, {fmt.size(4 * view.parameters)}",
@@ -135,7 +135,7 @@ def totals(report: NetReport, view: NetView) -> str:
         device = "cpu" if need.device == "cpu" else f"GPU {need.device}"
         parts.append(f"{device}: training {fmt.size(need.total)}{more}")
         if need.free is not None:
-            batch = f", batch at most {need.largest:,}" if need.largest else ""
+            batch = f", batch ≤ {need.largest:,}" if need.largest else ""
             no_room = ", no batch fits" if need.largest == 0 else ""
             parts[-1] += f" of {fmt.size(need.free)}{batch}{no_room}"
     return " · ".join(parts)

@@ -24,11 +24,11 @@ from barista_tui.widgets.session_list import LINKS
 NO_SESSIONS = (
     "No sessions yet. Three ways to make one:",
     "",
-    "n                      here, from a template or prototxt files",
-    "barista new FILE       in a shell, from a solver.prototxt",
-    "barista demo           in a shell: LeNet learns handwritten digits",
+    "n                  here, from a template or prototxt files",
+    "barista new FILE   in a shell, from a solver.prototxt",
+    "barista demo       in a shell: LeNet learns digits",
     "",
-    "i                      shows a log of any caffe that lies here already",
+    "i                  a log of any caffe that lies here",
 )
 """An empty list teaches."""
 

@@ -67,9 +67,9 @@ BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 GROUPS: tuple[str, ...] = tuple(dict.fromkeys(action.group for action in ACTIONS))
 """In the order of the table."""
 
-_MENUS: dict[str, Menu] = {"Session": "Session", "Barista": "Tools"}
+_MENUS: dict[str, Menu] = {"Session": "Session", "Panes": "View", "Barista": "Tools"}
 
 
 def menu_of(action: Action) -> Menu:
     """The menu it is found in."""
-    return action.menu or _MENUS.get(action.group, "View")
+    return action.menu or _MENUS.get(action.group, "Pane")

@@ -11,8 +11,9 @@ from barista_tui.keynames import key_word
 from barista_tui.ui import Ui
 
 Check = Callable[[Context], str | None]
-Menu = Literal["Session", "View", "Tools", "Help"]
-MENUS: tuple[Menu, ...] = ("Session", "View", "Tools", "Help")
+Menu = Literal["Session", "Pane", "View", "Tools", "Help"]
+MENUS: tuple[Menu, ...] = ("Session", "Pane", "View", "Tools", "Help")
+"""Pane: what belongs to the pane with the focus alone."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ ACTIONS: tuple[Action, ...] = (
         "All that can be done to the selected session; so does the right mouse button",
         lambda ui: ui.open_context(),
         pane="sessions",
+        menu="Help",
     ),
     Action(
         "palette",

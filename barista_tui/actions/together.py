@@ -24,6 +24,7 @@ ACTIONS: tuple[Action, ...] = (
         "What tells its net and solver from those of the marked session, or of the one it was made from",
         Opens("barista_tui.screens.diff:DiffScreen"),
         has_settings,
+        menu="Tools",
     ),
     Action(
         "compare",
@@ -32,6 +33,7 @@ ACTIONS: tuple[Action, ...] = (
         "Session",
         "The marked sessions, or all of the list, in a table: what differs, what they came to",
         Opens("barista_tui.screens.compare:CompareScreen"),
+        menu="Tools",
     ),
     Action(
         "tree",
@@ -40,5 +42,6 @@ ACTIONS: tuple[Action, ...] = (
         "Session",
         "Which session was made from which",
         Opens("barista_tui.screens.tree:TreeScreen"),
+        menu="Tools",
     ),
 )

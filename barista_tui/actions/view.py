@@ -108,6 +108,7 @@ ACTIONS: tuple[Action, ...] = (
         "Panes",
         "Letters stand on all that can be gone to: press one",
         lambda ui: ui.jump(),
+        menu="Help",
     ),
     Action(
         "narrower",

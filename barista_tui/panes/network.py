@@ -56,6 +56,7 @@ class NetworkPane(Pane, can_focus=True):
     DEFAULT_CSS = """
     NetworkPane #net-problems { height: auto; max-height: 6; padding: 0 1; color: $error; }
     NetworkPane #net-empty { padding: 1 2; color: $dim; }
+    NetworkPane #net-totals { height: auto; max-height: 2; padding: 0 1; color: $dim; }
     NetworkPane #net-details {
         height: 30%; min-height: 4; padding: 0 1; scrollbar-size-vertical: 1; border-top: solid $faint;
     }
@@ -70,7 +71,7 @@ class NetworkPane(Pane, can_focus=True):
         self.report: NetReport | None = None
         self._problems = Static(id="net-problems")
         self._empty = Static(id="net-empty")
-        self._heading, self._totals = Bar(id="net-heading"), Bar(id="net-totals")
+        self._heading, self._totals = Bar(id="net-heading"), Static(id="net-totals")
         self._details, self._detail = VerticalScroll(id="net-details"), Static()
         self._search = Input(placeholder="name or type of a layer", id="net-search", compact=True)
         self._search.display = False
@@ -185,7 +186,7 @@ class NetworkPane(Pane, can_focus=True):
         self.list.show(rows, netrows.row_of(rows, exact))
         if self.has_focus:
             self.list.focus()  # It waited for the net.
-        self._totals.show([Piece(f" {netrows.totals(self.report, view)}", "dim")])
+        self._totals.update(Content(netrows.totals(self.report, view)))
         self._mark_found()
 
     @on(NetList.Chosen)

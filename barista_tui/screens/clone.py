@@ -30,6 +30,7 @@ from barista_tui import format as fmt
 from barista_tui import workers
 from barista_tui.commands import failure_text
 from barista_tui.host import CallFailed, LinkError
+from barista_tui.screens.device_pick import DevicePick
 from barista_tui.screens.new_session import on_host
 from barista_tui.widgets.leadinglist import LeadingList
 
@@ -67,7 +68,7 @@ class CloneScreen(ModalScreen[None]):
                 yield Static(Content("caffe"), classes="label")
                 yield Select[str]([], id="caffe", prompt=session.caffe, compact=True)
                 yield Static(Content("device"), classes="label")
-                yield Input(session.device, id="device", compact=True)
+                yield DevicePick(session.device)
             yield Static(id="error", classes="line")
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
@@ -89,6 +90,7 @@ class CloneScreen(ModalScreen[None]):
     async def _ask_host(self) -> None:
         try:
             caffes = (await self._host.call(ListCaffes(), CaffeList)).caffes
+            await self.query_one(DevicePick).ask(self._host)
         except (CallFailed, LinkError) as error:
             self._tell(str(error))
             return
@@ -127,7 +129,7 @@ class CloneScreen(ModalScreen[None]):
             snapshot=int(choice) if choice.isdecimal() else None,
             name=self.query_one("#name", Input).value.strip(),
             caffe=caffe if isinstance(caffe, str) else "",
-            device=self.query_one("#device", Input).value.strip(),
+            device=self.query_one(DevicePick).value,
         )
 
     async def _clone(self, call: CloneSession, start: bool) -> None:

@@ -17,16 +17,26 @@ from textual.widgets.option_list import Option
 from barista_tui import format as fmt
 from barista_tui.actions import ACTIONS, MENUS, Action, first_key, label, menu_of
 from barista_tui.allowed import Context
-from barista_tui.panes.table import PANES, SPECS
+from barista_tui.panes.table import SPECS
 
 GAP = 2
 LONGEST_REASON = 36
 
 
+LIST = ("filter", "sort", "group", "fold", "mark", "mark-all", "hide", "reveal")
+"""Actions on the list of sessions, which stand in View while another pane has the focus."""
+NOT_OF_ROW = ("context", "new", "import", "put")
+
+
 def entries(name: str, context: Context) -> list[Action]:
-    """The actions of a menu: in View, of the panes' own actions those of the pane with the focus."""
-    titles = {spec.title for spec in PANES} - {SPECS[context.pane].title}
-    return [action for action in ACTIONS if menu_of(action) == name and action.group not in titles]
+    """The actions of a menu: in Pane those of the pane with the focus."""
+    in_list, title = context.pane == "sessions", SPECS[context.pane].title
+    if name == "Pane" and in_list:
+        return [action for action in ACTIONS if action.id in LIST]
+    found = [action for action in ACTIONS if menu_of(action) == name]
+    if name == "Pane":
+        return [action for action in found if action.group == title]
+    return [action for action in found if not (in_list and action.id in LIST)]
 
 
 class MenuScreen(ModalScreen[str | None]):
@@ -56,7 +66,7 @@ class MenuScreen(ModalScreen[str | None]):
     ) -> None:
         super().__init__()
         self._title = title
-        self._actions = list(actions)
+        self.actions = list(actions)
         self._now = context
         self._at = at
         self._columns = columns or {}
@@ -70,13 +80,17 @@ class MenuScreen(ModalScreen[str | None]):
     @classmethod
     def of_session(cls, context: Context, at: Offset) -> MenuScreen:
         """All that can be done to a row, at a place of the screen."""
-        actions = [action for action in ACTIONS if action.group == "Session" and action.id != "context"]
+        actions = [action for action in ACTIONS if action.group == "Session" and action.id not in NOT_OF_ROW]
         actions += [action for action in ACTIONS if action.id in ("link", "fold")]
         session = context.session
         return cls(f"{session.id} {session.name}" if session else context.host, actions, context, at)
 
+    @property
+    def _heading(self) -> str:
+        return f"{self._title}: {SPECS[self._now.pane].title}" if self._title == "Pane" else self._title
+
     def compose(self) -> ComposeResult:
-        self._list.border_title = self._title
+        self._list.border_title = self._heading
         yield self._list
 
     def on_mount(self) -> None:
@@ -85,12 +99,12 @@ class MenuScreen(ModalScreen[str | None]):
     def _fill(self) -> None:
         context = self._now
         rows = [
-            (label(each, context), first_key(each, context), each.refused(context)) for each in self._actions
+            (label(each, context), first_key(each, context), each.refused(context)) for each in self.actions
         ]
         names = max((cell_len(name) for name, *_ in rows), default=0) + GAP
         keys = max((cell_len(key) for _, key, _ in rows), default=0)
         self._list.clear_options()
-        for action, (name, key, refused) in zip(self._actions, rows, strict=True):
+        for action, (name, key, refused) in zip(self.actions, rows, strict=True):
             tone = "$dim" if refused else "$foreground"
             parts = [
                 (fmt.fit(name, names), tone),
@@ -111,7 +125,7 @@ class MenuScreen(ModalScreen[str | None]):
         )
         screen = self.app.size
         width = min(width + reasons + 4, screen.width)
-        height = min(len(rows) + 2, screen.height - 1)
+        height = min(len(rows) + 2, screen.height)
         self._list.styles.width, self._list.styles.height = width, height
         x = max(0, min(self._at.x, screen.width - width))
         y = max(0, min(self._at.y, screen.height - height))
@@ -122,8 +136,8 @@ class MenuScreen(ModalScreen[str | None]):
         if self._title in MENUS:
             names: list[str] = list(MENUS)
             self._title = names[(names.index(self._title) + step) % len(names)]
-            self._actions = entries(self._title, self._now)
-            self._list.border_title = self._title
+            self.actions = entries(self._title, self._now)
+            self._list.border_title = self._heading
             self._at = Offset(self._columns.get(self._title, 0), 1)
             self._fill()
 

@@ -42,6 +42,7 @@ from barista_tui.format import caffe_words
 from barista_tui.host import CallFailed, Host, LinkError
 from barista_tui.hosts import LOCAL
 from barista_tui.screens.details import problem_lines
+from barista_tui.screens.device_pick import DevicePick
 from barista_tui.widgets.leadinglist import LeadingList
 
 Then = Literal["", "start", "queue"]
@@ -138,7 +139,7 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
                 yield Static(Content("caffe"), classes="label")
                 yield Select[str]([], id="caffe", prompt="the host's default", compact=True)
                 yield Static(Content("device"), classes="label")
-                yield Input(id="device", compact=True, placeholder="cpu, 0, 0,1 or all")
+                yield DevicePick()
             yield Static(id="error", classes="line")
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
@@ -162,7 +163,7 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
         self._templates = templates.templates
         self._show_origins()
         self._show_caffes(caffes.caffes)
-        self._show_defaults(defaults)
+        await self.query_one(DevicePick).ask(self._host, defaults.device)
 
     def _show_origins(self) -> None:
         origin = self.query_one("#origin", OptionList)
@@ -184,12 +185,6 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
         usable = [each for each in caffes if each.problem is None]
         options = [(f"{each.name}  {caffe_words(each)}".strip(), each.name) for each in usable]
         self.query_one("#caffe", Select).set_options(options)
-
-    def _show_defaults(self, defaults: Defaults) -> None:
-        """As this host has them, unless the person was faster."""
-        device = self.query_one("#device", Input)
-        if not device.value:
-            device.value = defaults.device
 
     @on(OptionList.OptionHighlighted, "#origin")
     def _origin_changed(self) -> None:
@@ -285,7 +280,7 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
 
         chosen = self.query_one("#caffe", Select).value
         caffe = chosen if isinstance(chosen, str) else ""
-        device = text("device")
+        device = self.query_one(DevicePick).value
         template = self._template()
         if template is not None:
             return NewSession(name=text("name"), template=template.name, caffe=caffe, device=device)
@@ -314,8 +309,7 @@ class NewSessionScreen(ModalScreen[SessionInfo | None]):
             self.query_one(f"#{field}").focus()
 
     def _tell(self, content: Content) -> None:
-        for each in self.query(Input):
-            each.remove_class("-wrong")
+        self.query(".-wrong").remove_class("-wrong")
         self.query_one("#error", Static).update(content)
 
 

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 
 import msgspec
 import pytest
+from textual.geometry import Offset
 from textual.screen import Screen
 
 from barista_server.api.messages import Queued, RunInfo, SessionInfo, Snapshot, State
@@ -15,7 +16,7 @@ from barista_tui.allowed import Context
 from barista_tui.deeds import Deeds
 from barista_tui.panes.base import Pane
 from barista_tui.panes.table import PANES, SPECS
-from barista_tui.screens.menu import entries
+from barista_tui.screens.menu import MenuScreen, entries
 from barista_tui.store import LinkState
 from barista_tui.ui import Ui
 
@@ -67,6 +68,10 @@ def test_every_action_is_in_a_menu() -> None:
         action.id for name in MENUS for pane in SPECS for action in entries(name, replace(now, pane=pane))
     }
     assert found == set(BY_ID)
+    # Each is seen whole on the smallest screen: 24 lines, two of them the frame.
+    at = Offset(0, 0)
+    rows = [entries(name, replace(now, pane=pane)) for name in MENUS for pane in SPECS]
+    assert max(map(len, rows)) <= 22 and len(MenuScreen.of_session(now, at).actions) <= 22 and all(rows)
 
 
 @pytest.mark.parametrize("state", list(State))

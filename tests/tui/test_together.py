@@ -14,6 +14,7 @@ from barista_server.api.messages import NewSession, SessionReply, StartSession, 
 from barista_tui.app import BaristaApp
 from barista_tui.screens.clone import CloneScreen
 from barista_tui.screens.compare import CompareScreen
+from barista_tui.screens.device_pick import DevicePick
 from barista_tui.screens.diff import DiffScreen
 from barista_tui.screens.tree import TreeScreen
 
@@ -39,11 +40,12 @@ async def _cloned(app: BaristaApp, pilot: Pilot[None], root: Path) -> None:
     await pilot.press("down", "enter")
     await until(pilot, lambda: name.has_focus)
     await pilot.press(*"faster")
-    device = app.screen.query_one("#device", Input)
-    device.value = "gpu7"
+    device = app.screen.query_one(DevicePick)
+    await until(pilot, lambda: "CPU" in shown(app))
+    device.type("gpu7")
     await pilot.press("ctrl+s")
     await until(pilot, lambda: "is no device" in str(app.screen.query_one("#error", Static).content))
-    device.value = "cpu"
+    device.type("cpu")
     await pilot.press("ctrl+s")
     await until(pilot, lambda: app.screen is app.main)
     await until(pilot, lambda: state_of(app, "faster") is State.FINISHED)
