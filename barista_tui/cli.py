@@ -45,6 +45,7 @@ HANDLERS = {
     "rename": "keeping:rename",
     "reset": "keeping:reset",
     "rm": "keeping:rm",
+    "trash": "trash:trash",
     "restore": "keeping:restore",
     "input": "inputs:input_",
     "agent": "agent:agent",

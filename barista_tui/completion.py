@@ -72,6 +72,7 @@ ASKED = {
     "known": "hosts",
     "dataset": "datasets",
     "input": "datasets",
+    "trash": "trash",
 }
 """Destinations in the parser whose values the agent, or the list of hosts, knows."""
 
@@ -93,12 +94,14 @@ def candidates(words: Sequence[str], ask: Callable[[Path | None, str], list[str]
     *before, begun = words or [""]
     parser = build_parser()
     root: Path | None = None
+    far = False
     wants: argparse.Action | None = None
     places = 0
     verb: str | None = None
     for word in before:
         if wants is not None:
             root = Path(word) if wants.dest == "root" else root
+            far = far or (wants.dest == "host" and word != "local")
             wants = None
         elif word.startswith("-") and len(word) > 1:
             action = parser._option_string_actions.get(word)
@@ -124,7 +127,9 @@ def candidates(words: Sequence[str], ask: Callable[[Path | None, str], list[str]
         return []
     if action.choices is not None:
         return _starting(begun, [str(choice) for choice in action.choices])
-    return _starting(begun, ask(root, ASKED[action.dest])) if action.dest in ASKED else []
+    kind = ASKED.get(action.dest, "")
+    # No connection is made for a press of the tab key either.
+    return _starting(begun, ask(root, kind)) if kind and (kind == "hosts" or not far) else []
 
 
 def _verbs(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -175,8 +180,10 @@ async def _names(root: Path, kind: str) -> list[str]:
         ListDevices,
         ListSessions,
         ListTemplates,
+        ListTrash,
         SessionList,
         TemplateList,
+        TrashList,
     )
     from barista_tui.target import Target
     from barista_tui.verbs.agentlink import linked
@@ -189,6 +196,8 @@ async def _names(root: Path, kind: str) -> list[str]:
         if kind == "datasets":
             datasets = (await link.call(ListDatasets(), DatasetList)).datasets
             return [one.name if _SAFE.fullmatch(one.name) else one.id for one in datasets]
+        if kind == "trash":
+            return [item.trash for item in (await link.call(ListTrash(), TrashList)).items]
         if kind == "devices":
             return [device.id for device in (await link.call(ListDevices(), DeviceList)).devices]
         sessions = (await link.call(ListSessions(), SessionList)).sessions

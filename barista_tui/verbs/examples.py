@@ -64,6 +64,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "rename": ("barista rename mine better",),
     "reset": ("barista reset mine",),
     "rm": ("barista rm mine",),
+    "trash": ("barista trash", "barista trash --host gpu01"),
+    "trash empty": (
+        "barista trash empty 20260102T030405-7-delete",
+        "barista trash empty --older-than 30",
+        "barista trash empty --all",
+    ),
     "restore": ("barista restore 20260102T030405-7-delete",),
     "deploy": ("barista deploy mine", "barista deploy mine --snapshot 4000 -o net.tar.gz"),
     "get": ("barista get mine --host gpu01 -o results", "barista get mine --host gpu01 --folder"),

@@ -25,6 +25,7 @@ from barista_tui.verbs.plot_parser import add_plot
 from barista_tui.verbs.queue_parser import add_queue, add_waiting
 from barista_tui.verbs.set_parser import add_set, add_slurm, add_submitting
 from barista_tui.verbs.transfer_parser import TO_HELP, add_transfers
+from barista_tui.verbs.trash_parser import add_trash
 
 ABOUT = "Train Caffe networks from the terminal. Without a verb: the screen."
 
@@ -266,6 +267,7 @@ def _keeping(verbs: _Verbs[argparse.ArgumentParser]) -> None:
         verb = _verb(verbs, name, about)
         _session(verb)
         _json(verb)
+    add_trash(verbs)
     restore = _verb(verbs, "restore", "bring back what reset or rm took away")
     restore.add_argument("trash", metavar="TRASH", help="as reset and rm print it")
     _json(restore)
@@ -381,7 +383,7 @@ _GROUPS: tuple[tuple[tuple[str, ...], Callable[[_Verbs[argparse.ArgumentParser]]
     (("messages", "logs"), _data),
     (("export", "plot"), add_plot),
     (("weights",), _weights),
-    (("rename", "reset", "rm", "restore"), _keeping),
+    (("rename", "reset", "rm", "trash", "restore"), _keeping),
     (("deploy",), add_deploy),
     (("get", "put", "move"), add_transfers),
     (("input",), _inputs),

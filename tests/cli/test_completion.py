@@ -59,6 +59,14 @@ def test_hosts_and_what_to_do_with_them() -> None:
     assert candidates(["host", "add", "--via", ""], asked) == ["asyncssh", "ssh"]
 
 
+def test_what_only_another_host_knows_is_not_offered() -> None:
+    assert candidates(["--host", "gpu01", "show", ""], asked) == []
+    assert candidates(["--host", "local", "show", "s"], asked) == ["sessions-1", "sessions-2"]
+    assert candidates(["--host", "gpu01", "move", "one", "--to", "h"], asked) == ["hosts-1", "hosts-2"]
+    assert candidates(["restore", "t"], asked) == ["trash-1", "trash-2"]
+    assert candidates(["trash", "empty", "one", "t"], asked) == ["trash-1", "trash-2"]
+
+
 def test_the_root_given_is_the_root_asked() -> None:
     assert candidates(["--root", "/x", "show", "of"], asked) == ["of:/x"]
     assert candidates(["show", "--root", "/x", "of"], asked) == ["of:/x"]

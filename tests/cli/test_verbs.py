@@ -163,6 +163,18 @@ def test_errors_name_what_there_is_instead(shell: Shell) -> None:
     trash = shell.json("rm", "tiny")["trash"]
     assert trash in shell.barista("restore", "nothing", code=3).stderr
 
+    # It lies there until it is emptied.
+    (lying,) = shell.json("trash", "ls")
+    assert (lying["trash"], lying["name"], lying["what"]) == (trash, "tiny", "delete") and lying["size"] > 0
+    assert trash in shell.barista("trash").stdout
+    assert "say what is to go" in shell.barista("trash", "empty", code=2).stderr
+    assert "Nothing was deleted" in shell.barista("trash", "empty", trash, "other", code=3).stderr
+    assert shell.json("trash", "empty", "--older-than", "1") == []
+    assert shell.json("trash", "empty", trash) == [lying]
+    assert "The trash is empty." in shell.barista("trash").stdout
+    assert list((shell.root / "trash").iterdir()) == []
+    assert shell.new()["id"] == "2", "its number is not used again"
+
 
 def test_the_agent_is_looked_at_stopped_and_not_started_by_looking(shell: Shell) -> None:
     assert shell.barista("agent", "status", code=5).stdout.startswith("no agent runs")

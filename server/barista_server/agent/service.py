@@ -22,6 +22,7 @@ from barista_server.agent import (
     queueing,
     settings,
     signalling,
+    trash,
     watch,
     weights,
 )
@@ -105,6 +106,7 @@ class Service:
             **self._exports.calls(),
             **Deploys(self._host.caffes, self._find_session, self._exports, self._datasets).calls(),
             **self._arrivals.calls(),
+            **trash.calls(self._store, self._sessions, self.hub, self._disk),
             m.Subscribe: self._subscribe,
             m.UnfollowLog: self._unfollow_log,
             m.Ping: self._ping,

@@ -212,7 +212,8 @@ class Store:
         """Make what is missing; the sessions' folders in order of their numbers."""
         self.sessions.mkdir(parents=True, exist_ok=True)
         self.trash.mkdir(exist_ok=True)
-        for draft in [*self.sessions.glob(".*"), *self.logs.glob(".*"), *self.root.glob(".template-*")]:
+        hidden = [path for folder in (self.sessions, self.logs, self.trash) for path in folder.glob(".*")]
+        for draft in [*hidden, *self.root.glob(".template-*")]:
             # An agent was killed before it was whole.
             shutil.rmtree(draft, ignore_errors=True)
         found = [path for path in self.sessions.iterdir() if path.name.isdecimal() and path.is_dir()]

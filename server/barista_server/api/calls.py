@@ -17,6 +17,7 @@ from barista_server.api.settings import SETTINGS_LOOKS, SettingsCall
 from barista_server.api.slurm import SLURM_LOOKS, SlurmCall
 from barista_server.api.things import Acting, Message, SeriesKey
 from barista_server.api.transfers import TRANSFER_LOOKS, TransferCall
+from barista_server.api.trash import TRASH_LOOKS, TrashCall
 
 MOST_LINES = 10_000
 """Lines in one answer, so that it fits a frame and holds up nobody."""
@@ -347,6 +348,7 @@ Call = (
     | SettingsCall
     | TransferCall
     | SlurmCall
+    | TrashCall
     | Subscribe
     | FollowLog
     | UnfollowLog
@@ -363,6 +365,7 @@ _LOOKS: frozenset[type[Message]] = (
     | SEARCH_LOOKS
     | TRANSFER_LOOKS
     | SLURM_LOOKS
+    | TRASH_LOOKS
     | frozenset(
         {
             ListSessions,

@@ -31,6 +31,7 @@ from barista_server.api.slurm import *  # noqa: F403
 from barista_server.api.things import *  # noqa: F403
 from barista_server.api.things import Message
 from barista_server.api.transfers import *  # noqa: F403
+from barista_server.api.trash import *  # noqa: F403
 
 Role = Literal["owner", "viewer"]
 """An owner may do all; a viewer only look (see :func:`~barista_server.api.calls.only_looks`)."""

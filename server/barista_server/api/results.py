@@ -29,6 +29,7 @@ from barista_server.api.things import (
     TemplateInfo,
 )
 from barista_server.api.transfers import TransferResult
+from barista_server.api.trash import TrashList
 
 
 class Done(Message, frozen=True, tag="done"):
@@ -204,6 +205,7 @@ Result = (
     | SettingsResult
     | TransferResult
     | SlurmResult
+    | TrashList
     | Subscribed
 )
 
