@@ -270,8 +270,8 @@ def can_resume_from(context: Context) -> str | None:
 
 
 def can_undo(context: Context) -> str | None:
-    """Only what this screen deleted or reset."""
-    return None if context.can_undo else "nothing was deleted or reset from here"
+    """Only what this screen deleted or reset; what went earlier is brought back from the trash."""
+    return None if context.can_undo else "nothing was deleted or reset from here; see the trash"
 
 
 def cause_line(session: SessionInfo) -> int | None:

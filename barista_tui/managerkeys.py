@@ -24,7 +24,7 @@ class ManagerKey:
     keys: tuple[str, ...]
     does: str
     help: str
-    pane: Literal["inputs", "hosts", "caffes", "form", "editor", "compare", "diff", "tree"]
+    pane: Literal["inputs", "hosts", "caffes", "form", "editor", "compare", "diff", "tree", "trash"]
     label: str = ""
     priority: bool = False
 
@@ -52,13 +52,14 @@ def _editor(name: str, keys: str, does: str, help: str, label: str = "") -> Mana
     return ManagerKey(f"editor-{name}", tuple(keys.split()), does, help, "editor", label, True)
 
 
-def _beside(
-    pane: Literal["compare", "diff", "tree"], name: str, keys: str, does: str, help: str, label: str = ""
-) -> ManagerKey:
+Beside = Literal["compare", "diff", "tree", "trash"]
+
+
+def _beside(pane: Beside, name: str, keys: str, does: str, help: str, label: str = "") -> ManagerKey:
     return ManagerKey(f"{pane}-{name}", tuple(keys.split()), does, help, pane, label)
 
 
-_compare, _diff, _tree = (partial(_beside, pane) for pane in ("compare", "diff", "tree"))
+_compare, _diff, _tree, _trash = (partial(_beside, pane) for pane in ("compare", "diff", "tree", "trash"))
 
 
 INPUTS: tuple[ManagerKey, ...] = (
@@ -169,6 +170,15 @@ TREE: tuple[ManagerKey, ...] = (
     _tree("leave", "escape q Y", "leave", "Back to the sessions"),
 )
 
+TRASH: tuple[ManagerKey, ...] = (
+    _trash("restore", "enter u", "restore", "Bring it back", "Bring back"),
+    _trash("empty", "d delete", "empty(False)", "Delete it for good; asks before", "For good"),
+    _trash("empty-all", "D", "empty(True)", "Delete all of that host for good; asks before", "All"),
+    _trash("reload", "r", "reload", "Ask again", "Reload"),
+    _trash("keys", "f1 question_mark", "keys", "These keys"),
+    _trash("leave", "escape q alt+u", "leave", "Back to the sessions"),
+)
+
 MANAGERS: dict[str, tuple[ManagerKey, ...]] = {
     "Datasets (F2)": INPUTS,
     "Hosts (F3)": HOSTS,
@@ -178,6 +188,7 @@ MANAGERS: dict[str, tuple[ManagerKey, ...]] = {
     "Side by side (S)": COMPARE,
     "Diff (V)": DIFF,
     "Family tree (Y)": TREE,
+    "Trash (alt+u)": TRASH,
 }
 """By the title that they have on paper."""
 

@@ -135,6 +135,15 @@ ACTIONS: tuple[Action, ...] = (
         can_undo,
     ),
     Action(
+        "trash",
+        ("alt+u",),
+        "Trash",
+        "Session",
+        "All that was deleted or reset, of all hosts: bring it back, or delete it for good",
+        Opens("barista_tui.screens.trash:TrashScreen"),
+        menu="Tools",
+    ),
+    Action(
         "force",
         ("F",),
         "Force stop",

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from textual import events
+from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Select
 
 from barista_server.api.messages import SeriesKey, State
@@ -140,6 +141,31 @@ async def test_delete_reset_rename_and_undo(root: Path) -> None:
         app.screen.query_one(Input).value = "renamed"
         await pilot.press("enter")
         await until(pilot, lambda: state_of(app, "renamed") is State.FINISHED)
+        await _from_the_trash(app, pilot, root)
+
+
+async def _from_the_trash(app: BaristaApp, pilot: Pilot[None], root: Path) -> None:
+    """Also what went before the screen was opened comes back, or goes for good."""
+    await pilot.press("d")
+    await until(pilot, lambda: state_of(app, "renamed") is None)
+    app.main.commands.trash.clear()
+    await pilot.press("alt+u")
+    await until(
+        pilot, lambda: "1 renamed" in shown(app) and "deleted" in shown(app) and "1 piece" in shown(app)
+    )
+    await pilot.press("enter")
+    await until(pilot, lambda: state_of(app, "renamed") is State.FINISHED and "is empty" in shown(app))
+    await pilot.press("escape")
+    app.main.want("renamed")
+    await pilot.press("d")
+    await until(pilot, lambda: state_of(app, "renamed") is None and len(app.main.commands.trash) == 1)
+    await pilot.press("alt+u")
+    await until(pilot, lambda: "1 renamed" in shown(app))
+    await pilot.press("d", "enter")
+    assert list((root / "trash").iterdir()), "the first choice is the harmless one"
+    await pilot.press("d", "right", "enter")
+    await until(pilot, lambda: "is empty" in shown(app) and not list((root / "trash").iterdir()))
+    assert app.main.commands.trash == []
 
 
 async def test_what_cannot_be_done_says_why(root: Path) -> None:
