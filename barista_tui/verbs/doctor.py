@@ -37,7 +37,7 @@ async def doctor(args: argparse.Namespace) -> Exit:
 
 
 async def _there(target: Target, words: list[str], as_json: bool) -> int:
-    from barista_server.remote.hostshell import shell
+    from barista_server.remote.hostshell import TIED, shell
     from barista_server.remote.ssh import own_way, server_command
 
     assert target.host is not None
@@ -45,11 +45,21 @@ async def _there(target: Target, words: list[str], as_json: bool) -> int:
     words += ["--root", where.root] if where.root else []
     command = server_command(shlex.join(words))
     async with shell(where, own_way(folder(), target.host.via)) as there:
+        told: list[str] = []
         if not as_json:
-            return await there.lines(command, lambda line: output.say(output.one_line(line)))
-        done = await there.run(command)
-        print(done.out, end="", flush=True)
-        return done.code
+
+            def say(line: str) -> None:
+                told.append(line)
+                output.say(output.one_line(line))
+
+            code = await there.lines(command, say)
+        else:
+            done = await there.run(command)
+            print(done.out, end="", flush=True)
+            code, told = done.code, done.out.split()
+    if code == 0 and not told:
+        raise VerbError(TIED, None, Exit.REFUSED)
+    return code
 
 
 def _exit(code: int, target: Target) -> Exit:

@@ -132,6 +132,11 @@ async def test_a_failed_installation_leaves_the_one_before(shell: Shell, bare: S
 
 
 async def test_a_host_without_a_fitting_python_or_with_something_in_the_way(shell: Shell, bare: Sshd) -> None:
+    bare.authorize('restrict,command="true"')
+    async with login(bare.address, bare.way()) as there:
+        with pytest.raises(InstallError, match="tied to a command"):
+            await look(there)
+    bare.authorize()
     async with login(bare.address, bare.way()) as there:
         with pytest.raises(InstallError, match=r"no Python 3.11 or newer.*--python PATH"):
             await look(there, python="/bin/false")

@@ -67,21 +67,13 @@ class KnownHosts:
         """
         merged: list[list[Any]] = [[] for _ in range(_KINDS)]  # as many as match() gives
         for path in self.files:
-            try:
-                known = asyncssh.read_known_hosts(str(path))
-            except FileNotFoundError:
-                continue
-            except (OSError, ValueError) as error:
-                raise LinkError(f"{path} cannot be read ({error}): correct it or move it away") from None
-            for into, found in zip(
-                merged, asyncssh.match_known_hosts(known, host, address, port), strict=True
-            ):
+            for into, found in zip(merged, _found(path, host, address, port), strict=True):
                 into += found
         return merged
 
-    def knows(self, host: str, address: str, port: int) -> bool:
-        """Whether a key of this host has been accepted. Raises LinkError."""
-        return bool(self.match(host, address, port)[0])
+    def naming(self, host: str, address: str, port: int) -> list[Path]:
+        """The files in which a key of this host has been accepted. Raises LinkError."""
+        return [path for path in self.files if _found(path, host, address, port)[0]]
 
     def accept(self, offered: Offered) -> None:
         """Trust this key from now on. Raises OSError."""
@@ -93,6 +85,17 @@ class KnownHosts:
             file.write(joint + offered.line.encode() + b"\n")
             file.flush()
             os.fsync(descriptor)
+
+
+def _found(path: Path, host: str, address: str, port: int) -> list[list[Any]]:
+    """What a file says of a host. Raises LinkError."""
+    try:
+        known = asyncssh.read_known_hosts(str(path))
+    except FileNotFoundError:
+        return [[] for _ in range(_KINDS)]
+    except (OSError, ValueError) as error:
+        raise LinkError(f"{path} cannot be read ({error}): correct it or move it away") from None
+    return [list(keys) for keys in asyncssh.match_known_hosts(known, host, address, port)]
 
 
 def offered_key(host: str, port: int, key: asyncssh.SSHKey) -> Offered:

@@ -18,6 +18,8 @@ from barista_server.remote.ssh import Way, connect, explained, ssh_command, ssh_
 _BLOCK = 1 << 16
 Moved = Callable[[int], None]
 """Is told how many bytes of a file are over there."""
+TIED = "the key shown there is tied to a command of its own: this needs one that gives a login"
+"""What it means if a command that should have answered did not."""
 
 
 class Ran(NamedTuple):

@@ -24,7 +24,7 @@ import msgspec
 from barista_server.api.local import LinkError
 from barista_server.remote import on_host
 from barista_server.remote.collect import Facts, Progress, Tell, collected, engine_wheels, pins
-from barista_server.remote.hostshell import Shell
+from barista_server.remote.hostshell import TIED, Shell
 from barista_server.remote.wheels import OURS, WheelError
 
 ROOM = 4
@@ -190,7 +190,10 @@ async def on_host_answer(shell: Shell, what: str, order: object = None, python: 
         raise InstallError(f"{words}. Install Python 3.11 or newer there, or name one: --python PATH")
     if done.code != 0:
         raise InstallError(words)
-    answer: dict[str, Any] = json.loads(done.out.strip().splitlines()[-1])
+    try:
+        answer: dict[str, Any] = json.loads((done.out.strip().splitlines() or [""])[-1])
+    except ValueError:
+        raise InstallError(TIED) from None
     return answer
 
 

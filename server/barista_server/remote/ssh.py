@@ -222,8 +222,8 @@ class _Seen(asyncssh.SSHClient):
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         offered = offered_key(host, port, key)
-        if self._known.knows(host, addr, port):
-            self.problem = HostKeyChanged(offered, self._known.files)
+        if files := self._known.naming(host, addr, port):
+            self.problem = HostKeyChanged(offered, files)
         else:
             self.problem = HostKeyUnknown(offered)
         return False
