@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from rich.cells import cell_len
 
 from barista_server.api.messages import SessionInfo, State
+from barista_server.api.text import clean_name
 from barista_tui import format as fmt
 from barista_tui import rows
 from barista_tui.actions import ACTIONS, BY_ID, MENUS, Action, first_key, keys_of, label
@@ -78,6 +79,13 @@ def empty_list(known: Known, words: str, now: float) -> tuple[str, ...]:
     return tuple(f"{host.name} {link_words(host, now)}" for host in waiting)
 
 
+def no_log(session: SessionInfo) -> str:
+    """What stands where the lines of a session without any log will be."""
+    if session.queued is not None:
+        return f"No log yet: it waits: {clean_name(session.queued.reason)}"
+    return "No log yet: space starts the training."
+
+
 def nothing_to_plot(session: SessionInfo) -> tuple[str, ...]:
     """What stands where a session's curves will be."""
     if session.kind == "log":
@@ -85,6 +93,8 @@ def nothing_to_plot(session: SessionInfo) -> tuple[str, ...]:
         if waits:
             return ("No points yet", session.busy or "the log is watched")
         return ("No points in this log",)
+    if session.queued is not None:
+        return ("No points yet", f"it waits: {clean_name(session.queued.reason)}")
     if not session.runs:
         return ("No points yet", "space starts the training")
     if session.state in (State.FAILED, State.INVALID):

@@ -24,6 +24,7 @@ from barista_tui.panes.consolemerge import MergedFeed
 from barista_tui.panes.table import PaneSpec
 from barista_tui.screens.choose import Answer
 from barista_tui.store import Key
+from barista_tui.titles import no_log
 from barista_tui.widgets.bar import Bar, Piece
 from barista_tui.widgets.console import Console
 from barista_tui.widgets.findline import FindLine
@@ -86,7 +87,7 @@ class ConsolePane(Pane):
         source = self.chosen_log()
         self.search.take_source(source)
         if source is None:
-            why = "No log yet: space starts the training." if look.session else ""
+            why = no_log(look.session) if look.session else ""
             self.console.empty = (why,) if why else ()
             self.console.show_rows((), anew=True)
             return

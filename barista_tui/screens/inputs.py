@@ -66,6 +66,8 @@ class InputManager(ActingScreen):
         *managerkeys.bindings(managerkeys.INPUTS),
         move("move-down", "cursor(1)"),
         move("move-up", "cursor(-1)"),
+        move("first", "end('first')"),
+        move("last", "end('last')"),
     ]
 
     def __init__(self) -> None:
@@ -266,6 +268,11 @@ class InputManager(ActingScreen):
         """Move the cursor, from wherever the focus is."""
         listing = self.query_one("#inputs-list", OptionList)
         listing.action_cursor_down() if step > 0 else listing.action_cursor_up()
+
+    def action_end(self, which: str) -> None:
+        """Move the cursor to the first or the last dataset."""
+        listing = self.query_one("#inputs-list", OptionList)
+        listing.action_first() if which == "first" else listing.action_last()
 
     @on(Bar.Pressed)
     async def _pressed(self, event: Bar.Pressed) -> None:

@@ -16,14 +16,17 @@ from barista_server.api.messages import (
     Call,
     Event,
     GetSession,
+    ListSessions,
     Message,
     SessionChanged,
     SessionInfo,
+    SessionList,
     SessionRemoved,
     SessionReply,
     Subscribe,
     Subscribed,
 )
+from barista_server.api.text import clean_name
 from barista_tui.hosts import LOCAL, Hosts, HostsError
 from barista_tui.target import Target
 from barista_tui.verbs.errors import Exit, VerbError
@@ -81,6 +84,12 @@ async def ask(target: Target, call: Call, result: type[R]) -> R:
 async def session_of(link: Link, name: str) -> SessionInfo:
     """The session that an id, the beginning of one, or a name means. Raises CallFailed, LinkError."""
     return (await link.call(GetSession(session=name), SessionReply)).session
+
+
+async def names_of(link: Link) -> dict[str, str]:
+    """Names of the sessions, cleaned, by their ids. Raises CallFailed, LinkError."""
+    sessions = (await link.call(ListSessions(), SessionList)).sessions
+    return {one.id: clean_name(one.name) for one in sessions}
 
 
 async def reopen(target: Target) -> Link:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 
 from barista_server.api.messages import DeviceInfo, DeviceList, Holder, ListDevices
 from barista_tui import format
 from barista_tui.verbs import output
-from barista_tui.verbs.agentlink import ask, target_of
+from barista_tui.verbs.agentlink import linked, names_of, target_of
 from barista_tui.verbs.errors import Exit
 
 
 async def devices(args: argparse.Namespace) -> Exit:
     """A row a device; below it who holds it."""
-    found = (await ask(target_of(args), ListDevices(), DeviceList)).devices
+    async with linked(target_of(args)) as link:
+        found = (await link.call(ListDevices(), DeviceList)).devices
+        names = await names_of(link)
     if args.json:
         output.print_json(found)
         return Exit.OK
     rows = [["DEVICE", "MODEL", "USED", "TEMP", "MEMORY FREE", "TRAINS"], *map(_row, found)]
-    below = [[], *map(_holding, found)]
+    below = [[], *(_holding(device, names) for device in found)]
     for cells, lines in zip(output.table(rows, right=(2, 3, 4, 5), wide=1), below, strict=True):
         output.say("  ".join(cells).rstrip())
         for line in lines:
@@ -38,8 +41,8 @@ def _of(free: int | None, total: int | None) -> str:
     return "" if free is None or total is None else f"{format.size(free)} of {format.size(total)}"
 
 
-def _holding(device: DeviceInfo) -> list[str]:
-    lines = [f"session {session}" for session in device.sessions]
+def _holding(device: DeviceInfo, names: Mapping[str, str]) -> list[str]:
+    lines = [f"session {session} {names.get(session, '')}".rstrip() for session in device.sessions]
     lines += [_process(one) for one in device.holders]
     if device.busy:
         lines.append(f"The queue leaves it alone: {device.busy}.")

@@ -147,11 +147,20 @@ def _place(session: SessionInfo) -> list[tuple[str, str]]:
         ]
     return [
         ("caffe", f"{session.caffe} on {session.device}"),
+        ("runs as", _job(session)),
         ("parent", "; from ".join(format.lineage_words(session)[:3])),
         ("weights", output.one_line(session.weights) if not session.snapshots else ""),
         ("created", _when(session.created)),
         ("folder", session.folder),
     ]
+
+
+def _job(session: SessionInfo) -> str:
+    if session.launcher != "slurm":
+        return ""
+    runs = bool(session.runs) and session.runs[-1].ended is None
+    number = f"; its number is {output.one_line(session.job)}" if session.job and runs else ""
+    return output.job_words(session.launcher, session.slurm) + number
 
 
 def _run_line(run: RunInfo) -> str:

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
+import msgspec
 from rich.cells import cell_len
 
-from barista_server.api.messages import Message, Problem, SessionInfo, State
+from barista_server.api.messages import Message, Problem, SessionInfo, SlurmOptions, State
 from barista_tui import format
 
 GREY, GREEN, YELLOW, BLUE, RED, MAGENTA = "90", "32", "33", "36", "31", "35"
@@ -120,3 +121,12 @@ def print_session(session: SessionInfo, as_json: bool) -> None:
         return
     at = f" at iteration {session.iteration}" if session.iteration else ""
     say(f"{session.id}  {one_line(session.name)}  {state_word(session)}{at}")
+
+
+def job_words(launcher: str, asked: SlurmOptions | None) -> str:
+    """Whether a session is a job of Slurm, and what a job of it asks for."""
+    said = msgspec.to_builtins(asked or SlurmOptions())
+    more = " ".join(map(one_line, said.pop("arguments", [])))
+    words = [f"{name} {one_line(str(value))}" for name, value in said.items()]
+    asks = ", ".join([*words, *([more] if more else [])]) or "what Slurm gives by itself"
+    return f"{'a job' if launcher == 'slurm' else 'as a job it would be one'} of Slurm: {asks}"

@@ -46,7 +46,7 @@ async def settings(args: argparse.Namespace) -> Exit:
     if not args.json:
         output.say(f"    {output.one_line(session.caffe)} on {session.device}")
         if session.launcher == "slurm" or session.slurm is not None:
-            output.say(f"    {_job_words(session.launcher, session.slurm)}")
+            output.say(f"    {output.job_words(session.launcher, session.slurm)}")
         if words := keep_words(session.keep):
             output.say(f"    {output.one_line(words)} of its snapshots")
         if words := format.resume_words(session):
@@ -84,14 +84,6 @@ def _slurm(args: argparse.Namespace, now: SlurmOptions | None) -> SlurmOptions |
     return msgspec.structs.replace(now or SlurmOptions(), **given) if given else None
 
 
-def _job_words(launcher: str, asked: SlurmOptions | None) -> str:
-    said = msgspec.to_builtins(asked or SlurmOptions())
-    more = " ".join(map(output.one_line, said.pop("arguments", [])))
-    words = [f"{name} {output.one_line(str(value))}" for name, value in said.items()]
-    asks = ", ".join([*words, *([more] if more else [])]) or "what Slurm gives by itself"
-    return f"{'a job' if launcher == 'slurm' else 'as a job it would be one'} of Slurm: {asks}"
-
-
 async def _defaults(args: argparse.Namespace) -> Exit:
     async with linked(target_of(args)) as link:
         slurm = _slurm(args, None)
@@ -106,5 +98,5 @@ async def _defaults(args: argparse.Namespace) -> Exit:
         caffe = output.one_line(found.caffe) or "the first caffe that works"
         output.say(f"new sessions: {caffe} on {found.device}")
         if found.launcher == "slurm" or found.slurm is not None:
-            output.say(f"    {_job_words(found.launcher, found.slurm)}")
+            output.say(f"    {output.job_words(found.launcher, found.slurm)}")
     return Exit.OK

@@ -18,13 +18,15 @@ from barista_server.api.messages import (
 )
 from barista_tui import format
 from barista_tui.verbs import output
-from barista_tui.verbs.agentlink import ask, linked, session_of, target_of
+from barista_tui.verbs.agentlink import linked, names_of, session_of, target_of
 from barista_tui.verbs.errors import Exit, VerbError
 
 
 async def slurm(args: argparse.Namespace) -> Exit:
     """Partitions, then the jobs of sessions that are not over."""
-    found = await ask(target_of(args), GetSlurm(), SlurmReport)
+    async with linked(target_of(args)) as link:
+        found = await link.call(GetSlurm(), SlurmReport)
+        names = await names_of(link) if found.jobs else {}
     if args.json:
         output.print_json(found)
     elif found.partitions:
@@ -32,9 +34,10 @@ async def slurm(args: argparse.Namespace) -> Exit:
         for cells in output.table([head, *map(_partition, found.partitions)], right=(2, 4, 5), wide=6):
             output.say("  ".join(cells).rstrip())
         if found.jobs:
-            rows = [["JOB", "SESSION", "STATE", "NODE", "WAITS FOR"], *map(_job, found.jobs)]
+            head = ["JOB", "ID", "NAME", "STATE", "NODE", "WAITS FOR"]
+            rows = [head, *(_job(one, names.get(one.session, "")) for one in found.jobs)]
             output.say("")
-            for cells in output.table(rows, wide=4):
+            for cells in output.table(rows, wide=5):
                 output.say("  ".join(cells).rstrip())
     if found.problem:
         raise VerbError(found.problem)
@@ -47,11 +50,11 @@ def _partition(one: Partition) -> list[str]:
     return [name, state, str(one.nodes), one.limit, one.cpus, one.memory, output.one_line(one.gres)]
 
 
-def _job(one: SlurmJob) -> list[str]:
+def _job(one: SlurmJob, name: str) -> list[str]:
     waits = output.one_line(one.reason)
     if one.state == "PENDING" and one.starts is not None:
         waits += f" (expected {format.clock(one.starts)})"
-    return [one.job, one.session, one.state.lower(), output.one_line(one.node), waits]
+    return [one.job, one.session, name, one.state.lower(), output.one_line(one.node), waits]
 
 
 async def submit_array(args: argparse.Namespace) -> Exit:

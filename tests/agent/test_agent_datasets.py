@@ -358,8 +358,9 @@ async def test_who_comes_from_elsewhere_stays_within_the_declared_folders(
     for path in (closed / "db", open_ / "link", open_ / ".." / "closed" / "db"):
         await far.refused(AddDataset(path=str(path)), "forbidden", "outside of the declared folders")
         await far.refused(RelocateDataset(dataset="1", path=str(path)), "forbidden", "outside")
-        with pytest.raises(CallFailed, match="outside"):
+        with pytest.raises(CallFailed, match="outside") as caught:
             await far.link.call(SearchDatasets(below=str(path)), SearchState)
+        assert (caught.value.failure.hint or "").endswith(f"roots add {path.resolve()}")
     files.images(closed / "i")
     (open_ / "list.txt").write_text("../closed/i/image 0.png 1\n")
     await far.refused(AddDataset(path=str(open_ / "list.txt")), "invalid", "outside of the declared folders")

@@ -36,7 +36,8 @@ def test_a_queue_by_verbs(shell: Shell) -> None:
     assert "Nothing is in the queue" in shell.barista("queue", "ls").stdout
     assert json.loads((shell.root / "queue.json").read_text()) == {"slots": {"cpu": 2}}
 
-    row = shell.barista("devices").stdout.splitlines()[1]
+    row, whose = shell.barista("devices").stdout.splitlines()[1:3]
+    assert whose == "    session 1 busy"
     assert row.startswith("cpu") and row.endswith("1 of 2")
     cpu = shell.json("devices")[0]
     assert cpu["sessions"] == ["1"] and cpu["memory_total"] > cpu["memory_free"] > 0

@@ -70,6 +70,14 @@ def test_a_job_trains_pauses_and_goes_on(shell: Shell, cluster: Cluster) -> None
     listed = cluster.run("squeue", "-h", "-o", "%i|%j|%T|%b").stdout.replace("gres:", "").replace("gres/", "")
     assert f"{job}|barista-1-one|RUNNING|gpu:1" in listed
     assert [(each["job"], each["state"]) for each in shell.json("slurm")["jobs"]] == [(job, "RUNNING")]
+    assert shell.barista("slurm").stdout.splitlines()[-1].split() == [
+        job,
+        "1",
+        "one",
+        "running",
+        cluster.host,
+    ]
+    assert f"gres gpu:1, time 10; its number is {job}" in shell.barista("show", "one").stdout
     assert "snapshot taken" in shell.barista("snapshot", "one").stdout
     paused = shell.json("pause", "one")
     assert paused["state"] == "paused" and paused["iteration"] == paused["snapshots"][-1]["iteration"]

@@ -167,7 +167,7 @@ async def test_a_copy_never_takes_the_processes_of_its_source_for_its_own(
     out = await carry(
         HostSource(link, ExportSession(session="runs")), FolderTarget(tmp_path), lambda progress: None
     )
-    assert Path(out.arrived.path) == tmp_path / "runs"
+    assert Path(out.arrived.path) == tmp_path / "runs" and out.parcel.left_out == []
     source, target = FolderSource(tmp_path / "runs", "copy"), HostTarget(link, "1", name="copy")
     arrived = (await carry(source, target, lambda progress: None)).arrived
     assert arrived.session is not None and arrived.session.state is State.INTERRUPTED

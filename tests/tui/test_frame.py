@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from textual.geometry import Size
 
-from barista_server.api.messages import State
+from barista_server.api.messages import Queued, SessionInfo, State
 from barista_tui import titles
 from barista_tui.frame import LEAST_DOCK, LEAST_LIST, LEAST_TAB, WIDE, Shape, Shares
 from barista_tui.panes.table import PANES
@@ -165,6 +166,17 @@ async def test_help_begins_with_the_pane_that_has_the_focus(root: Path, size: tu
             assert words in shown(app)
             assert all(len(line) <= size[0] for line in shown(app).splitlines())
             await pilot.press("escape")
+
+
+def test_a_session_that_waits_says_for_what_where_its_results_will_be() -> None:
+    queued = Queued(place=1, since=0.0, reason="cpu: one")
+    waits = SessionInfo(
+        id="2", name="two", state=State.QUEUED, folder="", created=0.0, caffe="", queued=queued
+    )
+    assert titles.nothing_to_plot(waits) == ("No points yet", "it waits: cpu: one")
+    assert titles.no_log(waits) == "No log yet: it waits: cpu: one"
+    ready = msgspec.structs.replace(waits, queued=None)
+    assert "space starts" in titles.no_log(ready) and "space starts" in titles.nothing_to_plot(ready)[1]
 
 
 def test_the_strip_keeps_names_before_what_stands_right_of_them() -> None:

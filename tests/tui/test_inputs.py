@@ -121,7 +121,9 @@ async def test_datasets_are_added_looked_into_and_changed(root: Path, tmp_path: 
         await until(pilot, lambda: after in shown(app))
         await added(app, pilot, numbers)
         await until(pilot, lambda: screen.chosen is not None and screen.chosen.dataset.path == str(numbers))
-        await pilot.press("K")
+        await pilot.press("g")
+        await until(pilot, lambda: screen.chosen is not None and screen.chosen.dataset.name == "faces")
+        await pilot.press("G", "K")
         await until(pilot, lambda: names(app) == ["numbers.h5", "faces"])
         assert screen.chosen is not None and screen.chosen.dataset.name == "numbers.h5"
         await pilot.press("r", "end", "2", "enter")

@@ -33,8 +33,8 @@ MOST_EXPORTS = 8
 _LOGS = ("caffe.log", "journal.jsonl")
 BROUGHT = "brought"
 """Folder of files that came along from outside of the session's."""
-_OWN = ("starting.lock",)
-"""Files of a run that mean something on this machine only."""
+_OWN = ("starting.lock", "exit.json.part")
+"""Files of a run that mean something on this machine only; the last keeps the place of one that goes on."""
 
 
 class Exports:

@@ -302,7 +302,7 @@ class Datasets:
         if not call.below:
             return self._searches.begin(roots, roots)
         top = await asyncio.to_thread(places.absolute, call.below)
-        await self._check(top, client)
+        await self._check(top, client, opens=top)
         return self._searches.begin([str(top)], [*roots, str(top)])
 
     async def _get_search(self, call: m.GetSearch, client: Client) -> m.Result:
@@ -330,9 +330,9 @@ class Datasets:
         async with self._looking:
             return await ask(task, Looked), task.base
 
-    async def _check(self, path: Path, client: Client) -> None:
+    async def _check(self, path: Path, client: Client, opens: Path | None = None) -> None:
         if not client.local and not await self._disk(self._roots.hold, path):
-            hint = f"On that machine: barista input roots add {path.parent}"
+            hint = f"On that machine: barista input roots add {opens or path.parent}"
             raise CallError("forbidden", f"{path} lies outside of the declared folders", hint)
 
     async def _declare_for(self, looked: Looked, base: str, client: Client) -> None:
