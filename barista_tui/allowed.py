@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from barista_server.api.messages import SessionInfo, State
 from barista_tui.format import STATES
@@ -13,8 +15,7 @@ from barista_tui.panes.table import SPECS
 from barista_tui.store import Key, LinkState
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(Struct, frozen=True):
     """What decides whether an action can be done."""
 
     session: SessionInfo | None = None
@@ -64,8 +65,7 @@ class Context:
         return key_word(keys[0]) if keys else f"the menu ({action})"
 
 
-@dataclass(frozen=True)
-class PlotFacts:
+class PlotFacts(Struct, frozen=True):
     """What the plot's actions decide by."""
 
     curves: int = 0

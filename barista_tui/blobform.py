@@ -6,9 +6,10 @@ Pure, and without numpy: the screen decides by it before anything is fetched.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil, prod
 from typing import Literal
+
+from msgspec import Struct
 
 Mode = Literal["colour", "channels", "mean"]
 MODES: tuple[Mode, ...] = ("colour", "channels", "mean")
@@ -25,8 +26,7 @@ FINE_GAP, FINE_FACTOR = 2, 64
 """The same where pixels are those of the screen, not halves of a character."""
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(Struct, frozen=True):
     """A blob as ``count`` rows: filters of ``planes`` channels, each ``height`` x ``width``; or the rows of a
     matrix, ``width`` long. A vector is filters of one value.
     """
@@ -75,8 +75,7 @@ def form_of(kind: str, shape: Sequence[int]) -> Form:
     return Form("matrix", dims[0], width=prod(dims[1:]))
 
 
-@dataclass(frozen=True)
-class Grid:
+class Grid(Struct, frozen=True):
     """Blocks of ``height`` x ``width`` pixels, ``columns`` beside each other, ``rows`` of these on a page."""
 
     height: int

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from msgspec import Struct
 from rich.cells import cell_len
 from textual.content import Content
 
@@ -28,8 +28,7 @@ _COMMON = re.compile(r"\.?build(_release)?|install|tools|bin|caffe(\.bin)?|/")
 """Parts of a path that do not tell one build from another."""
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(Struct, frozen=True):
     """What the screen knows beside the build itself."""
 
     default: str = ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from barista_server.api.messages import (
     AutoResume,
@@ -39,8 +39,7 @@ OTHERS = "..."
 ENDS: Choices = [("is Finished", ""), ("is over in any way", "any")]
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """All that can be chosen for a session."""
 
     caffe: str

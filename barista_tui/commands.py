@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from barista_server.api.messages import (
     Call,
@@ -38,8 +39,7 @@ __all__ = ["Commands", "Say", "failure_text", "loss_of_force"]
 Say = Callable[[str, Literal["information", "warning", "error"]], None]
 
 
-@dataclass(frozen=True)
-class Trashed:
+class Trashed(Struct, frozen=True):
     """What an undo would bring back, and on which host."""
 
     host: str

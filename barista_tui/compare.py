@@ -7,8 +7,9 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from barista_server.api.messages import MetricBest, SessionInfo, Summary
 from barista_server.api.text import clean_name
@@ -22,8 +23,7 @@ Value = str | float | int | None
 Group = Literal["setting", "result"]
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A session to be compared. ``host`` is as people call it; ``summary`` None: not known (yet)."""
 
     session: SessionInfo
@@ -37,8 +37,7 @@ class Entry:
         return f"{where}{self.session.id} {clean_name(self.session.name)}"
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """``values``: one for each entry, in their order; None where it has none."""
 
     name: str

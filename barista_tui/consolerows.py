@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
+from msgspec import Struct
 from rich.segment import Segment
 from rich.style import Style
 
@@ -45,8 +45,7 @@ STAMP = 9
 """Cells of the time of day before a line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """``text`` as it was written, of which the first ``skip`` characters are not shown: the time is."""
 
     text: str

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from textual.content import Content
 
 from barista_server.api.messages import DatasetInfo, LabelHistogram, Thumbnail
@@ -22,8 +22,7 @@ BARS = 4
 """Rows of a histogram's bars."""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """A dataset of a host. ``twins``: the others, on any host, with the same content."""
 
     key: Key
@@ -48,8 +47,7 @@ def _row(host: HostKnown, dataset: DatasetInfo, same: Mapping[str, list[Key]]) -
     return Row(key, dataset, host.alive, tuple(other for other in same[dataset.content] if other != key))
 
 
-@dataclass(frozen=True)
-class Widths:
+class Widths(Struct, frozen=True):
     """Cells of the columns; 0: not there."""
 
     host: int

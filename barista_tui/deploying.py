@@ -11,8 +11,9 @@ import shutil
 import tarfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from barista_server.api.deploy import (
     CancelDeploy,
@@ -36,8 +37,7 @@ ARCHIVES = (".tar.gz", ".tgz")
 STEPS = {"making": "the net is made", "checking": "both nets are run on one sample", "ready": "it is made"}
 
 
-@dataclass(frozen=True)
-class DeployWish:
+class DeployWish(Struct, frozen=True):
     """What is to be deployed; see :class:`DeploySession`."""
 
     session: str
@@ -48,8 +48,7 @@ class DeployWish:
     check: bool = True
 
 
-@dataclass(frozen=True)
-class Deployed:
+class Deployed(Struct, frozen=True):
     """``path``: the folder or archive."""
 
     path: Path

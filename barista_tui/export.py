@@ -14,8 +14,10 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from barista_server.api.messages import Series, SeriesKey
 
@@ -25,8 +27,7 @@ WHOLE = 0
 Axis = Literal["iteration", "time"]
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(Struct, frozen=True):
     """A part of an axis of the plot, None: open. Seconds of ``clock`` are those of Unix."""
 
     axis: Literal["iteration", "time", "clock"] = "iteration"
@@ -42,8 +43,7 @@ class Range:
         return (self.x0 is None or x >= self.x0) and (self.x1 is None or x <= self.x1)
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(Struct, frozen=True):
     """Metrics of one phase of one session. ``rows``: iteration, seconds, one value or None a column."""
 
     session: str

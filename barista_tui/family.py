@@ -7,7 +7,8 @@ time of creation, the others stand in the tree by what is told of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from barista_server.api.messages import Ancestor, SessionInfo
 from barista_server.api.text import clean_name
@@ -21,8 +22,7 @@ _Id = Key | tuple[str, str, str]
 """Of a session, or of an ancestor that is not there: root, number, name."""
 
 
-@dataclass
-class Relative:
+class Relative(Struct):
     """A session, or an ancestor that is not there any more (``session`` None). ``taken``: what it took from
     the one above; ``place``: of another root, ``host:folder``.
     """

@@ -6,10 +6,10 @@ import asyncio
 import math
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import NamedTuple, Protocol, TypeVar
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from barista_server.api.messages import (
     Call,

@@ -5,10 +5,10 @@ Light is high. What is not finite is marked, never averaged away.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from barista_tui.blobform import Form, Grid, Mode
@@ -18,8 +18,7 @@ Scale = Literal["shared", "filter"]
 GROUND, VALUE, NOT_FINITE = 0, 1, 2
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(Struct, frozen=True):
     """``levels``: 0 to 255, (height, width, 3); ``kinds``: what each pixel is, (height, width)."""
 
     levels: NDArray[np.uint8]

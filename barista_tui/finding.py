@@ -9,7 +9,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from barista_server.api.messages import MOST_CHARACTERS, MOST_TEXTS
 
@@ -22,8 +23,7 @@ Spans = tuple[int, ...]
 """Begin and end of each match within a line, one after the other."""
 
 
-@dataclass(frozen=True)
-class Find:
+class Find(Struct, frozen=True):
     """What is looked for: a text or, with ``regex``, a regular expression. ``case``: capitals count."""
 
     pattern: str

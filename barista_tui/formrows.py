@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from barista_server.api.messages import Form, FormField, Problem
 from barista_server.api.text import clean_name
@@ -21,8 +22,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class FormRow:
+class FormRow(Struct, frozen=True):
     """A title (``field`` None) or a field."""
 
     title: str

@@ -6,8 +6,7 @@ pane has it all, and where the list is short the plot stands below it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from textual.geometry import Region, Size
 
 WIDE = 120
@@ -22,16 +21,14 @@ LEAST_PREVIEW = 10
 """Rows that the plot needs below the list to be worth it."""
 
 
-@dataclass(frozen=True)
-class Shares:
+class Shares(Struct, frozen=True):
     """Parts of the width for the list, of the height for the console below."""
 
     list: float = 0.52
     dock: float = 0.34
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """How the panes are laid out: ``tab`` right of the list or, narrow, alone; ``active`` has the focus."""
 
     size: Size

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import structs
+from msgspec.structs import replace
 from textual.worker import Worker
 
 from barista_server.api.link import LinkError

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from textual.content import Content
 
 from barista_server.api.messages import CaffeInfo, Defaults, DeviceInfo, Holder, SessionInfo, State
@@ -18,8 +17,7 @@ STATE, AGE, RUNNING, AGENT = 18, 5, 4, 8
 _WORDS = {"connecting": "connecting", "alive": "alive", "silent": "does not answer", "offline": "offline"}
 
 
-@dataclass
-class Offers:
+class Offers(Struct):
     """What a host has told of itself; None: not yet."""
 
     devices: list[DeviceInfo] | None = None
@@ -29,8 +27,7 @@ class Offers:
     """Why it has not."""
 
 
-@dataclass(frozen=True)
-class HostLine:
+class HostLine(Struct, frozen=True):
     """One host of the table; ``agent``: version of the agent there, empty while it is not known."""
 
     known: HostKnown

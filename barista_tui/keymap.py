@@ -10,9 +10,9 @@ The person's choice wins: an action that had the key loses it, and that is told.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct, field
 from textual.binding import Binding
 
 from barista_tui import config
@@ -45,8 +45,7 @@ _SIGNS = {
 """Signs by the names that Textual gives their keys."""
 
 
-@dataclass(frozen=True)
-class Keymap:
+class Keymap(Struct, frozen=True):
     """``keys``: of actions and managers whose keys are not the tables'; ``moves``: of :data:`MOVES`, for
     Textual."""
 

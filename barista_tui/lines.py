@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from barista_server.api.messages import LogLine, RunInfo, SessionInfo
 from barista_tui.finding import Find
@@ -16,8 +17,7 @@ MAX_BLOCKS = 64
 """Blocks kept: about 16 000 lines."""
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True):
     """Which lines: one run's log, seen through a filter of kinds (empty: all), and of them, with ``find``,
     those only in which that is found.
     """
@@ -28,8 +28,7 @@ class Source:
     find: Find | None = None
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(Struct, frozen=True):
     """Lines to ask for: ``count`` of them from ``start`` (negative: from the end)."""
 
     start: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from barista_server.api.messages import SessionInfo, State
 from barista_tui import format as fmt
@@ -12,8 +13,7 @@ from barista_tui.hosts import CAUSE_WORDS
 from barista_tui.store import HostKnown, Key, Known, LinkState
 
 
-@dataclass(frozen=True)
-class SessionRow:
+class SessionRow(Struct, frozen=True):
     """A session; ``age``: of the last news where nothing is heard of its host (``2 m``)."""
 
     key: Key
@@ -23,8 +23,7 @@ class SessionRow:
     marked: bool = False
 
 
-@dataclass(frozen=True)
-class HostRow:
+class HostRow(Struct, frozen=True):
     """A host above its sessions. ``running`` and ``count`` are of all of them, hidden ones included."""
 
     key: Key
@@ -38,8 +37,7 @@ class HostRow:
 Row = SessionRow | HostRow
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """How the list is wanted. ``folded``: hosts whose sessions are hidden, where it is grouped."""
 
     words: str = ""

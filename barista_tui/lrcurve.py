@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from barista_server.api.messages import Form
 
@@ -25,8 +26,7 @@ _NEEDS = {
 }
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """What the rate depends on."""
 
     name: str

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from msgspec import Struct
 from textual.binding import Binding, BindingType
 
 from barista_tui.keynames import key_word
 from barista_tui.widgets.bar import Piece
 
 
-@dataclass(frozen=True)
-class ManagerKey:
+class ManagerKey(Struct, frozen=True):
     """``id``: as ``config.toml`` calls it; ``does``: what the screen runs; ``label``: in a footer, empty: not
     there.
     """

@@ -11,8 +11,9 @@ import re
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
+
+from msgspec import Struct
 
 from barista_server.api.messages import LogLine, Notice
 from barista_tui.consolerows import GLOG, Row, notice_row
@@ -48,8 +49,7 @@ def stamp(text: str, now: float) -> float | None:
     return at + float(fraction or 0)
 
 
-@dataclass
-class Stream:
+class Stream(Struct):
     """A log of which lines ``low`` to before ``high`` are here, counted among those of its source's kinds."""
 
     source: Source
@@ -64,8 +64,7 @@ class Stream:
     begun: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A row, the time by which it is sorted, and the log it is from; messages are from none."""
 
     time: float

@@ -9,7 +9,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from barista_server.api.link import CallFailed, Link, LinkError
 from barista_server.api.messages import (
@@ -79,8 +80,7 @@ class MissingData(MoveError):
             )
 
 
-@dataclass
-class Report:
+class Report(Struct):
     """``say`` is told each step, as a sentence."""
 
     tell: Tell
@@ -88,8 +88,7 @@ class Report:
     lost: Lost
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """How a session is to be moved."""
 
     session: str
@@ -101,8 +100,7 @@ class Wish:
     device: str = ""
 
 
-@dataclass
-class Moved:
+class Moved(Struct):
     """What a move came to. ``trash``: where the source is, for ``restore``; empty if it was kept."""
 
     session: SessionInfo

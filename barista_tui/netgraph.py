@@ -13,7 +13,8 @@ column; ``├``, ``┤`` and ``┼`` take from one that goes on, ``╰``, ``╯`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from barista_server.api.messages import NetLayer
 
@@ -21,16 +22,14 @@ Blob = tuple[int, int]
 """Place of the layer that makes it and of the top: a layer in place makes another blob of the same name."""
 
 
-@dataclass(frozen=True)
-class Wires:
+class Wires(Struct, frozen=True):
     """What a row takes from rows before it, and what it gives to those behind."""
 
     takes: tuple[Blob, ...] = ()
     gives: tuple[Blob, ...] = ()
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Struct, frozen=True):
     """A row: the layers at these places of the net; with ``prefix`` a fold of those that begin with it."""
 
     layers: tuple[int, ...]
@@ -148,8 +147,7 @@ def _free(columns: list[Blob | None], taken: set[int]) -> int:
     return len(columns) - 1
 
 
-@dataclass(frozen=True)
-class _Cells:
+class _Cells(Struct, frozen=True):
     """One row: columns above it, its own one; from which it takes (going on, ending) and which it begins."""
 
     before: Sequence[Blob | None]

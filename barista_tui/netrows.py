@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.cells import cell_len
 
 from barista_server.api.messages import NetLayer, NetReport, NetView, Problem
@@ -16,8 +16,7 @@ LONGEST_RAILS = 24
 """Cells of rails that are shown; a net with more columns is cut there."""
 
 
-@dataclass(frozen=True)
-class NetRow:
+class NetRow(Struct, frozen=True):
     """One line: what it stands for, its rails, and its cells."""
 
     node: Node
@@ -29,8 +28,7 @@ class NetRow:
     memory: int
 
 
-@dataclass(frozen=True)
-class Widths:
+class Widths(Struct, frozen=True):
     """Cells of the columns; 0: not shown."""
 
     rails: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from barista_server.api.local import default_root
 from barista_tui import projects
@@ -16,8 +17,7 @@ class OpeningError(ValueError):
     """Why a path cannot be opened, and what to do."""
 
 
-@dataclass(frozen=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """What the screen starts with. ``others``: further hosts, None: this one alone and never any other."""
 
     target: Target

@@ -13,9 +13,9 @@ import struct
 import sys
 import termios
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import Struct
 from textual._xterm_parser import XTermParser
 from textual.css.query import NoMatches
 from textual.errors import NoWidget
@@ -46,8 +46,7 @@ _ANSWER = re.compile(f"{_DEVICE}|{_CELL}")
 _BEGUN = re.compile(r"\x1b\[(\?[\d;]*|6(;\d*){0,2})$")
 
 
-@dataclass(frozen=True)
-class Means:
+class Means(Struct, frozen=True):
     """How pictures are shown: the protocol, the size of a cell."""
 
     kind: Kind

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from barista_tui.hosts import HostEntry, folder
 from barista_tui.settings import Settings
@@ -35,8 +35,7 @@ class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=False, kw_only=
     view: Settings = Settings()
 
 
-@dataclass(frozen=True)
-class Recent:
+class Recent(Struct, frozen=True):
     """Paths of projects, the latest first; ``open_now``: the first one is where the next start goes on."""
 
     paths: tuple[Path, ...] = ()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from barista_server.api.messages import SessionInfo, State
 from barista_tui import format as fmt
@@ -25,8 +26,7 @@ LOG_GLYPH = "≡"
 SORTS = ("id", "name", "host", "state", "progress", "loss", "eta")
 
 
-@dataclass(frozen=True)
-class Columns:
+class Columns(Struct, frozen=True):
     """Cells of each column; 0: not shown. A gap of one cell lies between columns."""
 
     id: int

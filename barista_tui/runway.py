@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from barista_server.api.messages import Keep, Snapshot
 from barista_tui import format as fmt
@@ -14,8 +15,7 @@ LATELY = 8
 """Snapshots that the time between two is taken from."""
 
 
-@dataclass(frozen=True)
-class Runway:
+class Runway(Struct, frozen=True):
     """``more``: how many have room besides those that are there; ``seconds`` until then, None where nobody
     can tell. ``enough``: no more than have room are kept.
     """

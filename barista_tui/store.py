@@ -6,11 +6,11 @@ Events come in from the links, one a host; the screen reads ``store.known``. No 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from msgspec import structs
+from msgspec import Struct, field, structs
+from msgspec.structs import replace
 
 from barista_server.api.messages import (
     DatasetChanged,
@@ -47,8 +47,7 @@ class Key(NamedTuple):
         return f"{self.host}/{self.session}"
 
 
-@dataclass(frozen=True)
-class LinkState:
+class LinkState(Struct, frozen=True):
     """Where the link to a host stands, ``since`` when; ``retry_at``: the time of the next attempt, if any.
 
     ``silent``: connected, but no answer comes. ``offline``: closed because a person said so.
@@ -62,8 +61,7 @@ class LinkState:
     cause: Cause = ""
 
 
-@dataclass(frozen=True)
-class HostKnown:
+class HostKnown(Struct, frozen=True):
     """What is known of one host. ``heard``: time of its last word before this link, None without one."""
 
     name: str = LOCAL
@@ -90,8 +88,7 @@ class HostKnown:
         return self.link.since if self.link.state == "silent" else self.heard
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(Struct, frozen=True, dict=True):
     """One state of knowledge. Mappings and ``notices`` are never changed in place."""
 
     hosts: Mapping[str, HostKnown] = field(default_factory=dict)

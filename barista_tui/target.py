@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from barista_server.api.link import Link
 from barista_tui.hosts import HostEntry, folder
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Struct, frozen=True):
     """The agent that a verb or a screen speaks to: that of a root folder here, or a host's."""
 
     root: Path

@@ -7,10 +7,11 @@ any other falls into a coarse cube, in which dark browns would turn red. Those o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
+from msgspec import Struct
+from msgspec.structs import replace
 from rich.style import Style
 from textual.theme import Theme
 
@@ -27,8 +28,7 @@ LOOKS: dict[str, str] = {
 """The looks a person can choose, with words for them, in the order that the key goes through them."""
 
 
-@dataclass(frozen=True)
-class Palette:
+class Palette(Struct, frozen=True):
     """Colours as ``#rrggbb``."""
 
     background: str

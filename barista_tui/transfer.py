@@ -12,8 +12,9 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, Protocol
+
+from msgspec import Struct, field
 
 from barista_server.api.transfers import CHUNK, Arrived, FileHashes, ImportState, Parcel, ParcelFile
 from barista_server.copying.names import left, weight
@@ -27,8 +28,7 @@ OF_LATE = 5.0
 """Seconds that the rate is taken from."""
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How far a copy is. ``rate`` in bytes per second, ``eta`` in seconds; ``resumed`` bytes were there."""
 
     what: Literal["copying", "checking"]
@@ -69,8 +69,7 @@ class Target(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass
-class Outcome:
+class Outcome(Struct):
     """What a copy came to."""
 
     parcel: Parcel
@@ -109,8 +108,7 @@ async def carry(source: Source, target: Target, tell: Tell, ready: Ready | None 
         await source.close()
 
 
-@dataclass
-class _Meter:
+class _Meter(Struct):
     tell: Tell
     total: int
     resumed: int = 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from barista_tui.allowed import Context
 from barista_tui.keynames import key_word
@@ -16,8 +17,7 @@ MENUS: tuple[Menu, ...] = ("Session", "Pane", "View", "Tools", "Help")
 """Pane: what belongs to the pane with the focus alone."""
 
 
-@dataclass(frozen=True)
-class OnPane:
+class OnPane(Struct, frozen=True):
     """A handler: calls a method of a pane, ``go``: after going there."""
 
     pane: str
@@ -31,8 +31,7 @@ class OnPane:
         ui.tell(self.pane, self.method, *self.args)
 
 
-@dataclass(frozen=True)
-class Opens:
+class Opens(Struct, frozen=True):
     """A handler: opens a screen, named by module and class, made without arguments."""
 
     screen: str
@@ -46,8 +45,7 @@ def possible(context: Context) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(Struct, frozen=True):
     """One row of the table. ``keys``: Textual's names, first the one to show; ``pane``: bound only there."""
 
     id: str

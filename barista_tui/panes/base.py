@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec import Struct
 from textual.containers import Vertical
 from textual.message import Message as TextualMessage
 from textual.widget import Widget
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Message)
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(Struct, frozen=True):
     """What is looked at: the selected session, what is known of its host, and everything known."""
 
     key: Key | None

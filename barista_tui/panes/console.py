@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 
+from msgspec import Struct
+from msgspec.structs import replace
 from textual import on
 from textual.app import ComposeResult
 from textual.geometry import Offset
@@ -30,8 +31,7 @@ from barista_tui.widgets.console import Console
 from barista_tui.widgets.findline import FindLine
 
 
-@dataclass(frozen=True)
-class ConsoleFacts:
+class ConsoleFacts(Struct, frozen=True):
     """What the console's actions decide by."""
 
     log: bool

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import partial
 
+from msgspec import Struct
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -42,8 +42,7 @@ CHECK, RATE = 3.0, 4096
 MOST_PROBLEMS = 3
 
 
-@dataclass(frozen=True)
-class NetFacts:
+class NetFacts(Struct, frozen=True):
     """What the pane's actions decide by: a net to look at, a file to edit."""
 
     net: bool = False

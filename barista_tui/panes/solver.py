@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from msgspec import Struct
 from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
@@ -36,8 +36,7 @@ SIDE = 72
 """Columns from which the curve has room beside the fields."""
 
 
-@dataclass(frozen=True)
-class SolverFacts:
+class SolverFacts(Struct, frozen=True):
     """What the pane's actions decide by."""
 
     form: bool = False

@@ -5,11 +5,10 @@ No widget is imported before its pane is shown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True)
-class PaneSpec:
+class PaneSpec(Struct, frozen=True):
     """A pane. ``where``: module and class, imported when it is first shown."""
 
     name: str

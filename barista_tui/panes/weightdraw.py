@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from rich.color import Color as RichColor
 from rich.color import ColorSystem
 from textual.color import Color
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from barista_tui.filters import Image, Scale
 
 
-@dataclass(frozen=True)
-class Room:
+class Room(Struct, frozen=True):
     """Where a picture goes: ``columns`` x ``rows`` cells, ``bars`` lines of a histogram below them."""
 
     columns: int
@@ -50,8 +49,7 @@ def room_in(width: int, height: int, form: Form, means: Means | None) -> Room:
     return Room(width, max(1, height - bars - bool(bars)), bars, means)
 
 
-@dataclass(frozen=True)
-class Paint:
+class Paint(Struct, frozen=True):
     """What is drawn, and how."""
 
     form: Form
@@ -70,8 +68,7 @@ class Paint:
     """The terminal has all colours."""
 
 
-@dataclass(frozen=True)
-class Drawn:
+class Drawn(Struct, frozen=True):
     """A picture and what it is of."""
 
     snapshot: Snapshot

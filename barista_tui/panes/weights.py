@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+from msgspec.structs import replace
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -39,8 +40,7 @@ FRAME = 0.3
 ZOOMS = range(7)
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What is to be seen of the chosen snapshot."""
 
     layer: int = -1
@@ -53,8 +53,7 @@ class Wish:
     scale: Scale = "shared"
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What the pane's actions decide by."""
 
     snapshots: int = 0

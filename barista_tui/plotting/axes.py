@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from barista_tui import format as fmt
 from barista_tui.plotting.curves import Axis
@@ -29,16 +30,14 @@ _TIME_STEPS = (
 """Seconds between two ticks of an axis of time."""
 
 
-@dataclass(frozen=True)
-class Tick:
+class Tick(Struct, frozen=True):
     """``place``: between 0 and 1."""
 
     place: float
     label: str
 
 
-@dataclass(frozen=True)
-class Scale:
+class Scale(Struct, frozen=True):
     """An axis from ``low`` to ``high`` in its own units; of a logarithmic one both are above 0."""
 
     low: float

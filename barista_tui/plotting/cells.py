@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
+from msgspec import Struct
 from rich.cells import cell_len
 
 from barista_tui.plotting.axes import Tick
@@ -41,8 +41,7 @@ _ON: dict[Style, tuple[int, int]] = {"solid": (1, 1), "dotted": (4, 2), "dashed"
 _ASCII = str.maketrans("─│┤├┬└┘┈╎▴", "-|+++++.:^")
 
 
-@dataclass(frozen=True)
-class Cells:
+class Cells(Struct, frozen=True):
     """``rows`` of text and ink, all as wide as was asked; the canvas within begins at column ``left``."""
 
     rows: tuple[tuple[tuple[str, int], ...], ...] = ()

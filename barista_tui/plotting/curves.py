@@ -6,9 +6,11 @@ import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from barista_server.api.messages import Place, Series, SeriesKey
 from barista_tui.store import Key
@@ -30,8 +32,7 @@ class Name(NamedTuple):
     key: SeriesKey
 
 
-@dataclass(frozen=True)
-class View:
+class View(Struct, frozen=True):
     """How the person wants to look: ``x0``/``x1`` bound the axis (None: all there is).
 
     ``log``, ``log_right``, ``log_x``: the left, the right, the x axis is logarithmic.
@@ -46,8 +47,7 @@ class View:
     log_x: bool = False
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """What differs from the usual choice; metrics by their names (:func:`text_of`), in all sessions."""
 
     shown: frozenset[str] = frozenset()
@@ -59,8 +59,7 @@ class Choice:
     """Curves of single sessions that are switched off, as ``host/id metric``."""
 
 
-@dataclass(frozen=True)
-class Curve:
+class Curve(Struct, frozen=True, dict=True):
     """One metric of one session in the order of ``x``.
 
     ``low`` and ``high`` bound each bucket, NaN where it has none; ``line`` and ``run`` tell its last point.

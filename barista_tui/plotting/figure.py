@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from barista_tui import format as fmt
 from barista_tui.plotting.axes import Scale, x_word
@@ -28,8 +29,7 @@ DASHES: dict[Style, tuple[float, ...]] = {"solid": (), "dotted": (2.0, 3.0), "da
 AXIS_NAMES = {"iteration": "iteration", "time": "training time", "clock": "time of day"}
 
 
-@dataclass(frozen=True)
-class Paper:
+class Paper(Struct, frozen=True):
     """Colours (``#rrggbb``)."""
 
     ground: str = "#ffffff"
@@ -43,8 +43,7 @@ class Paper:
     )
 
 
-@dataclass(frozen=True)
-class Stroke:
+class Stroke(Struct, frozen=True):
     """A line through points; ``dash``: lengths of lines and gaps; ``clip``: only within the axes."""
 
     points: tuple[Point, ...]
@@ -54,8 +53,7 @@ class Stroke:
     clip: bool = False
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """A convex outline, filled with its colour or with the ground's."""
 
     points: tuple[Point, ...]
@@ -63,8 +61,7 @@ class Shape:
     filled: bool = True
 
 
-@dataclass(frozen=True)
-class Words:
+class Words(Struct, frozen=True):
     """Text whose baseline is at ``y``."""
 
     x: float
@@ -77,16 +74,14 @@ class Words:
 Item = Stroke | Shape | Words
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(Struct, frozen=True):
     """What belongs together, and what it is, for those who cannot see it."""
 
     items: tuple[Item, ...]
     about: str = ""
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """``area``: left, top, right, bottom of the axes."""
 
     width: int

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.cells import cell_len
 
 from barista_tui import format as fmt
@@ -25,8 +25,7 @@ COLORS = 8
 """Colours of curves that a palette has."""
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(Struct, frozen=True):
     """What the legend depends on beside the curves: ``cursor`` is an x, ``chosen`` the curve it is on."""
 
     view: View

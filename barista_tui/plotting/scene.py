@@ -6,7 +6,9 @@ import math
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from barista_tui.plotting.axes import Scale, x_scale, y_scale
 from barista_tui.plotting.curves import Curve, View, is_share, points
@@ -41,8 +43,7 @@ class Slots:
         return [self._taken[name] for name in names]
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Struct, frozen=True):
     """A curve in places: ``points`` with None where it breaks, ``broken`` where it is NaN or infinite."""
 
     curve: Curve
@@ -51,8 +52,7 @@ class Line:
     best: Point | None
 
 
-@dataclass(frozen=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """Axes and lines, the most important line first; ``right`` is None where no curve needs it."""
 
     x: Scale

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from barista_server.api.messages import Series, SeriesKey
 from barista_tui.plotting.axes import x_scale
@@ -23,8 +25,7 @@ from barista_tui.plotting.scene import Slots, x_bounds
 from barista_tui.store import Key
 
 
-@dataclass(frozen=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """A window as it was asked for: ``x0``/``x1`` in units of ``axis``, None: open."""
 
     axis: Axis = "iteration"
@@ -43,8 +44,7 @@ class Ask:
         )
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(Struct, frozen=True):
     """What an agent answered; ``origin``: the time that seconds are counted from."""
 
     ask: Ask
@@ -52,8 +52,7 @@ class Window:
     origin: float = 0.0
 
 
-@dataclass(eq=False)
-class Source:
+class Source(Struct, eq=False):
     """A session in the plot. ``whole``: all of it, coarse; ``part``: what is zoomed into, finer."""
 
     key: Key

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -21,8 +21,7 @@ Answers = dict[str, str]
 """By field; of a tick ``yes`` or nothing."""
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(Struct, frozen=True):
     """One line. ``choices``: what is shown, and the answer; ``hint``: stands in an empty text."""
 
     id: str

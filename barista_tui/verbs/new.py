@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from barista_server.api.messages import NewSession, SessionReply, StartSession
 from barista_tui.verbs import output
@@ -15,8 +16,7 @@ from barista_tui.verbs.errors import Exit, VerbError
 _NET_FIELD = re.compile(r"""^[^#\n]*?\b(?:train_)?net\s*:\s*(["'])(.+?)\1""", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Files:
+class Files(Struct, frozen=True):
     """Texts of solver and net (empty when the solver has it inline), and what relative paths in them mean."""
 
     solver: str

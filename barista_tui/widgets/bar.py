@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
@@ -17,8 +17,7 @@ from barista_tui.format import fit
 from barista_tui.theme import Palette, ink, palette_of
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """Text in a tone; ``action`` makes it clickable; ``reason`` is shown when the mouse rests on it."""
 
     text: str

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
 from rich.segment import Segment
 from textual import events
 from textual.geometry import Region
@@ -28,8 +28,7 @@ def bars_in(height: int) -> int:
     return BARS if height >= 3 * BARS else max(0, height // 3)
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """``image``: two pixels in a cell; a histogram; the same in true pixels, where the terminal can."""
 
     image: Image

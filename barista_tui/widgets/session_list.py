@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
@@ -33,8 +33,7 @@ LINKS = {
 """Glyph and tone of a link's state."""
 
 
-@dataclass(frozen=True)
-class ListModel:
+class ListModel(Struct, frozen=True):
     """What the list shows, in order."""
 
     rows: tuple[Row, ...] = ()

@@ -6,7 +6,6 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 import asyncssh
@@ -46,8 +45,7 @@ def namespace() -> Iterator[Namespace]:
         made.remove()
 
 
-@dataclass(frozen=True)
-class Far(Target):
+class Far(Target, frozen=True):
     """The agent in the namespace."""
 
     way: Way | None = None

@@ -6,11 +6,11 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import pytest_asyncio
+from msgspec import field
 
 from barista_server.api.link import Link, LinkError
 from barista_server.remote.ssh import open_link
@@ -21,12 +21,11 @@ from tests.agent.agents import Root
 from tests.remote.sshd import Sshd
 
 
-@dataclass(frozen=True)
-class Far(Target):
+class Far(Target, frozen=True, eq=False):
     """A root behind an sshd."""
 
     sshd: Sshd | None = None
-    opened: list[Link] = field(default_factory=list, compare=False)
+    opened: list[Link] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -52,7 +51,6 @@ class Far(Target):
                 process.kill()
 
 
-@dataclass
 class Told(Report):
     """Keeps what it is told. ``rough`` is called once when half is there."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import fields, replace
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from textual.geometry import Offset
 from textual.screen import Screen
 
@@ -42,7 +42,7 @@ def test_every_deed_is_in_the_table_and_works_for_the_screen() -> None:
     assert wanted == {name for name in vars(Deeds) if not name.startswith("_")}
     assert len(BY_ID) == len(ACTIONS)
     assert all(action.help and action.label for action in ACTIONS)
-    assert {field.name for field in fields(Context)} >= {"session", "link", "pane"}
+    assert set(Context.__struct_fields__) >= {"session", "link", "pane"}
 
 
 def test_every_pane_and_screen_that_the_table_names_is_there() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
@@ -371,7 +370,7 @@ async def test_hundreds_of_sessions_are_rows_only_where_seen(root: Path) -> None
             f"m{number}": msgspec.structs.replace(session, id=f"m{number}", name=f"net-{number}")
             for number in range(600)
         }
-        app.store._set_host(dataclasses.replace(app.store.known.host("local"), sessions=many))
+        app.store._set_host(msgspec.structs.replace(app.store.known.host("local"), sessions=many))
         await until(pilot, lambda: len(app.main.list.model.sessions) == 600)
         await pilot.press("end")
         await until(pilot, lambda: app.main.list.scroll_offset.y == app.main.list.max_scroll_y)
@@ -463,7 +462,7 @@ async def test_few_sessions_leave_room_for_the_plot(root: Path) -> None:
         await pilot.press("l")
         assert app.main.plot.view.log
         many = {str(n): msgspec.structs.replace(app.main.session, id=str(n)) for n in range(2, 20)}
-        app.store._set_host(dataclasses.replace(app.store.known.host("local"), sessions=many))
+        app.store._set_host(msgspec.structs.replace(app.store.known.host("local"), sessions=many))
         await until(pilot, lambda: "train loss" not in shown(app))
         await until(pilot, lambda: app.main.list.size.height > 18)
         await pilot.resize_terminal(80, 40)

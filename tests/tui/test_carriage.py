@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest_asyncio
@@ -35,8 +34,7 @@ from .support import made, shown, until
 BALLAST = 24 << 20
 
 
-@dataclass(frozen=True)
-class Other(Target):
+class Other(Target, frozen=True):
     """A second root of this machine, which the screen takes for another host."""
 
     @property

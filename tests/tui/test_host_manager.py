@@ -6,11 +6,11 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import asyncssh
 import pytest
+from msgspec.structs import replace
 from textual.widgets import Input, OptionList, Select
 
 from barista_server.api.messages import (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from array import array
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from barista_server.api.messages import Place, Series, SeriesKey

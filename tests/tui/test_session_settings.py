@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -55,9 +54,9 @@ def test_only_what_differs_is_asked_for() -> None:
 
 def test_the_queue_is_asked_for_what_differs() -> None:
     still = choosing.wish_of(LENET)
-    waits = dataclasses.replace(still, queued=True, priority=2, after="1", after_any=True)
+    waits = replace(still, queued=True, priority=2, after="1", after_any=True)
     assert choosing.queueing(LENET, waits) == QueueSession("3", 2, "1", True)
-    assert choosing.queueing(LENET, dataclasses.replace(waits, after="")) == QueueSession("3", 2)
+    assert choosing.queueing(LENET, replace(waits, after="")) == QueueSession("3", 2)
     queued = replace(LENET, state=State.QUEUED, queued=Queued(1, 0.0, 2, "1", True))
     assert choosing.queueing(queued, waits) is None
     assert choosing.queueing(queued, still) == UnqueueSession("3")
@@ -71,7 +70,7 @@ def test_defaults_of_a_host_are_asked_for_what_differs() -> None:
     now = Defaults(device="0", slurm=SlurmOptions(partition="gpu"))
     wish = choosing.wish_of_defaults(now)
     assert choosing.set_defaults(now, wish) is None
-    job = dataclasses.replace(wish, launcher="slurm", slurm=SlurmOptions("long"))
+    job = replace(wish, launcher="slurm", slurm=SlurmOptions("long"))
     assert choosing.set_defaults(now, job) == SetDefaults(launcher="slurm", slurm=SlurmOptions("long"))
 
 
