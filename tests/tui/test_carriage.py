@@ -122,6 +122,26 @@ async def test_sessions_go_from_host_to_host(root: Path, other: Other, tmp_path:
         assert any(str(place) in notice.text for notice in app.store.known.notices)
 
 
+async def beside_each_other(app: BaristaApp, pilot: Pilot[None]) -> None:
+    """One of this host and one of the other: told apart, and in one table."""
+    app.main.want("1", "local")
+    await until(pilot, lambda: app.main.key == Key("local", "1"))
+    await pilot.press("t")
+    app.main.want("1", "gpu01")
+    await until(pilot, lambda: app.main.key == Key("gpu01", "1"))
+    await pilot.press("V")
+    await until(pilot, lambda: "Caffe would do the same with both" in shown(app))
+    assert "local:1 mine → gpu01:1 mine" in shown(app)
+    await pilot.press("escape", "S")
+    rows = ("local:1 mine", "gpu01:1 mine", "2 sessions, settings that differ ")
+    await until(pilot, lambda: all(row in shown(app) for row in rows) and "of 2 read" not in shown(app))
+    await pilot.press("escape", "t")
+    app.main.want("1", "local")
+    await until(pilot, lambda: app.main.key == Key("local", "1"))
+    await pilot.press("t")
+    app.main.want("1", "gpu01")
+
+
 async def moved_and_fetched(app: BaristaApp, pilot: Pilot[None], place: Path) -> None:
     """A running session goes on at the other host; a snapshot of it comes here."""
     await asked(app, pilot, "M", to="gpu01")
@@ -133,7 +153,7 @@ async def moved_and_fetched(app: BaristaApp, pilot: Pilot[None], place: Path) ->
     # What it left behind can be had back.
     await pilot.press("u")
     await until(pilot, lambda: state(app, "local", "mine") is State.PAUSED)
-    app.main.want("1", "gpu01")
+    await beside_each_other(app, pilot)
     await until(pilot, lambda: app.main.key == Key("gpu01", "1") and bool(app.main.session.snapshots))
     await asked(app, pilot, "y", into=str(place / "here"))
     await until(pilot, lambda: f"checked: {place / 'here'}" in told(app))
