@@ -84,6 +84,8 @@ def _run(words: list[str]) -> int:
         return print_candidates(words[1:])
     from barista_tui.verbs.parser import build_parser
 
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
     words = with_open(words, HANDLERS)
     parser = build_parser(verb_in(words))
     args = parser.parse_args(words)

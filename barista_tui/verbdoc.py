@@ -13,7 +13,8 @@ HEAD = """# Verbs
 
 Made from the command line by `python -m barista_tui.verbdoc > docs/verbs.md`.
 
-All that the screen can do, `barista` does without one; `barista VERB --help` tells the same as this page.
+All that the screen can do, `barista` does without one; `barista help VERB`, or `barista VERB --help`, tells
+the same as this page.
 Before or after a verb stand `--root DIR`, the folder that holds the sessions, and `--host HOST`, another
 machine; most have `--json`, for scripts. `barista session VERB` is `barista VERB`. Completion for the shell:
 `eval "$(barista completion bash)"`, likewise zsh; `barista completion fish | source`.

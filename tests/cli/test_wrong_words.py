@@ -57,6 +57,19 @@ def test_a_list_is_shown_when_no_word_follows(verb: str) -> None:
     assert build_parser().parse_args([verb, "ls", "--json"]).json
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("help", "barista new --template lenet-digits --name first --start"),
+        ("help input add", "usage: barista input add"),
+    ],
+)
+def test_help_is_a_word_too(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(line.split())
+    assert said in capsys.readouterr().out
+
+
 def test_this_machine_is_a_host_too(tmp_path: Path) -> None:
     assert target_of(argparse.Namespace(host="local", root=tmp_path)).root == tmp_path
     assert target_of(argparse.Namespace(host="local", root=tmp_path)).host is None

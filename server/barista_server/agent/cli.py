@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="barista-server",
         description="Headless agent of Barista: runs Caffe trainings and tells about them.",
+        epilog="exit codes: 0 done; 1 it failed, or there is no agent; 2 the command line was wrong",
     )
     parser.add_argument("--version", action="version", version=f"barista-server {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
