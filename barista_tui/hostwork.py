@@ -241,7 +241,7 @@ class HostWork:
 
         screen, name = self._screen, self._screen.host.name
         agent = screen.line(screen.host).agent
-        there = f"{name} has {agent}; trainings go on" if agent else "about 30 MB below your home there"
+        there = f"{name} has {agent}; trainings go on" if agent else "about 45 MB below your home there"
         answers = (
             Answer("plain", "Install", there),
             Answer("engine", "Install with the embedded caffe", "takes PyTorch along"),

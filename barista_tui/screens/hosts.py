@@ -181,9 +181,10 @@ class HostManager(ActingScreen):
                 if row != old:
                     self._list.replace_option_prompt_at_index(place, row)
             self._rows = rows
-        place = names.index(self.host.name)
-        if self._list.highlighted != place:
-            self._list.highlighted = place
+        # Only the person's moves may choose a host: told of ours, one that is still on its way would undo it,
+        # and be undone, for ever.
+        with self.prevent(OptionList.OptionHighlighted):
+            self._list.highlighted = names.index(self.host.name)
 
     def _show_host(self) -> None:
         host, known = self.host, self.known

@@ -29,7 +29,7 @@ from barista_tui.hosts import Cause, HostEntry, Hosts, HostsError, folder
 from barista_tui.screens.add_host import AddHostScreen, name_for
 from barista_tui.screens.choose import ChooseScreen
 from barista_tui.screens.host_settings import HostSettings
-from barista_tui.screens.hosts import HostManager
+from barista_tui.screens.hosts import HostList, HostManager
 from barista_tui.screens.prompt import PromptScreen
 from barista_tui.sshconfig import Alias, aliases
 from barista_tui.store import HostKnown, Key, LinkState
@@ -195,6 +195,14 @@ async def test_added_accepted_renamed_deleted_and_brought_back(root: Path, far: 
         await until(pilot, lambda: app.fleet.names == ["local", "lab"])
         assert [each.name for each in Hosts().all()] == ["lab"]
         await until(pilot, lambda: app.store.known.host("lab").alive)
+        # A move that the screen has not heard of yet when it shows what is known anew: it comes to rest.
+        listed = manager(app).query_one("#hosts", HostList)
+        manager(app).choose("local")
+        listed.action_cursor_down()
+        manager(app).show_known()
+        await until(pilot, lambda: manager(app).name_chosen == "lab")
+        await pilot.pause(0.1)
+        assert (manager(app).name_chosen, listed.highlighted) == ("lab", 1)
         # What is hidden can be shown again from here.
         sessions = app.main.sessions
         sessions.wish_for(replace(sessions.wish, hidden=frozenset({Key("lab", "1")})))
