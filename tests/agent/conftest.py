@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
+import pytest
 import pytest_asyncio
 
+from tests.support.forked_agents import forked
+
 from .agents import Root, Watcher
+
+
+@pytest.fixture(autouse=True)
+def forked_agents() -> Iterator[None]:
+    with forked():
+        yield
 
 
 @pytest_asyncio.fixture

@@ -34,6 +34,11 @@ from barista_server.api.messages import (
 from .agents import DEADLINE, Root, Watcher, command_line, exists, get, new, solver, until
 
 
+@pytest.fixture(autouse=True)
+def forked_agents() -> None:
+    """Not here: agents are started as clients start them."""
+
+
 async def raw(root: Root, *data: bytes) -> list[object]:
     """Send bytes; all that comes back until the agent closes."""
     reader, writer = await connect(root.path)

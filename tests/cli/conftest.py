@@ -6,7 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.forked_agents import forked
+
 from .verbshell import Shell
+
+
+@pytest.fixture(autouse=True)
+def forked_agents() -> Iterator[None]:
+    with forked():
+        yield
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from tests.support import forked_agents
+
 
 class Zygote:
     """The process that is forked, from the side of who asks."""
@@ -101,6 +103,7 @@ def _verb(asked: int, out: int, err: int) -> int:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
+    forked_agents.use()
     sys.argv = ["barista", *request["words"]]
     try:
         code = main(request["words"])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import psutil
+import pytest
 import pytest_asyncio
 from msgspec import field
 
@@ -19,6 +20,13 @@ from barista_tui.target import Target
 from barista_tui.transfer import Progress
 from tests.agent.agents import Root
 from tests.remote.sshd import Sshd
+from tests.support.forked_agents import forked
+
+
+@pytest.fixture(autouse=True)
+def forked_agents() -> Iterator[None]:
+    with forked():
+        yield
 
 
 class Far(Target, frozen=True, eq=False):

@@ -21,8 +21,15 @@ from barista_server.api.messages import (
     State,
     StopAgent,
 )
+from tests.support.forked_agents import forked
 
 from .support import SCRIPTED
+
+
+@pytest.fixture(autouse=True)
+def forked_agents() -> Iterator[None]:
+    with forked():
+        yield
 
 
 @pytest_asyncio.fixture

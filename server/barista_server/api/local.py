@@ -85,29 +85,35 @@ async def ensure_agent(root: Path) -> None:
     """
     if await _answers(root):
         return
-    command = [sys.executable, "-P", "-m", "barista_server.agent", "serve", "--root", str(root)]
-    command += ["--linger", str(LINGER)]
     try:
-        # The command returns when the agent, by then in the background, listens or has failed.
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
         async with asyncio.timeout(START_TIMEOUT):
-            _, words = await process.communicate()
+            code, words = await start_agent(["serve", "--root", str(root), "--linger", str(LINGER)])
     except TimeoutError:
         raise LinkError(
             f"the agent for {root} did not answer within {START_TIMEOUT:.0f} s. See {root / 'agent.log'}"
         ) from None
     except OSError as error:
         raise LinkError(f"the agent cannot be started: {error}") from error
-    if process.returncode != 0:
-        told = words.decode(errors="replace").strip() or f"exit code {process.returncode}"
+    if code != 0:
+        told = words.strip() or f"exit code {code}"
         raise LinkError(f"the agent did not start: {told}")
     if not await _answers(root):
         raise LinkError(f"the agent for {root} was started and does not answer. See {root / 'agent.log'}")
+
+
+async def start_agent(words: list[str]) -> tuple[int, str]:
+    """Run the agent's command line; its exit code and what it had to say. Raises OSError.
+
+    It returns when the agent, by then in the background, listens or has failed.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "barista_server.agent", *words),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await process.communicate()
+    return process.returncode or 0, said.decode(errors="replace")
 
 
 async def _answers(root: Path) -> bool:
