@@ -16,6 +16,9 @@ from pathlib import Path
 
 from barista_server.api.link import Link
 from barista_server.api.messages import (
+    EditText,
+    FieldEdit,
+    FileText,
     ListSessions,
     NewSession,
     SessionInfo,
@@ -50,13 +53,14 @@ def demo(args: argparse.Namespace) -> int:
         raise VerbError("the demo trains on this machine", hint, Exit.USAGE)
     root = demo_root(args.root)
     check_engine()
+    iterations: int | None = args.iterations
     # The screen is drawn on standard error.
     if sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty():
-        session = asyncio.run(_shown(root))
+        session = asyncio.run(_shown(root, iterations))
         from barista_tui.app import run
 
         return run(Opening(Target(root), select=session.id, title="demo"))
-    return asyncio.run(_line_mode(root, args.ascii))
+    return asyncio.run(_line_mode(root, args.ascii, iterations))
 
 
 def demo_root(given: Path | None) -> Path:
@@ -81,12 +85,12 @@ def check_engine() -> None:
             )
 
 
-async def _shown(root: Path) -> SessionInfo:
+async def _shown(root: Path, iterations: int | None) -> SessionInfo:
     """The demo session; made and started if there is none."""
     async with linked(Target(root)) as link:
         found = await _existing(link)
         if not found:
-            return await _fresh(link, NAME)
+            return await _fresh(link, NAME, iterations)
         if found[-1].state is State.WAITING:
             return (await link.call(StartSession(session=found[-1].id), SessionReply)).session
         return found[-1]
@@ -99,7 +103,8 @@ async def _existing(link: Link) -> list[SessionInfo]:
     return sorted(named, key=lambda one: one.created)
 
 
-async def _fresh(link: Link, name: str) -> SessionInfo:
+async def _fresh(link: Link, name: str, iterations: int | None) -> SessionInfo:
+    """Made and started; ``iterations`` instead of the template's 2000."""
     call = NewSession(name=name, template=TEMPLATE, caffe=CAFFE)
     made = (await link.call(call, SessionReply)).session
     if made.state is State.INVALID:
@@ -107,10 +112,13 @@ async def _fresh(link: Link, name: str) -> SessionInfo:
             f"the demo's session is invalid: {format.reason(made)}",
             f"See: {command(Target(Path(link.welcome.root)), 'show', made.id)}",
         )
+    if iterations is not None:
+        fewer = [FieldEdit(path="max_iter", typed=str(iterations))]
+        await link.call(EditText(session=made.id, file="solver", edits=fewer, strict=True), FileText)
     return (await link.call(StartSession(session=made.id), SessionReply)).session
 
 
-async def _line_mode(root: Path, ascii_only: bool) -> int:
+async def _line_mode(root: Path, ascii_only: bool, iterations: int | None) -> int:
     output.say(f"Barista demo: LeNet learns handwritten digits. Sessions are kept in {root}")
     async with linked(Target(root)) as link:
         found = await _existing(link)
@@ -122,7 +130,7 @@ async def _line_mode(root: Path, ascii_only: bool) -> int:
                 for n in range(1, len(found) + 2)
                 if (name := NAME if n == 1 else f"{NAME}-{n}") not in taken
             )
-            session = await _fresh(link, name)
+            session = await _fresh(link, name, iterations)
             output.say(f"Session {session.id} ({session.name}): training started.")
         else:
             output.say(f"Session {session.id} ({session.name}): training goes on.")

@@ -296,6 +296,12 @@ def _rest(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     _json(doctor)
     demo = _verb(verbs, "demo", "train LeNet on handwritten digits and show it")
     demo.add_argument("--ascii", action="store_true", help="plain ASCII in line mode")
+    demo.add_argument(
+        "--iterations",
+        type=_at_least(1),
+        metavar="N",
+        help="of a training that is made anew; fewer are less accurate (default: 2000)",
+    )
     completion = _verb(verbs, "completion", "print a script that completes commands in your shell")
     completion.add_argument("shell", choices=["bash", "zsh", "fish"], metavar="bash|zsh|fish")
 

@@ -19,7 +19,8 @@ from barista_tui.demo import demo_root
 
 BARISTA = [sys.executable, "-m", "barista_tui.cli"]
 LIMIT = 110.0
-"""Seconds the whole demo may take on two cores."""
+"""Seconds the demo may take on two cores. It trains a third as long here as for people, which is enough for
+the accuracy that it must reach."""
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def barista(*words: str, root: Path) -> subprocess.CompletedProcess[str]:
 def test_without_a_terminal_it_trains_and_ends_with_accuracy_and_curve(root: Path) -> None:
     begun = time.monotonic()
     done = subprocess.run(
-        [*BARISTA, "demo", "--root", str(root)],
+        [*BARISTA, "demo", "--root", str(root), "--iterations", "600"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -74,6 +75,7 @@ def test_without_a_terminal_it_trains_and_ends_with_accuracy_and_curve(root: Pat
     assert progress, out
     iterations = [int(iteration) for iteration, _ in progress]
     assert iterations == sorted(iterations)
+    assert {of for _, of in progress} == {"600"}
     told = re.search(r"^Test accuracy: ([\d.]+) %$", out, re.MULTILINE)
     assert told is not None and float(told[1]) >= 95
     plot = [line for line in out.splitlines() if "│" in line or "┤" in line]
