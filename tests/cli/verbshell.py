@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import shutil
@@ -11,13 +10,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from tests.support.zygote import Zygote
+from tests.support.zygote import zygote
 
 SCRIPTED = Path(__file__).parents[1] / "support" / "scripted_caffe.py"
 BARISTA = [sys.executable, "-m", "barista_tui.cli"]
@@ -31,13 +29,6 @@ layer {
 layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 1 } }
 layer { name: "loss" type: "EuclideanLoss" bottom: "ip" bottom: "label" top: "loss" }
 """
-
-
-@cache
-def _zygote() -> Zygote:
-    made = Zygote()
-    atexit.register(made.close)
-    return made
 
 
 class Shell:
@@ -54,7 +45,9 @@ class Shell:
 
     def barista(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """A finished verb, whose exit code must be ``code``."""
-        done = _zygote().run(list(words), self.environment, timeout=60)
+        ran = zygote("barista").run(list(words), self.environment, timeout=60)
+        said = (text.decode().replace("\r\n", "\n") for text in (ran.stdout, ran.stderr))
+        done = subprocess.CompletedProcess(ran.args, ran.returncode, *said)
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done
 

@@ -17,6 +17,7 @@ import torch
 
 from barista_server.caffe.schema import Datum
 from barista_server.data.lmdb_io import key_of, write_datums
+from tests.support.zygote import zygote
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 CAFFE = [sys.executable, "-m", "barista_engine.cli"]
@@ -86,9 +87,7 @@ def run_caffe(
     *arguments: str, cwd: Path, timeout: float = 60, **environment: str
 ) -> subprocess.CompletedProcess[bytes]:
     """The engine as a process, its log in `stderr`."""
-    return subprocess.run(
-        [*CAFFE, *arguments], cwd=cwd, capture_output=True, timeout=timeout, env={**os.environ, **environment}
-    )
+    return zygote("engine").run(list(arguments), {**os.environ, **environment}, timeout, cwd)
 
 
 def write_digits(path: Path, count: int, *, seed: int = 0, size: int = 8) -> None:
