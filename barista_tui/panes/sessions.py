@@ -8,8 +8,10 @@ from functools import partial
 from msgspec.structs import replace
 from textual import on
 from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from barista_server.api.link import CallFailed, LinkError
 from barista_tui import feeds, rows, titles, workers
@@ -36,13 +38,16 @@ class SessionsPane(Pane):
         self.wish = Wish()
         self.sparks: dict[Key, tuple[float, ...]] = {}
         self._heading = Bar(id="sessions-heading")
+        self._count = Static(id="filter-count")
         self._spark_at: dict[Key, int] = {}
         self._wanted: tuple[str, str | None] | None = None
 
     def compose(self) -> ComposeResult:
         yield self._heading
         yield self.list
-        yield self.filter_input
+        with Horizontal(id="filter-line"):
+            yield self.filter_input
+            yield self._count
 
     @property
     def rows_wanted(self) -> int:
@@ -75,6 +80,8 @@ class SessionsPane(Pane):
                     self.list.select(key)
                     break
         self._heading.show(titles.columns(self.list.heading_cells()))
+        self._count.display = bool(self.wish.words)
+        self._count.update(Content(f"{len(self.list.model.sessions)} of {len(sessions)}"))
 
     def head(self) -> list[Piece]:
         return titles.sessions(

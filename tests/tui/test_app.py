@@ -334,6 +334,7 @@ async def test_filter_sort_and_mouse(root: Path) -> None:
         assert app.main.session.name == "beta", "the selection stays with its session"
         await pilot.press("slash", *"gam")
         await until(pilot, lambda: [session.name for session in rows.model.sessions] == ["gamma"])
+        assert "1 of 3" in shown(app), "beside the words of the filter, on every screen"
         await pilot.press("enter", "escape")
         await until(pilot, lambda: len(rows.model.sessions) == 3)
         await pilot.click("#sessions", offset=(10, 0), times=2)
