@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from barista_server.api.link import LinkError
 from barista_server.api.messages import (
     Call,
     DeleteSession,
@@ -156,10 +157,13 @@ class Commands:
         self._trashed(host, reply, f"Runs and snapshots of {session.name} are in the trash")
 
     async def undo(self) -> None:
-        """Bring back what went last."""
-        last = self.trash[-1]
-        restored = await self._change(last.host, Restore(trash=last.trash))
-        self.trash.remove(last)
+        """Bring back what went last; what the agent cannot bring back is no more in the way of the others."""
+        last = self.trash.pop()
+        try:
+            restored = await self._change(last.host, Restore(trash=last.trash))
+        except LinkError:
+            self.trash.append(last)
+            raise
         self._say(f"{restored.name} is back", "information")
 
     async def _change(self, host: str, call: Call) -> SessionInfo:

@@ -16,6 +16,7 @@ from textual.widgets import Input, OptionList, Select
 
 from barista_server.api.messages import SeriesKey, State
 from barista_tui.app import BaristaApp
+from barista_tui.commands import Trashed
 from barista_tui.plotting.sources import Ask, Window
 from barista_tui.screens.confirm import ConfirmScreen
 from barista_tui.screens.details import DetailsScreen
@@ -134,6 +135,9 @@ async def test_delete_reset_rename_and_undo(root: Path) -> None:
         app.main.want("first")
         await pilot.press("R")
         await until(pilot, lambda: state_of(app, "first") is State.WAITING)
+        app.main.commands.trash.append(Trashed("local", "20260101T000000-9-delete", "emptied meanwhile"))
+        await pilot.press("u")
+        await until(pilot, lambda: "nothing in the trash as" in shown(app))
         await pilot.press("u")
         await until(pilot, lambda: state_of(app, "first") is State.FINISHED)
         await pilot.press("r")
