@@ -10,14 +10,19 @@ from .exact import BARE, CREATING, SPOKEN, SPOKEN_SHORT
 from .stamps import Found, Stamps
 from .words import Mask, Positions, Text, digits, lane, lanes, leading_blanks, word
 
-_SUSPECT: Final = np.unique(
-    [
-        int.from_bytes(text.lstrip()[:4].ljust(4), "little")
-        for text in (*SPOKEN, *SPOKEN_SHORT, *CREATING, *BARE)
-    ]
-    + [int.from_bytes(text, "little") for text in (b"INFO", b"WARN", b"ERRO", b"FATA")]
-).astype(np.uint64)
-"""First four bytes of what may mean something in a line without a prefix."""
+_SUSPECT: Final = np.array(
+    sorted(
+        {
+            *(
+                int.from_bytes(text.lstrip()[:4].ljust(4), "little")
+                for text in (*SPOKEN, *SPOKEN_SHORT, *CREATING, *BARE)
+            ),
+            *(int.from_bytes(text, "little") for text in (b"INFO", b"WARN", b"ERRO", b"FATA")),
+        }
+    ),
+    np.uint64,
+)
+"""First four bytes of what may mean something in a line without a prefix. (np.unique would load numpy.ma.)"""
 _FIRST: Final = np.zeros(256, bool)
 _FIRST[[value & 0xFF for value in _SUSPECT.tolist()]] = True
 _NEVER: Final = np.zeros(256, bool)
