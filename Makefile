@@ -4,7 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: compiled demo test check bench screenshots schema clean
+.DEFAULT_GOAL := install
+.PHONY: install compiled demo test check bench screenshots schema clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("Barista needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11") if sys.version_info < (3, 11) else 0'
@@ -22,6 +23,9 @@ $(VENV)/.dev: $(VENV)/.run
 # Once, not at each start, also where PYTHONDONTWRITEBYTECODE is set.
 compiled: $(VENV)/.run
 	@$(BIN)/python -m compileall -q barista_tui server/barista_server server/barista_engine
+
+install: compiled
+	@echo "Ready: $(BIN)/barista is the screen, $(BIN)/barista --help lists the verbs."
 
 demo: compiled
 	@$(BIN)/barista demo

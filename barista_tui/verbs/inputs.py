@@ -157,6 +157,9 @@ async def _samples(args: argparse.Namespace, link: Link, target: Target) -> Exit
     if args.json:
         output.print_json([words.sample_object(one) for one in samples])
         return Exit.OK
+    if not samples:
+        output.say(f"There are no samples from {args.start} on.")
+        return Exit.OK
     for cells in output.table(words.sample_rows(samples), right=(0,)):
         output.say("  ".join(cells).rstrip())
     return Exit.OK

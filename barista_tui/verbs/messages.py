@@ -27,6 +27,8 @@ async def messages(args: argparse.Namespace) -> Exit:
         if args.lines is not None and not shown:
             fresh = fresh[len(fresh) - min(args.lines, len(fresh)) :]
         shown = max((notice.time for notice in kept), default=shown)
+        if not fresh and args.caller is not None:
+            _who_speaks(kept, args.caller)
         if not args.follow:
             _print(fresh, args)
             await link.close()
@@ -52,6 +54,14 @@ async def _follow(link: Link, coming: asyncio.Queue[Event], args: argparse.Names
                 _print([what.notice], args)
     finally:
         lost.cancel()
+
+
+def _who_speaks(kept: list[Notice], caller: str) -> None:
+    """To somebody who asked for the messages of one that has none."""
+    there = dict.fromkeys(notice.caller for notice in kept)
+    if caller.lower() not in map(str.lower, there):
+        names = ", ".join(map(output.one_line, there)) or "nobody"
+        print(f"barista: no message of '{caller}' is kept, but of: {names}", file=sys.stderr)
 
 
 def _wanted(notice: Notice, args: argparse.Namespace) -> bool:

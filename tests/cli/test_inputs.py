@@ -13,6 +13,7 @@ from .verbshell import Shell
 def test_from_search_to_removal(shell: Shell) -> None:
     data = shell.files / "data"
     path = files.lmdb(data / "faces")
+    assert "there is no folder" in shell.barista("input", "search", "--below", "/no/such", code=3).stderr
     found = shell.barista("input", "search", "--below", str(data)).stdout
     assert "lmdb" in found and str(path) in found and "1 dataset in 2 folders" in found
 
@@ -27,6 +28,7 @@ def test_from_search_to_removal(shell: Shell) -> None:
         row.split()[:6] == ["1", "faces", "lmdb", "30", "3x4x5", "0..3"] and row.split()[-1] == content[:12]
     )
 
+    assert "no samples from 99 on" in shell.barista("input", "samples", content[:10], "--start", "99").stdout
     (sample,) = shell.json("input", "samples", content[:10], "--start", "3", "--count", "1")
     assert (sample["index"], sample["labels"], sample["shape"]) == (3, [3], [3, 4, 5])
     assert base64.b64decode(sample["data"]) == files.datums()[3][1].data

@@ -32,6 +32,8 @@ def test_a_session_from_files_to_its_end(shell: Shell) -> None:
     assert re.fullmatch(r"\[\d\d:\d\d:\d\d, Session 1\] created: first", told[0])
     assert shell.barista("messages", "-n", "1", "--caller", "session 1").stdout.splitlines() == told[-1:]
     assert shell.barista("messages", "--type", "errors").stdout == ""
+    nobody = shell.barista("messages", "--caller", "zork")
+    assert nobody.stdout == "" and "no message of 'zork' is kept, but of: Session 1" in nobody.stderr
     assert json.loads(shell.barista("messages", "--json").stdout)[0]["text"] == "created: first"
 
     exported = shell.barista("export", "csv", "first").stdout.splitlines()

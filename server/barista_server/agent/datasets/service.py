@@ -303,6 +303,8 @@ class Datasets:
             return self._searches.begin(roots, roots)
         top = await asyncio.to_thread(places.absolute, call.below)
         await self._check(top, client, opens=top)
+        if not await asyncio.to_thread(top.is_dir):
+            raise CallError("not-found", f"there is no folder {top}")
         return self._searches.begin([str(top)], [*roots, str(top)])
 
     async def _get_search(self, call: m.GetSearch, client: Client) -> m.Result:
