@@ -73,16 +73,10 @@ def run(folder: str, tell: int | None, lock: int = -1) -> dict[str, Any]:
     ``tell``: where to say that it has started; None in a job, where signals are passed on.
     """
     relay = _Relay()
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN if tell is not None else relay.take)
-    _become_subreaper()
+    null = _settle(relay, tell is None)
     # By this way the verdict gets to its place even if the session's folder is moved meanwhile.
     os.chdir(folder)
     folder = "."
-    null = os.open(os.devnull, os.O_RDWR)
-    # In a job what goes wrong is for the job's own output.
-    for descriptor in (0, 1, 2) if tell is not None else (0,):
-        os.dup2(null, descriptor)
     with open(os.path.join(folder, "command.json"), encoding="utf-8") as file:
         command = json.load(file)
     log = os.open(os.path.join(folder, "caffe.log"), os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
@@ -97,19 +91,8 @@ def run(folder: str, tell: int | None, lock: int = -1) -> dict[str, Any]:
         _become_caffe(command, log, wait_go, failed)
     for descriptor in (wait_go, failed, null):
         os.close(descriptor)
-    process = {
-        "boot_id": boot_id(),
-        "runner_pid": os.getpid(),
-        "runner_start": start_ticks(os.getpid()),
-        "caffe_pid": child,
-        "caffe_start": start_ticks(child),
-        "nonce": command["nonce"],
-        "started": wall,
-        "log": [os.fstat(log).st_dev, os.fstat(log).st_ino],
-        "host": os.uname().nodename,
-    }
     relay.child = child
-    _write_json(folder, "process.json", process)
+    _write_json(folder, "process.json", _process(child, command["nonce"], wall, log))
     if lock >= 0:
         os.close(lock)
     os.write(go, b"go")
@@ -120,30 +103,60 @@ def run(folder: str, tell: int | None, lock: int = -1) -> dict[str, Any]:
     with open(wait_failed, "rb") as pipe:
         exec_error = pipe.read().decode(errors="replace")
     status, usage = _wait(child)
-    try:
-        _rescue(log, os.path.join(folder, "caffe.log"))
-    except OSError:
-        # The verdict matters more.
-        pass
+    _rescue(log, os.path.join(folder, "caffe.log"))
     ended = {
-        "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
-        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+        **_end(status, usage),
         "exec_error": exec_error or None,
         "warned": relay.warned,
         "ended": time.time(),
         "wall_seconds": time.time() - wall,
         "monotonic_seconds": time.monotonic() - begun,
-        "user_seconds": usage.ru_utime,
-        "system_seconds": usage.ru_stime,
-        "max_rss_kib": usage.ru_maxrss if sys.platform != "darwin" else usage.ru_maxrss // 1024,
         "oom_kills": max(0, out_of_memory_kills() - killed),
-        "blocks_in": usage.ru_inblock,
-        "blocks_out": usage.ru_oublock,
         "left": _below(os.getpid()),
     }
     _write(verdict, json.dumps(ended, indent=1).encode() + b"\n")
     _rename(verdict, folder, "exit.json")
     return ended
+
+
+def _settle(relay: _Relay, in_job: bool) -> int:
+    """Signals, orphans and the standard descriptors are as a runner wants them; returns one of /dev/null."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, relay.take if in_job else signal.SIG_IGN)
+    _become_subreaper()
+    null = os.open(os.devnull, os.O_RDWR)
+    # In a job what goes wrong is for the job's own output.
+    for descriptor in (0,) if in_job else (0, 1, 2):
+        os.dup2(null, descriptor)
+    return null
+
+
+def _process(child: int, nonce: str, started: float, log: int) -> dict[str, Any]:
+    """What ``process.json`` says: who runs, so that another process is never taken for it."""
+    return {
+        "boot_id": boot_id(),
+        "runner_pid": os.getpid(),
+        "runner_start": start_ticks(os.getpid()),
+        "caffe_pid": child,
+        "caffe_start": start_ticks(child),
+        "nonce": nonce,
+        "started": started,
+        "log": [os.fstat(log).st_dev, os.fstat(log).st_ino],
+        "host": os.uname().nodename,
+    }
+
+
+def _end(status: int, usage: Any) -> dict[str, Any]:
+    """What ``wait4`` told about caffe's end, for ``exit.json``."""
+    return {
+        "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+        "user_seconds": usage.ru_utime,
+        "system_seconds": usage.ru_stime,
+        "max_rss_kib": usage.ru_maxrss if sys.platform != "darwin" else usage.ru_maxrss // 1024,
+        "blocks_in": usage.ru_inblock,
+        "blocks_out": usage.ru_oublock,
+    }
 
 
 class _Relay:
@@ -219,12 +232,16 @@ def _wait(child: int) -> tuple[int, Any]:
 
 
 def _rescue(log: int, path: str) -> None:
-    """A log that somebody deleted under caffe is there again at the end. Raises OSError."""
-    if os.fstat(log).st_nlink == 0:
-        with open(path, "wb") as file:
-            at = 0
-            while piece := os.pread(log, 1 << 20, at):
-                at += file.write(piece)
+    """A log that somebody deleted under caffe is there again at the end, if that can be."""
+    try:
+        if os.fstat(log).st_nlink == 0:
+            with open(path, "wb") as file:
+                at = 0
+                while piece := os.pread(log, 1 << 20, at):
+                    at += file.write(piece)
+    except OSError:
+        # The verdict, which comes next, matters more.
+        pass
 
 
 def _below(pid: int) -> list[list[int]]:

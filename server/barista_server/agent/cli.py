@@ -28,6 +28,20 @@ MOST_LOG = 1 << 20
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 done, 1 failed, 2 wrong usage."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if problem := _listening_problem(options):
+        parser.error(problem)
+    root = (getattr(options, "dir", None) or options.root).expanduser().absolute()
+    try:
+        str(root).encode()
+    except UnicodeEncodeError:
+        print(f"the name of {str(root)!a} is not UTF-8: choose another folder", file=sys.stderr)
+        return 2
+    return _run(root, options)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="barista-server",
         description="Headless agent of Barista: runs Caffe trainings and tells about them.",
@@ -54,25 +68,11 @@ def main(arguments: list[str] | None = None) -> int:
         elif verb == "doctor":
             _doctor_options(command)
         elif verb == "stdio":
-            rights = command.add_mutually_exclusive_group()
-            rights.add_argument(
-                "--viewer", action="store_true", help="whoever comes this way may look, but not act"
-            )
-            rights.add_argument(
-                "--admin",
-                action="store_true",
-                help="whoever comes this way may also say which programs are run, which those with a login "
-                "may in any case, and a key tied to this command may not",
-            )
-    options = parser.parse_args(arguments)
-    if problem := _listening_problem(options):
-        parser.error(problem)
-    root = (getattr(options, "dir", None) or options.root).expanduser().absolute()
-    try:
-        str(root).encode()
-    except UnicodeEncodeError:
-        print(f"the name of {str(root)!a} is not UTF-8: choose another folder", file=sys.stderr)
-        return 2
+            _stdio_options(command)
+    return parser
+
+
+def _run(root: Path, options: argparse.Namespace) -> int:
     if options.command == "serve":
         listen = (options.ip, options.port) if options.port is not None else None
         serve = _serve_here if options.foreground else _serve_detached
@@ -112,6 +112,17 @@ def _serve_options(command: argparse.ArgumentParser) -> None:
     door.add_argument("--port", type=int, metavar="N", help="listen there, usually 4200 (default: no port)")
     door.add_argument("--ip", metavar="ADDRESS", help="listen on this address (default: 127.0.0.1)")
     door.add_argument("--dir", type=Path, metavar="DIR", help="folder of the sessions; must exist")
+
+
+def _stdio_options(command: argparse.ArgumentParser) -> None:
+    rights = command.add_mutually_exclusive_group()
+    rights.add_argument("--viewer", action="store_true", help="whoever comes this way may look, but not act")
+    rights.add_argument(
+        "--admin",
+        action="store_true",
+        help="whoever comes this way may also say which programs are run, which those with a login "
+        "may in any case, and a key tied to this command may not",
+    )
 
 
 def _doctor_options(command: argparse.ArgumentParser) -> None:

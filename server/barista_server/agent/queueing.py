@@ -22,7 +22,12 @@ def calls(
     queue: Queue, everything: Callable[[], list[Session | Imported]], find: Callable[[Any], Session]
 ) -> Calls:
     """The calls this module answers; ``find`` tells the session that a call is about."""
+    return {**_session_calls(queue, everything, find), **_device_calls(queue)}
 
+
+def _session_calls(
+    queue: Queue, everything: Callable[[], list[Session | Imported]], find: Callable[[Any], Session]
+) -> Calls:
     async def start(call: m.StartSession, client: Client) -> m.Result:
         session = find(call)
         async with session.lock:
@@ -51,6 +56,15 @@ def calls(
         await queue.settled()
         return m.SessionReply(session=session.info())
 
+    return {
+        m.StartSession: start,
+        m.QueueSession: add,
+        m.UnqueueSession: take_out,
+        m.MoveInQueue: move,
+    }
+
+
+def _device_calls(queue: Queue) -> Calls:
     async def set_slots(call: m.SetSlots, client: Client) -> m.Result:
         await queue.set_slots(call.device, call.slots)
         await queue.settled()
@@ -64,10 +78,6 @@ def calls(
         return await queue.devices()
 
     return {
-        m.StartSession: start,
-        m.QueueSession: add,
-        m.UnqueueSession: take_out,
-        m.MoveInQueue: move,
         m.SetSlots: set_slots,
         m.ListQueue: listed,
         m.ListDevices: devices,

@@ -25,6 +25,7 @@ from barista_server.api.messages import (
     Hello,
     Introduction,
     Refusal,
+    Role,
     Welcome,
 )
 from barista_server.api.streams import Reader, Writer
@@ -183,24 +184,10 @@ class Server:
         """What the client may do and by what ways it came, and what it sent right behind its Hello. None:
         refused, or it said nothing.
         """
-        messages: list[FromClient] = []
-        role, admin = known.role, known.admin
-        via = [known.via] if known.via else []
         async with asyncio.timeout(HANDSHAKE_TIMEOUT):
-            while not messages or isinstance(messages[0], Introduction):
-                if messages:
-                    introduction = messages.pop(0)
-                    assert isinstance(introduction, Introduction)
-                    role = introduction.role if role == "owner" else role
-                    admin = admin and introduction.admin
-                    via.append(introduction.via)
-                    if len(via) > MOST_GATEWAYS:
-                        raise FrameError("introduced too often")
-                    continue
-                data = await reader.read(1 << 16)
-                if not data:
-                    return None
-                messages = decoder.feed(data)
+            role, admin, via, messages = await _introduced(reader, decoder, known)
+        if not messages:
+            return None
         hello = messages.pop(0)
         if not isinstance(hello, Hello):
             raise FrameError(f"{type(hello).__name__} instead of a hello")
@@ -228,3 +215,29 @@ class Server:
         if via:
             log.info("%s as %s: %s", hello.client, "admin" if welcome.admin else role, ", ".join(via))
         return Introduction(role=role, via=", ".join(via), admin=welcome.admin), messages
+
+
+async def _introduced(
+    reader: Reader, decoder: FrameDecoder[FromClient], known: Introduction
+) -> tuple[Role, bool, list[str], list[FromClient]]:
+    """Role, whether admin, and ways, as gateways and ``known`` say; then what the client itself has sent,
+    nothing where it ended before.
+    """
+    role, admin, via = known.role, known.admin, [known.via] if known.via else []
+    messages: list[FromClient] = []
+    while not messages or isinstance(messages[0], Introduction):
+        if messages:
+            introduction = messages.pop(0)
+            assert isinstance(introduction, Introduction)
+            # Rights are only taken away.
+            role = introduction.role if role == "owner" else role
+            admin = admin and introduction.admin
+            via.append(introduction.via)
+            if len(via) > MOST_GATEWAYS:
+                raise FrameError("introduced too often")
+            continue
+        data = await reader.read(1 << 16)
+        if not data:
+            return role, admin, via, []
+        messages = decoder.feed(data)
+    return role, admin, via, messages

@@ -78,7 +78,11 @@ class Service:
         places = (self._host, self._store, self._datasets, self._exports)
         self._arrivals = Arrivals(*places, self._add, self._all, self._find_session)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._calls: dict[type, Callable[[Any, Client], Awaitable[m.Result]]] = {
+        self._calls = self._all_calls(root)
+
+    def _all_calls(self, root: Path) -> dict[type, Callable[[Any, Client], Awaitable[m.Result]]]:
+        """Who answers which call."""
+        return {
             m.ListSessions: self._list_sessions,
             m.GetSession: self._get_session,
             m.ImportLog: self._import_log,
