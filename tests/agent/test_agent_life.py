@@ -102,6 +102,28 @@ async def test_a_pause_before_training_begins_waits_for_it(watcher: Watcher) -> 
     assert info.state is State.PAUSED and info.snapshots
 
 
+async def test_a_pause_in_the_test_before_the_first_iteration_loses_nothing(
+    root: Root, watcher: Watcher
+) -> None:
+    link, text = watcher.link, root.session() / "solver.prototxt"
+    await new(link, solver(testing=60, extra="snapshot: 20\n"))
+    for number, at in ((1, 0), (3, 20)):
+        log = root.run(number) / "caffe.log"
+        await until(lambda log=log: log.exists() and b"Testing" in log.read_bytes(), "it tests")  # type: ignore[misc]
+        await link.call(PauseSession(session="1"), SessionReply)
+        info = await watcher.state(State.PAUSED, State.FAILED)
+        assert (info.state, info.iteration, info.problems) == (State.PAUSED, at, [])
+        if number == 1:
+            assert info.snapshots == []
+            text.write_text(text.read_text().replace('"testing": 60', '"speed": 200'))
+            await link.call(StartSession(session="1"), SessionReply)
+            await watcher.iteration(30)
+            await link.call(PauseSession(session="1"), SessionReply)
+            await watcher.state(State.PAUSED)
+            text.write_text(text.read_text().replace('"speed": 200', '"testing": 60'))
+            await link.call(StartSession(session="1", snapshot=20), SessionReply)
+
+
 async def test_a_snapshot_is_answered_when_it_is_whole(root: Root, watcher: Watcher) -> None:
     await new(watcher.link, solver(speed=100, before=0.5))
     reply = await watcher.link.call(SnapshotSession(session="1"), SnapshotReply)

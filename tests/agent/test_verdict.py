@@ -65,6 +65,18 @@ def test_judgement(
         assert verdict.problems[0].hint
 
 
+@pytest.mark.parametrize(
+    ("iteration", "begun", "happening"),
+    [(0, 0, H.STOPPED), (40, 40, H.STOPPED), (40, 0, H.BROKE), (40, None, H.BROKE)],
+)
+def test_a_stop_before_the_first_iteration_loses_nothing(
+    iteration: int, begun: int | None, happening: Happening
+) -> None:
+    facts = msgspec.structs.replace(STOPPED, untrained=True, iteration=iteration)
+    verdict = judge(ended(), facts, None, 100, begun=begun)
+    assert (verdict.happening, verdict.iteration) == (happening, iteration)
+
+
 @pytest.mark.parametrize("left", [ended(), None])
 def test_without_a_known_max_iter_no_snapshot_reaches_it(left: Exit | None) -> None:
     unknown = msgspec.structs.replace(STOPPED, max_iter=None)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from barista_server import metrics
 from barista_server.caffe import log as caffe_log
-from barista_server.caffe.log import LOSS, Ending, LogParser, SeriesKey
+from barista_server.caffe.log import LOSS, Ending, EventKind, LogParser, SeriesKey
 
 MOST_TESTS = 32
 """Test outputs told with a session; a net that prints a value per class has hundreds."""
@@ -30,6 +30,8 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     tests: dict[str, float] = {}
     done: bool = False
     stopped_early: bool = False
+    untrained: bool = False
+    """It was stopped in the test before its first iteration."""
     error: str | None = None
     error_line: int | None = None
     """0-based."""
@@ -94,10 +96,21 @@ class Part:
             tests=self._tests(),
             done=run.ending is Ending.FINISHED,
             stopped_early=run.ending is Ending.STOPPED_EARLY,
+            untrained=run.ending is Ending.STOPPED_EARLY and self._untrained(run),
             error=run.error if failed else None,
             error_line=run.end_line if failed else None,
             reason=run.reason,
         )
+
+    def _untrained(self, run: caffe_log.Run) -> bool:
+        """Of a run that was stopped: in the test before its first iteration. Later ones show another."""
+        first = run.started_line or self.first
+        interrupted = any(
+            event.kind is EventKind.TEST_INTERRUPTED
+            and first <= event.line < (self.stop or self.parser.lines)
+            for event in self.parser.events
+        )
+        return interrupted and run.first_iteration == run.last_iteration
 
     def _tests(self) -> dict[str, float]:
         """Last value of each test output; a name that several outputs have gets their numbers."""

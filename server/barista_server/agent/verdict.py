@@ -30,6 +30,7 @@ def judge(
     snapshot: int | None,
     max_iter: int,
     *,
+    begun: int | None = None,
     forced: bool = False,
     interrupted: bool = False,
     told: bool = False,
@@ -37,7 +38,8 @@ def judge(
 ) -> Verdict:
     """``snapshot``: iteration of the newest verified snapshot this run wrote. ``ended`` None: caffe vanished.
 
-    ``forced``: a person had it killed. ``interrupted``: SIGINT was sent. ``told``: its runner lived to tell
+    ``begun``: the iteration it began at, if a start from there can be had again. ``forced``: a person had it
+    killed. ``interrupted``: SIGINT was sent. ``told``: its runner lived to tell
     the end, though that cannot be read. ``shut_down``: the machine was started anew since.
     """
     goal = facts.max_iter if facts.max_iter is not None else max_iter
@@ -60,6 +62,9 @@ def judge(
     # The snapshot of a stop holds at least the iteration that was shown last.
     if stopped and snapshot is not None and snapshot >= facts.iteration:
         return Verdict(Happening.STOPPED, snapshot)
+    if facts.untrained and begun is not None and facts.iteration <= begun:
+        # caffe leaves no snapshot then, where one is due at that iteration: it takes it for written.
+        return Verdict(Happening.STOPPED, begun)
     if facts.stopped_early:
         text = f"caffe stopped at iteration {facts.iteration} and left no snapshot of it"
         hint = "Set snapshot_after_train: true in the solver, and see that the disk has room."

@@ -312,11 +312,15 @@ async def _judge(session: Session, run: Run) -> Verdict:
     await session.look(settled=True)
     written = [one for one in session.shelf.good if _is_of(run, one, session)]
     newest = written[-1].iteration if written else None
+    begun = (run.command.resumed_from or 0) if run.command else None
+    if begun and all(one.iteration != begun for one in session.shelf.good):
+        begun = None
     verdict = judge(
         run.exit,
         run.log.facts(),
         newest,
         session.max_iter,
+        begun=begun,
         forced=run.forced,
         interrupted=run.interrupted,
         told="exit.json" in run.damage,

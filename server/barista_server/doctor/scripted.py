@@ -9,6 +9,7 @@ solver sets its manners:
 speed        iterations per second (default 200; 0: as fast as it can)
 burst        lines "burst NNNNNN" printed at once when training begins
 before       seconds of silence before ``Starting Optimization``
+testing      seconds of a test before the first iteration
 deaf         SIGINT is ignored
 silent_at    from this iteration on it does not print or react any more
 fatal_at     iteration at which a check fails
@@ -91,6 +92,12 @@ class Training:
 def train(it: Training) -> int:
     for number in range(int(it.script.get("burst", 0))):
         say("scripted.cpp:1", f"burst {number:06}")
+    if interrupted(it):
+        if it.snapshot == 0 or it.iteration % it.snapshot != 0:
+            take_snapshot(it)
+        say("solver.cpp:316", "Optimization stopped early.")
+        say("caffe.cpp:251", "Optimization Done.")
+        return 0
     speed = it.script.get("speed", 200)
     due = time.monotonic()
     while it.iteration < it.max_iter:
@@ -133,6 +140,19 @@ def train(it: Training) -> int:
     say("solver.cpp:332", "Optimization Done.")
     say("caffe.cpp:251", "Optimization Done.")
     return 0
+
+
+def interrupted(it: Training) -> bool:
+    """The long test before the first iteration, and whether it was stopped."""
+    if "testing" not in it.script:
+        return False
+    say("solver.cpp:347", f"Iteration {it.iteration}, Testing net (#0)")
+    until = time.monotonic() + it.script["testing"]
+    while time.monotonic() < until and not FLAGS["sigint"]:
+        time.sleep(0.02)
+    if FLAGS["sigint"]:
+        say("solver.cpp:379", "Test interrupted.")
+    return FLAGS["sigint"]
 
 
 def test(iteration: int) -> None:
