@@ -46,24 +46,34 @@ async def host(args: argparse.Namespace) -> Exit:
                 entry = hosts.find(args.known)
                 return await (hostinstall.install(hosts, entry, args) if args.what == "install"
                               else hostinstall.uninstall(entry, args))  # fmt: skip
-            case "rm":
-                entry = hosts.remove(args.known)
-                output.say(f"{entry.name} is off the list; to bring it back: "
-                           f"barista host add {entry.name} {entry.address}")  # fmt: skip
-            case "rename":
-                hosts.replace(args.known, msgspec.structs.replace(hosts.find(args.known), name=args.new))
-                output.say(f"{args.known} is now {args.new}")
-            case "move":
-                names = [entry.name for entry in hosts.move(args.known, args.places)]
-                output.say(f"{args.known} is number {names.index(args.known) + 1} of {len(names)} now")
-            case "unlink" | "link":
-                off = args.what == "unlink"
-                hosts.replace(args.known, msgspec.structs.replace(hosts.find(args.known), offline=off))
-                output.say(f"{args.known} is {'not connected to any more' if off else 'connected to again'}")
+            case _:
+                said = _change(hosts, args)
+                if args.json:
+                    output.print_json([msgspec.to_builtins(entry) for entry in hosts.all()])
+                else:
+                    output.say(said)
     except HostsError as error:
         code = Exit.NOT_FOUND if isinstance(error, UnknownHost) else Exit.USAGE
         raise VerbError(str(error), None, code) from None
     return Exit.OK
+
+
+def _change(hosts: Hosts, args: argparse.Namespace) -> str:
+    """Change the list: what has become of it. Raises HostsError."""
+    match args.what:
+        case "rm":
+            entry = hosts.remove(args.known)
+            how = f"barista host add {entry.name} {entry.address}"
+            return f"{entry.name} is off the list; to bring it back: {how}"
+        case "rename":
+            hosts.replace(args.known, msgspec.structs.replace(hosts.find(args.known), name=args.new))
+            return f"{args.known} is now {args.new}"
+        case "move":
+            names = [entry.name for entry in hosts.move(args.known, args.places)]
+            return f"{args.known} is number {names.index(args.known) + 1} of {len(names)} now"
+    off = args.what == "unlink"
+    hosts.replace(args.known, msgspec.structs.replace(hosts.find(args.known), offline=off))
+    return f"{args.known} is {'not connected to any more' if off else 'connected to again'}"
 
 
 async def check(entry: HostEntry) -> Checked:

@@ -127,7 +127,7 @@ def test_order_and_names(shell: Shell, tmp_path: Path) -> None:
     assert "not connected to any more" in shell.barista("host", "unlink", "z").stdout
     stored = json.loads(Path(tmp_path, "barista", "hosts.json").read_text())
     assert [one.get("offline", False) for one in stored] == [False, True]
-    shell.barista("host", "link", "z")
+    assert shell.json("host", "link", "z")[1]["name"] == "z"
     assert "true" not in Path(tmp_path, "barista", "hosts.json").read_text()
 
 
