@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Positions = NDArray[np.int64]
@@ -57,7 +56,7 @@ class _Pages:
         self._page, self._count = page, len(data) // page
         whole = data[: self._count * page]
         self._halves = whole.view("<u2")
-        self._eights = sliding_window_view(whole, 8)
+        self._eights: Positions = np.ndarray((len(whole) - 7,), "<i8", whole, strides=(1,))
 
     def leaves(self, numbers: Positions, levels: int) -> Iterator[Positions]:
         """The leaf pages below pages of one level, in order."""
@@ -98,7 +97,7 @@ class _Pages:
 
     def _eight(self, at: Positions) -> Positions:
         """Numbers of eight bytes, wherever they stand."""
-        numbers: Positions = self._eights[at].view("<i8")[:, 0]
+        numbers: Positions = self._eights[at]
         return numbers
 
     def _kinds(self, numbers: Positions) -> Positions:

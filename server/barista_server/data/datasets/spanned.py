@@ -77,11 +77,19 @@ def _records(data: Bytes, spans: Spans, room: Bytes) -> Bytes:
     records = room[: count * whole].reshape(count, whole)
     records[:, :FRAME] = np.array([key_size, value_size], "<u8").view(np.uint8)
     if (spans.value - spans.key == key_size).all():
-        records[:, FRAME:] = _windows(data, key_size + value_size)[spans.key]
+        _copy(data, spans.key, records[:, FRAME:])
     else:
-        records[:, FRAME : FRAME + key_size] = _windows(data, key_size)[spans.key]
-        records[:, FRAME + key_size :] = _windows(data, value_size)[spans.value]
+        _copy(data, spans.key, records[:, FRAME : FRAME + key_size])
+        _copy(data, spans.value, records[:, FRAME + key_size :])
     return records
+
+
+def _copy(data: Bytes, places: Positions, into: Bytes) -> None:
+    """The bytes from each place on, a row each: as one value, as numpy copies a fixed size fastest."""
+    if size := into.shape[1]:
+        whole = np.dtype((np.void, size))
+        windows = np.ndarray((len(data) - size + 1,), whole, data, strides=(1,))
+        into.view(whole)[:, 0] = windows[places]
 
 
 def _mixed(data: Bytes, spans: Spans, sizes: Positions, kinds: Positions, room: Bytes) -> Bytes:
@@ -96,8 +104,8 @@ def _mixed(data: Bytes, spans: Spans, sizes: Positions, kinds: Positions, room: 
     return room[0, : int(ends[-1])]
 
 
-def _windows(data: Bytes, size: int) -> NDArray[np.void]:
-    """The bytes from each place on, as one value each: of a fixed size numpy copies them fastest."""
+def _windows(data: Bytes, size: int) -> Bytes:
+    """The bytes from each place on."""
     return np.ndarray((len(data) - size + 1, size), np.uint8, data, strides=(1, 1))
 
 
