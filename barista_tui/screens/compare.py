@@ -79,8 +79,8 @@ class CompareScreen(TableScreen):
     def _renew(self) -> None:
         """Ask those that have come further since."""
         if not self._keys:
-            # They were not known yet.
-            if self.app.store.known.sessions:
+            # They were not known yet, or the list shows none.
+            if self._wanted():
                 self.action_reload()
             return
         known = self.app.store.known.sessions
@@ -172,6 +172,9 @@ class CompareScreen(TableScreen):
         told = [(entry.title, entry.summary.problem) for entry in self._entries if entry.summary]
         problems = [f"{title}: {problem}" for title, problem in told if problem]
         problems += [f"{key.host}:{key.session}: {why}" for key, why in self._failed.items()]
+        if not self._keys:
+            mark = self.app.main.context().key("mark", "t")
+            problems = [f"The list shows no session: go back, take its filter away or mark some with {mark}."]
         self.remark("\n".join(problems[:3]), "$warning")
 
     # ---------------------------------------------------------------------------------- the cursor

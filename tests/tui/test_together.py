@@ -73,7 +73,9 @@ async def _told_apart(app: BaristaApp, pilot: Pilot[None], root: Path) -> None:
 
 
 async def _beside(app: BaristaApp, pilot: Pilot[None], tmp_path: Path) -> None:
-    await pilot.press("S")
+    await pilot.press("slash", *"none", "enter", "S")
+    await until(pilot, lambda: "The list shows no session" in shown(app))
+    await pilot.press("escape", "escape", "S")
     await until(pilot, lambda: "best test accuracy" in shown(app) and "1 lenet at 10" in shown(app))
     screen = app.screen
     assert isinstance(screen, CompareScreen) and "momentum2" not in shown(app)
