@@ -124,6 +124,16 @@ def queueing(session: SessionInfo, wish: Wish) -> QueueSession | UnqueueSession 
     return QueueSession(session.id, *waits)
 
 
+def likewise(before: Wish, wish: Wish, session: SessionInfo) -> tuple[Wish, str | None]:
+    """What another session gets of what was changed for one, and why it does not get all of that."""
+    names = [name for name in Wish.__struct_fields__ if getattr(wish, name) != getattr(before, name)]
+    changed = {name: getattr(wish, name) for name in names}
+    if changed.get("after") == session.id:
+        del changed["after"]
+    still = frozen(session) if {"caffe", "device", "launcher", "slurm"} & set(changed) else None
+    return msgspec.structs.replace(wish_of(session), **changed), still
+
+
 # ------------------------------------------------------------------------------------------------- words
 
 

@@ -6,10 +6,11 @@ from msgspec.structs import replace
 from textual.app import ComposeResult
 from textual.widgets import Input
 
-from barista_server.api.link import CallFailed
+from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import SessionInfo, SessionReply
 from barista_server.api.text import clean_name
 from barista_tui import choosing
+from barista_tui import format as fmt
 from barista_tui.allowed import can_queue
 from barista_tui.choosing import Wish
 from barista_tui.commands import failure_text
@@ -48,6 +49,13 @@ class SessionSettings(TrainingScreen[None]):
         yield from labelled("start after", drop(afters, wish.after, "after", "queue"), "queue")
         ends = drop(choosing.ENDS, "any" if wish.after_any else "", "after-any", "queue after")
         yield from labelled("once that", ends, "queue after")
+        main = self.app.main
+        known = self.app.store.known.sessions
+        marked = [key for key in main.sessions.marked if key in known and known[key].kind != "log"]
+        self._others = [key for key in marked if key != self._key] if self._key in marked else []
+        if self._others:
+            words = f"also for {fmt.plural(len(self._others), 'other marked session')}"
+            yield from labelled("changes", drop([("for this one", ""), (words, "all")], "", "others"))
 
     def on_mount(self) -> None:
         self.set_interval(RENEW, self._renew)
@@ -98,7 +106,7 @@ class SessionSettings(TrainingScreen[None]):
         )
 
     async def save(self, wish: Wish) -> None:
-        told = False
+        told, before = False, choosing.wish_of(self._session)
         for decide in (choosing.configure, choosing.queueing):
             call = decide(self._session, wish)
             if call is not None and not (decide is choosing.queueing and self.select("queue").disabled):
@@ -108,7 +116,34 @@ class SessionSettings(TrainingScreen[None]):
                 told = True
         if told:
             self.app.main.say(choosing.said(self._session), "information")
+        if self._others and self.value("others"):
+            self.app.main.ask_agent(
+                self._likewise(before, wish), "The other marked sessions are as they were"
+            )
         self.dismiss()
+
+    async def _likewise(self, before: Wish, wish: Wish) -> None:
+        """The same changes for the other marked sessions; what is refused is told of each."""
+        refused, done = [], 0
+        for key in self._others:
+            session = self.app.store.known.sessions.get(key)
+            if session is None:
+                continue
+            if key.host != self._key.host:
+                before, wish = (replace(each, after="", after_any=False) for each in (before, wish))
+            theirs, why = choosing.likewise(before, wish, session)
+            try:
+                for decide in (choosing.configure, choosing.queueing):
+                    if (call := decide(session, theirs)) is not None:
+                        since = self.app.store.known.host(key.host).sequence
+                        session = (await self.app.fleet.of(key).call(call, SessionReply)).session
+                        self.app.store.changed_session(key.host, session, since)
+                done += why is None
+            except (CallFailed, LinkError) as error:
+                why = failure_text(error.failure) if isinstance(error, CallFailed) else str(error)
+            refused += [f"{clean_name(session.name)} is {why}"] if why is not None else []
+        words = [f"{fmt.plural(done, 'other marked session')} changed likewise", *refused]
+        self.app.main.say("\n".join(words), "warning" if refused else "information")
 
     def refused(self, error: CallFailed) -> None:
         text = failure_text(error.failure)

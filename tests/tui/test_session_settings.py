@@ -139,17 +139,25 @@ async def test_settings_are_changed_kept_and_refused(root: Path, tmp_path: Path)
         # What was chosen is shown, and taking it out is one choice.
         await settings(app, pilot, mine.id)
         await until(pilot, lambda: "second" in shown(app) and "is over in any way" in shown(app))
-        choose(app, queue="")
+        await pilot.press("escape")
+        # The marked ones get what is changed likewise; what cannot be changed of one is told.
+        await pilot.press("asterisk")
+        await settings(app, pilot, mine.id)
+        await until(pilot, lambda: app.screen.query("#others") and "CPU  load" in shown(app))
+        choose(app, **{"queue": "", "caffe": "scripted", "auto-resume": "crash", "others": "all"})
         await pilot.press("ctrl+s")
         await until(pilot, lambda: app.screen is app.main and now(mine.id).queued is None)
+        await until(pilot, lambda: "base is running: caffe, device" in shown(app))
+        await until(pilot, lambda: now(base.id).auto_resume == now(mine.id).auto_resume == "crash")
+        await pilot.press("asterisk")
 
         # Of one that runs, all but auto-resume is frozen, and it says why.
         await settings(app, pilot, base.id)
         await until(pilot, lambda: "can be changed once it is paused" in shown(app))
         assert app.screen.query_one("#caffe").disabled and app.screen.query_one("#queue").disabled
-        choose(app, **{"auto-resume": "crash"})
+        choose(app, **{"auto-resume": "on"})
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: app.screen is app.main and now(base.id).auto_resume == "crash")
+        await until(pilot, lambda: app.screen is app.main and now(base.id).auto_resume == "on")
 
         # A new one is queued as it is made, behind the one that has the CPU.
         (tmp_path / "net.prototxt").write_text(NET)
