@@ -70,7 +70,9 @@ def words(curves: Sequence[Curve], view: View) -> list[str]:
             continue
         first, last = (x_word(each.x[at], view.axis) for at in (0, -1))
         name = f"{each.title} {each.label}"
-        lines.append(f"{name}: {each.points} points, {AXIS_NAMES[view.axis]} {first} to {last}.")
+        lines.append(
+            f"{name}: {fmt.plural(each.points, 'point')}, {AXIS_NAMES[view.axis]} {first} to {last}."
+        )
         finite = [value for value in each.high if math.isfinite(value)]
         if finite:
             said = [f"begins at {fmt.value(finite[0])}", f"ends at {fmt.value(finite[-1])}"]

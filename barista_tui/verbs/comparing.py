@@ -7,6 +7,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from itertools import zip_longest
 
 from rich.cells import cell_len
 
@@ -24,6 +25,8 @@ from barista_tui.verbs.several import Found, sessions
 
 FEW = 4
 """Sessions that get a column each even where the terminal is too narrow for that."""
+LEAST = 24
+"""Cells that a text of a table may have at least before it is broken or cut."""
 WIDE = 40
 """Cells that names of fields, and old values, take at most before they push what follows to the right."""
 
@@ -110,6 +113,24 @@ def _data(entries: list[Entry], shown: list[Column]) -> list[object]:
     ]
 
 
+def _broken(rows: list[list[str]]) -> list[list[str]]:
+    """Rows of a name and of texts, those too long for the room over several lines: lists, ends of paths."""
+    names = max((cell_len(row[0]) for row in rows), default=0)
+    columns = max(1, len(rows[0]) - 1) if rows else 1
+    room = max(LEAST, (output.width() - names) // columns - 2)
+    lines = []
+    for name, *texts in rows:
+        cells = [text.split(", ") if cell_len(text) > room else [text] for text in texts]
+        for place, parts in enumerate(zip_longest(*cells, fillvalue="")):
+            lines.append([name if place == 0 else "", *(_end_of(part, room) for part in parts)])
+    return lines
+
+
+def _end_of(text: str, room: int) -> str:
+    """Of a path that is too long the end, by which it is told from others."""
+    return f"…{text[-(room - 1) :]}" if cell_len(text) > room and "/" in text else text
+
+
 def _table(entries: list[Entry], shown: list[Column]) -> list[str]:
     """A column for each session, or where that has no room and they are many, a row."""
     cells = [
@@ -118,14 +139,16 @@ def _table(entries: list[Entry], shown: list[Column]) -> list[str]:
     ]
     titles = [output.one_line(entry.title) for entry in entries]
     rows = [[one.name, *texts] for one, texts in zip(shown, cells, strict=True)]
-    tall = output.table([["", *titles], *rows])
+    at = sum(one.group == "setting" for one in shown)
+    settings = _broken(rows[:at])
+    tall = output.table([["", *titles], *settings, *rows[at:]])
     if len(entries) > FEW and max(sum(map(cell_len, row)) + 2 * len(row) for row in tall) > output.width():
         lines = [[title, *texts] for title, texts in zip(titles, zip(*cells, strict=True), strict=True)]
         right = [number for number, one in enumerate(shown, 1) if one.numeric]
         wide = output.table([["", *(one.name for one in shown)], *lines], right)
         return ["  ".join(row).rstrip() for row in wide]
     printed = ["  ".join(row).rstrip() for row in tall]
-    at = sum(one.group == "setting" for one in shown) + 1
+    at = len(settings) + 1
     # Settings, then results.
     return [*printed[:at], *([""] if 1 < at < len(printed) else []), *printed[at:]]
 

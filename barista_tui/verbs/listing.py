@@ -15,6 +15,7 @@ from barista_server.api.messages import (
     TemplateList,
 )
 from barista_tui import format
+from barista_tui.calling import command
 from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import ask, linked, session_of, target_of
 from barista_tui.verbs.errors import Exit
@@ -30,7 +31,8 @@ async def ls(args: argparse.Namespace) -> Exit:
     if args.json:
         output.print_json(sessions)
     elif not sessions:
-        output.say(f"No sessions in {target} yet. Make one with: barista new --template lenet-digits --start")
+        how = command(target, "new", "--template", "lenet-digits", "--start")
+        output.say(f"No sessions in {target} yet. Make one with: {how}")
     else:
         for line in session_table(sessions):
             output.say(line)

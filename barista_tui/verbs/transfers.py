@@ -122,7 +122,8 @@ async def move(args: argparse.Namespace) -> Exit:
     output.print_session(moved.session, False)
     output.say(f"It is on {there.name} now: {command(there, 'show', moved.session.id)}")
     if moved.trash:
-        output.say(f"Here it is in the trash; bring it back with: {command(here, 'restore', moved.trash)}")
+        where = f"On {here.name}" if here.host is not None else "Here"
+        output.say(f"{where} it is in the trash; bring it back with: {command(here, 'restore', moved.trash)}")
     for problem in moved.problems:
         print(f"barista: {output.one_line(problem)}", file=sys.stderr)
     return Exit.FAILED if moved.problems else Exit.OK

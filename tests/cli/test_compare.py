@@ -24,6 +24,7 @@ from barista_server.api.messages import (
 )
 from barista_tui.cli import main
 from barista_tui.together import settings_diff
+from barista_tui.verbs.comparing import _broken
 from tests.agent.agents import NET, Root, Watcher, new, solver
 
 Barista = Callable[..., Awaitable[tuple[int, str, str]]]
@@ -123,3 +124,15 @@ async def test_two_sessions_and_their_clone(roots: tuple[Root, Root], barista: B
     assert (await settings_diff(there.link, one, far, two)).same
     with pytest.raises(CallFailed):
         await settings_diff(there.link, there.sessions["3"], far, two)
+
+
+def test_long_texts_are_broken_and_paths_keep_their_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    data = "/data/of/somebody/else/digits"
+    rows = [["inputs", f"{data}/train, {data}/test", f"{data}/train"], ["base_lr", "0.01", "0.1"]]
+    assert _broken(rows) == [
+        ["inputs", *["…" + f"{data}/train"[-33:]] * 2],
+        ["", f"{data}/test", ""],
+        ["base_lr", "0.01", "0.1"],
+    ]
+    assert _broken([]) == []
