@@ -15,8 +15,10 @@ from barista_server.agent.parts import Facts, Pace, Part
 from barista_server.api.messages import LogLine
 from barista_server.caffe.log import LineKind, LogParser, clean
 
-CHUNK = 256 * 1024
-"""Bytes parsed in one go on the event loop: a few milliseconds."""
+CHUNK = 512 * 1024
+"""Bytes parsed in one go on the event loop: a few milliseconds. Half of it takes nearly as long, for a piece
+costs the parser some two thousand calls whatever its size; twice as much takes more memory.
+"""
 MARK = 32
 """Bytes read last by which a log is known again."""
 MAX_LINE = 1 << 16
