@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 from barista_server.api.link import Link
 from barista_server.api.messages import (
@@ -16,6 +17,7 @@ from barista_server.api.messages import (
     FollowDatasets,
     GetDataset,
 )
+from barista_server.api.text import clean_name
 from barista_tui.verbs import inputwords as words
 from barista_tui.verbs.errors import Exit, VerbError
 
@@ -51,6 +53,11 @@ async def hashed(link: Link, call: Call) -> DatasetInfo:
                 dataset = what.dataset
                 if dataset.job is None:  # or it was not begun yet, when that was sent
                     dataset = (await link.call(GetDataset(dataset=dataset.id), DatasetReply)).dataset
+    except asyncio.CancelledError:
+        words.passing("")
+        told = f"barista: {clean_name(dataset.name)} is hashed all the same: barista input ls tells how far"
+        print(f"{told}\n  Stop that with: barista input hash {dataset.id} --cancel", file=sys.stderr)
+        raise
     finally:
         words.passing("")
         lost.cancel()

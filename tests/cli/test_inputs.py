@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import shutil
+import signal
+
+import h5py
 
 from tests.data import dataset_files as files
 
@@ -71,6 +74,19 @@ def test_what_is_refused_says_why(shell: Shell) -> None:
     assert "no dataset 'x'" in shell.barista("input", "show", "x", code=3).stderr
     assert "takes a folder" in shell.barista("input", "roots", "add", code=2).stderr
     shell.barista("input", "hash", "numbers", "--cancel", code=4)
+    with h5py.File(shell.files / "long.h5", "w") as file:  # 17 GB, of which none is written
+        plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+        space = h5py.h5s.create_simple((1 << 15, 65535))
+        h5py.h5d.create(file.id, b"data", h5py.h5t.STD_I64LE, space, plan)
+    going = shell.begin("input", "add", str(shell.files / "long.h5"))
+    shell.until(lambda: any(one["job"] for one in shell.json("input", "ls")), "it is hashed")
+    going.send_signal(signal.SIGINT)
+    _, said = going.communicate(timeout=30)
+    assert going.returncode == 130 and "long.h5 is hashed all the same" in said
+    shell.barista(*said.splitlines()[-1].partition("barista ")[2].split())
+    assert not any(one.get("job") for one in shell.json("input", "ls"))
 
     files.hdf5(path, rows=9)
     told = shell.barista("input", "reload", "numbers").stdout
