@@ -286,10 +286,10 @@ class ProtoEditor(ActingScreen):
         try:
             content = shown(await asyncio.to_thread(path.read_bytes))
         except OSError as error:
-            self.say(f"{path} cannot be read: {error.strerror}", "error")
+            self.say(f"{path} cannot be read: {error.strerror}. Name another file.", "error")
             return
         if content is None:
-            self.say(f"{path} has characters that cannot be edited here", "error")
+            self.say(f"{path} is no text that can be edited here. Name a .prototxt file.", "error")
         elif self.area.read_only:
             self.say("It runs: pause it first", "warning")
         else:

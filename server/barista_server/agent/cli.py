@@ -264,7 +264,7 @@ def _serve(
     except Exception as error:
         # Whatever it is: in the background nobody else would tell.
         logging.getLogger("barista.agent").exception("cannot serve %s", root)
-        fail(f"{root} cannot be served: {error}")
+        fail(f"{root} cannot be served: {error}. The end of {root / 'agent.log'} says more.")
         return 1
     return 0
 

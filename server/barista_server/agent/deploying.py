@@ -79,7 +79,7 @@ class Deploys:
     async def _begin(self, call: m.DeploySession, client: Client) -> m.Result:
         session = self._find(call)
         if call.batch is not None and not 0 < call.batch <= 1 << 20:
-            raise CallError("invalid", f"cannot be deployed with a batch of {call.batch}")
+            raise CallError("invalid", f"cannot be deployed with a batch of {call.batch}", "Take 1 or more.")
         if any(min(shape, default=0) < 1 for shape in call.inputs.values()):
             raise CallError("invalid", "cannot be deployed: sizes of inputs are numbers from 1 on")
         await session.look(settled=session.state not in (m.State.RUNNING, m.State.PAUSING))

@@ -199,7 +199,8 @@ class Child:
                     answer = await self._ask(task)
             except TimeoutError:
                 self.end()
-                raise CallError("timeout", f"cannot be searched: the disk of {task.path} hangs") from None
+                text = f"cannot be searched: the disk of {task.path} hangs"
+                raise CallError("timeout", text, "Search again once it answers.") from None
             except BaseException:
                 # Whatever it is at is not wanted any more.
                 self.end()

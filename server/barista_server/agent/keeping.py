@@ -30,7 +30,7 @@ def calls(find: Callable[[Any], Session]) -> dict[type, Callable[[Any, Client], 
         session = find(call)
         wanted = call.keep
         if not (0 <= wanted.last <= MOST and 0 <= wanted.best <= MOST):
-            raise CallError("invalid", "cannot keep that many snapshots")
+            raise CallError("invalid", "cannot keep that many snapshots", f"From 0 (all) to {MOST}.")
         if wanted.best and not wanted.by:
             hint = f"Name one: {', '.join(session.facts().tests) or 'as the test net calls it'}."
             raise CallError("invalid", "cannot tell which snapshots are the best without a test output", hint)

@@ -117,7 +117,8 @@ def _of_file(call: m.DescribeNet) -> _Found:
     try:
         text = path.read_bytes().decode("utf-8", "replace")
     except FileNotFoundError:
-        raise CallError("not-found", f"there is no file {path}") from None
+        hint = "A file of another machine needs --host; else look at its name."
+        raise CallError("not-found", f"there is no file {path}", hint) from None
     except IsADirectoryError:
         raise CallError("not-found", f"{path} is a folder", "Name a .prototxt file in it.") from None
     base = Path(call.base or path.parent)

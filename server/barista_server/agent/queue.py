@@ -305,7 +305,7 @@ class Queue:
     async def take_out(self, session: Session) -> None:
         """Out of the queue, to what it was before; its lock is held. Raises CallError, OSError."""
         if self._entry(session) is None:
-            raise CallError("refused", "is not in the queue")
+            raise CallError("refused", "is not in the queue", "See who is: barista queue.")
         await self._drop(session)
         if session.state is m.State.QUEUED:
             session.settle(Happening.PAUSE)

@@ -83,7 +83,8 @@ def _answer(path: Path, call: Asked) -> m.Result:
             return _answer_apart(path, call)
         return answer(path, call)
     except FileNotFoundError:
-        raise CallError("not-found", f"there is no {path}") from None
+        hint = "If it was a snapshot, it is gone meanwhile: choose another one."
+        raise CallError("not-found", f"there is no {path}", hint) from None
     except WeightsError as error:
         raise CallError("invalid", str(error), _DAMAGED) from None
 

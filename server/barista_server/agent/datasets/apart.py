@@ -34,8 +34,10 @@ async def ask(task: Task, kind: type[T], longest: float | None = LONGEST) -> T:
                 if isinstance(answer, kind):
                     return answer
     except TimeoutError:
-        raise CallError("timeout", f"{task.path}: reading it took over {longest:g} s") from None
-    raise CallError("invalid", f"{task.path}: reading it failed")
+        hint = "Its disk is slow or hangs: try again later."
+        raise CallError("timeout", f"{task.path}: reading it took over {longest:g} s", hint) from None
+    hint = "Copy it again from where it was made; the end of agent.log in the root says more."
+    raise CallError("invalid", f"{task.path}: reading it failed", hint)
 
 
 async def answers(task: Task) -> AsyncGenerator[Answer, None]:

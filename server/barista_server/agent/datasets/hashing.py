@@ -128,7 +128,8 @@ class Hashing:
                     )
                 self.jobs[entry.id] = job
                 self._changed(entry)
-        raise CallError("invalid", f"{entry.path}: hashing it failed")
+        hint = "Hash it again; if that fails too, the end of agent.log in the root says why."
+        raise CallError("invalid", f"{entry.path}: hashing it failed", hint)
 
     def _leave(self, entry: Entry) -> None:
         if self._tasks.get(entry.id) is asyncio.current_task():

@@ -48,9 +48,11 @@ class Lists:
         if not lines:
             raise CallError("invalid", "a list without files is no dataset", "Add a file.")
         if hostile := next((line for line in lines if not file_lists.is_plain(line)), None):
-            raise CallError("invalid", f"a name has control characters: {hostile!r}")
+            hint = "Rename the file, and write its new name."
+            raise CallError("invalid", f"a name has control characters: {hostile!r}", hint)
         if sum(len(line) + 1 for line in lines) > m.MOST_LIST_BYTES:
-            raise CallError("invalid", f"the list has more than {m.MOST_LIST_BYTES:,} characters")
+            text = f"the list has more than {m.MOST_LIST_BYTES:,} characters"
+            raise CallError("invalid", text, "Make two lists of it.")
         async with self._lock:
             return await asyncio.to_thread(_write, path, lines, call.stamp)
 
@@ -65,7 +67,8 @@ def _read(path: Path) -> m.FileList:
     try:
         lines, stamp = file_lists.read(path, m.MOST_LIST_BYTES)
     except OSError as error:
-        raise CallError("not-found", f"{path} cannot be read: {error.strerror}") from None
+        hint = "Name a text file of that host which the agent's user may read."
+        raise CallError("not-found", f"{path} cannot be read: {error.strerror}", hint) from None
     except ValueError as error:
         raise CallError("invalid", f"{path} is no list of files: {error}") from None
     return m.FileList(path=str(path), lines=lines, stamp=stamp)

@@ -288,7 +288,7 @@ class Datasets:
         _from_here(client)
         path = await asyncio.to_thread(places.absolute, call.path)
         if not await asyncio.to_thread(path.exists):
-            raise CallError("not-found", f"there is no {path}")
+            raise CallError("not-found", f"there is no {path}", "Name a folder of that host; make it first.")
         await self._disk(self._roots.add, path)
         return await self._ls_roots(m.ListDatasetRoots(), client)
 
@@ -304,7 +304,8 @@ class Datasets:
         top = await asyncio.to_thread(places.absolute, call.below)
         await self._check(top, client, opens=top)
         if not await asyncio.to_thread(top.is_dir):
-            raise CallError("not-found", f"there is no folder {top}")
+            hint = "Name one of that host, or none: then all declared folders are searched."
+            raise CallError("not-found", f"there is no folder {top}", hint)
         return self._searches.begin([str(top)], [*roots, str(top)])
 
     async def _get_search(self, call: m.GetSearch, client: Client) -> m.Result:
