@@ -8,7 +8,7 @@ from barista_tui.verbs.arguments import add_where
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "open": ("barista digits.barista", "barista path/to/train.log", "barista old.caffemodel"),
-    "ls": ("barista ls", "barista ls --host gpu01 --json"),
+    "ls": ("barista ls", "barista ls --host gpu01 --json", "barista ls --everywhere"),
     "show": ("barista show mine",),
     "net": ("barista net mine", "barista net train_val.prototxt --phase test --records 3x256x256"),
     "templates": ("barista templates",),

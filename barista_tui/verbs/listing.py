@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import sys
 import time
+from collections.abc import Sequence
 
+import msgspec
+
+from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import (
     ListSessions,
     ListTemplates,
@@ -16,9 +22,11 @@ from barista_server.api.messages import (
 )
 from barista_tui import format
 from barista_tui.calling import command
+from barista_tui.hosts import Hosts
+from barista_tui.target import Target
 from barista_tui.verbs import output
 from barista_tui.verbs.agentlink import ask, linked, session_of, target_of
-from barista_tui.verbs.errors import Exit
+from barista_tui.verbs.errors import Exit, VerbError
 
 ROOMY, SHORT = 120, 24
 """Below so many columns names are cut to so many, which leaves room for the reason of a failure."""
@@ -27,6 +35,8 @@ ROOMY, SHORT = 120, 24
 async def ls(args: argparse.Namespace) -> Exit:
     """A row a session, newest first."""
     target = target_of(args)
+    if args.everywhere:
+        return await _everywhere(args, target)
     sessions = (await ask(target, ListSessions(), SessionList)).sessions
     if args.json:
         output.print_json(sessions)
@@ -39,14 +49,45 @@ async def ls(args: argparse.Namespace) -> Exit:
     return Exit.OK
 
 
-def session_table(sessions: list[SessionInfo]) -> list[str]:
-    """Header and rows: id, name, state, progress or the reason of a failure, time to go, loss."""
-    ordered = sorted(sessions, key=lambda session: session.created, reverse=True)
+async def _everywhere(args: argparse.Namespace, here: Target) -> Exit:
+    """Of all hosts at once; whichever cannot be asked is named, and holds up no other. Raises VerbError."""
+    if here.host is not None:
+        raise VerbError("--everywhere and --host exclude each other", None, Exit.USAGE)
+    targets = [here, *(Target(here.root, entry) for entry in Hosts().all() if not entry.offline)]
+    answers = [ask(target, ListSessions(), SessionList) for target in targets]
+    told = await asyncio.gather(*answers, return_exceptions=True)
+    found: list[tuple[str, SessionInfo]] = []
+    missing = False
+    for target, answer in zip(targets, told, strict=True):
+        if isinstance(answer, SessionList):
+            found += [(target.name, session) for session in answer.sessions]
+        elif isinstance(answer, CallFailed | LinkError):
+            missing = True
+            print(f"barista: {target.name}: {output.one_line(str(answer))}", file=sys.stderr)
+        else:
+            raise answer
+    if args.json:
+        output.print_json([{"host": host, **msgspec.to_builtins(session)} for host, session in found])
+    else:
+        for line in session_table([session for _, session in found], [host for host, _ in found]):
+            output.say(line)
+    return Exit.UNREACHABLE if missing else Exit.OK
+
+
+def session_table(sessions: Sequence[SessionInfo], hosts: Sequence[str] = ()) -> list[str]:
+    """Header and rows: id, name, state, progress or the reason of a failure, time to go, loss; ``hosts``: of
+    each, where there are several.
+    """
+    places = sorted(range(len(sessions)), key=lambda place: sessions[place].created, reverse=True)
+    ordered = [sessions[place] for place in places]
     rows = [["ID", "NAME", "STATE", "PROGRESS", "ETA", "LOSS"], *map(_row, ordered)]
     # What kind a row is of is only said where there are two.
     if any(session.kind != "session" for session in ordered):
         kinds = ["KIND", *(session.kind for session in ordered)]
         rows = [[*row[:2], kind, *row[2:]] for row, kind in zip(rows, kinds, strict=True)]
+    if hosts:
+        names = ["HOST", *(hosts[place] for place in places)]
+        rows = [[*row[:2], name, *row[2:]] for row, name in zip(rows, names, strict=True)]
     state = rows[0].index("STATE")
     filled = output.table(rows, right=(state + 1, state + 2, state + 3), wide=1)
     lines = []

@@ -85,6 +85,7 @@ def _looking(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     open_ = _verb(verbs, "open", "the screen on a project, a session's folder, a root, or a log")
     open_.add_argument("path", type=Path, metavar="PATH", help="also without the word: barista PATH")
     ls = _verb(verbs, "ls", "list the sessions")
+    ls.add_argument("--everywhere", action="store_true", help="of this machine and all hosts of the list")
     _json(ls)
     show = _verb(verbs, "show", "show all about one session: problems, runs, snapshots")
     _session(show)

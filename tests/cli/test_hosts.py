@@ -77,6 +77,13 @@ def test_from_adding_a_host_to_training_there(shell: Shell, far: Sshd, tmp_path:
     # Beside a session of this machine, in one plot and one file.
     shell.new("--name", "there", "--start", max_iter=30)
     shell.barista("wait", "there")
+    shell.barista("host", "add", "gone", "127.0.0.1:1")
+    listed = shell.barista("ls", "--everywhere", code=5)
+    rows = [line.split()[1:3] for line in listed.stdout.splitlines()]
+    assert rows == [["NAME", "HOST"], ["there", "local"], ["there", "gpu01"]]
+    assert "gone: 127.0.0.1:1 cannot be reached" in listed.stderr
+    shell.barista("host", "rm", "gone")
+    assert [one["host"] for one in shell.json("ls", "--everywhere")] == ["local", "gpu01"]
     both = shell.barista("plot", "there", "gpu01:there", "--keys", "train.loss").stdout.splitlines()
     assert both[0] == "there@local, there@gpu01"
     assert both[1].startswith("● local:1 there@local train loss: last 0.")
