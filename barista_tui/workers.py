@@ -20,16 +20,17 @@ would be left over that nobody awaits."""
 def begin(node: DOMNode, deed: Deed, group: str = "default", *, newest: bool = False) -> Worker[None]:
     """Run it until it ends or its screen does; ``newest``: in place of what the group still does.
 
-    An error that nobody foresaw does not end the program, it is said.
+    An error that nobody foresaw does not end the program, it is said; not of a screen that is being left.
     """
     app = cast("BaristaApp", node.app)
-    work = partial(_guarded, app, deed, group if group != "default" else type(node).__name__)
+    work = partial(_guarded, app, node, deed, group if group != "default" else type(node).__name__)
     return node.run_worker(work, group=group, exclusive=newest, exit_on_error=False)
 
 
-async def _guarded(app: BaristaApp, deed: Deed, what: str) -> None:
+async def _guarded(app: BaristaApp, node: DOMNode, deed: Deed, what: str) -> None:
     try:
         await deed()
     except Exception as error:
-        app.main.fail(f"A mistake of this program, in {what}: {error!r}")
+        if node is app or (node.is_attached and node in app.screen_stack):
+            app.main.fail(f"A mistake of this program, in {what}: {error!r}")
         raise
