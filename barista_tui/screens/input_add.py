@@ -13,7 +13,6 @@ from textual.binding import Binding
 from textual.containers import Grid, Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.suggester import Suggester
 from textual.widgets import Button, Input, Select, Static
 
 from barista_server.api.link import CallFailed, LinkError
@@ -28,11 +27,12 @@ from barista_server.api.text import clean_name
 from barista_tui import workers
 from barista_tui.commands import failure_text
 from barista_tui.hosts import LOCAL
+from barista_tui.screens.hostdialog import HostDialog
 from barista_tui.screens.new_session import PathSuggester
 from barista_tui.store import Key
 
 if TYPE_CHECKING:
-    from barista_tui.app import BaristaApp
+    pass
 
 KINDS = ("lmdb", "leveldb", "hdf5", "hdf5-list", "image-list")
 
@@ -42,27 +42,21 @@ def there(path: str, host: str) -> str:
     return str(Path(path).expanduser().absolute()) if path and host == LOCAL else path
 
 
-class AddInput(ModalScreen[Key | None]):
+class AddInput(HostDialog):
     """Answers the dataset that is on the list now, or None. What is wrong is shown where it is mended."""
 
-    app: BaristaApp
+    PATHS = ("path", "base")
     BINDINGS = [Binding("escape", "dismiss", show=False)]
 
     def __init__(self, hosts: Sequence[str], host: str) -> None:
-        super().__init__()
-        self._hosts = hosts
-        self._first = host
+        super().__init__(hosts, host)
         self._busy = False
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide", id="add-input"):
             yield Static(Content("Add a dataset"), classes="title")
             with Grid(id="fields"):
-                yield Static(Content("host"), classes="label")
-                yield Select(
-                    [(each, each) for each in self._hosts],
-                    value=self._first, allow_blank=False, compact=True, id="host",
-                )  # fmt: skip
+                yield from self.host_field()
                 yield Static(Content("path"), classes="label")
                 yield Input(
                     placeholder="folder of an LMDB or LevelDB, HDF5 file, list", compact=True, id="path"
@@ -86,16 +80,8 @@ class AddInput(ModalScreen[Key | None]):
     def on_mount(self) -> None:
         self.query_one("#path").focus()
 
-    @property
-    def host(self) -> str:
-        """The chosen one."""
-        return str(self.query_one("#host", Select).value)
-
     @on(Select.Changed, "#host")
     def _host_chosen(self) -> None:
-        suggester: Suggester | None = PathSuggester("") if self.host == LOCAL else None
-        for field in ("#path", "#base"):
-            self.query_one(field, Input).suggester = suggester
         self.query_one("#roots", Static).update(
             Content("→ completes the path. The files are only read, and stay where they are.")
         )

@@ -12,8 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Grid, Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Select, SelectionList, Static
+from textual.widgets import Button, Input, SelectionList, Static
 from textual.widgets.selection_list import Selection
 
 from barista_server.api.link import CallFailed, LinkError
@@ -30,22 +29,21 @@ from barista_server.api.text import clean_name
 from barista_tui import format as fmt
 from barista_tui import workers
 from barista_tui.commands import failure_text
-from barista_tui.hosts import LOCAL
+from barista_tui.screens.hostdialog import HostDialog
 from barista_tui.screens.input_add import there
-from barista_tui.screens.new_session import PathSuggester
 from barista_tui.store import Key
 
 if TYPE_CHECKING:
-    from barista_tui.app import BaristaApp
+    pass
 
 ASK = 0.2
 """Seconds between two questions how far a search is."""
 
 
-class SearchInputs(ModalScreen[Key | None]):
+class SearchInputs(HostDialog):
     """Answers the last dataset that was added, or None. Left while it searches, the search is cancelled."""
 
-    app: BaristaApp
+    PATHS = ("below",)
     DEFAULT_CSS = """
     SearchInputs #found {
         height: auto; max-height: 12; border: none; padding: 0; margin-top: 1;
@@ -58,9 +56,7 @@ class SearchInputs(ModalScreen[Key | None]):
     ]
 
     def __init__(self, hosts: Sequence[str], host: str) -> None:
-        super().__init__()
-        self._hosts = hosts
-        self._first = host
+        super().__init__(hosts, host)
         self._search: tuple[str, str] | None = None
         """Host and id of the search that runs."""
         self._found: dict[str, Found] = {}
@@ -69,11 +65,7 @@ class SearchInputs(ModalScreen[Key | None]):
         with Vertical(classes="dialog wide", id="search-inputs"):
             yield Static(Content("Search for datasets"), classes="title")
             with Grid(id="fields"):
-                yield Static(Content("host"), classes="label")
-                yield Select(
-                    [(each, each) for each in self._hosts],
-                    value=self._first, allow_blank=False, compact=True, id="host",
-                )  # fmt: skip
+                yield from self.host_field()
                 yield Static(Content("below"), classes="label")
                 yield Input(placeholder="all folders declared for datasets there", compact=True, id="below")
             yield Static(id="progress", classes="line dim hint")
@@ -85,15 +77,6 @@ class SearchInputs(ModalScreen[Key | None]):
 
     def on_mount(self) -> None:
         self.query_one("#below").focus()
-
-    @property
-    def host(self) -> str:
-        """The chosen one."""
-        return str(self.query_one("#host", Select).value)
-
-    @on(Select.Changed, "#host")
-    def _host_chosen(self) -> None:
-        self.query_one("#below", Input).suggester = PathSuggester("") if self.host == LOCAL else None
 
     @on(Input.Submitted)
     @on(Button.Pressed, "#search")

@@ -10,30 +10,28 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Grid, Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Select, Static, TextArea
+from textual.widgets import Button, Input, Static, TextArea
 
 from barista_server.api.link import CallFailed, LinkError
 from barista_server.api.messages import FileList, FindHdf5Files, Hdf5Files, ReadFileList, WriteFileList
 from barista_tui import format as fmt
 from barista_tui import workers
 from barista_tui.commands import failure_text
-from barista_tui.hosts import LOCAL
+from barista_tui.screens.hostdialog import HostDialog
 from barista_tui.screens.input_add import there
-from barista_tui.screens.new_session import PathSuggester
 from barista_tui.store import Key
 
 if TYPE_CHECKING:
-    from barista_tui.app import BaristaApp
+    pass
 
 
-class ListEditor(ModalScreen[Key | None]):
+class ListEditor(HostDialog):
     """Answers host and path (as ``session``) that was saved, or None.
 
     ``path``: the list on ``host`` to begin with; empty: a new one.
     """
 
-    app: BaristaApp
+    PATHS = ("list", "more")
     DEFAULT_CSS = """
     ListEditor #lines { height: 10; border: none; padding: 0; margin-top: 1; background: $panel; }
     """
@@ -45,8 +43,7 @@ class ListEditor(ModalScreen[Key | None]):
     ]
 
     def __init__(self, hosts: Sequence[str], host: str, path: str = "") -> None:
-        super().__init__()
-        self._hosts, self._first = hosts, host
+        super().__init__(hosts, host)
         self._path = path
         self._stamps: dict[Key, str] = {}
         """Of the file that the lines are of, by either name: another one is not written over."""
@@ -55,11 +52,7 @@ class ListEditor(ModalScreen[Key | None]):
         with Vertical(classes="dialog wide", id="list-editor"):
             yield Static(Content("A list of HDF5 files"), classes="title")
             with Grid(id="fields"):
-                yield Static(Content("host"), classes="label")
-                yield Select(
-                    [(each, each) for each in self._hosts],
-                    value=self._first, allow_blank=False, compact=True, id="host",
-                )  # fmt: skip
+                yield from self.host_field()
                 yield Static(Content("list"), classes="label")
                 yield Input(self._path, placeholder="path of the text file", compact=True, id="list")
                 yield Static(Content("add"), classes="label")
@@ -85,16 +78,6 @@ class ListEditor(ModalScreen[Key | None]):
     def action_remove_line(self) -> None:
         """Take out the line that the cursor is on."""
         self.query_one(TextArea).action_delete_line()
-
-    @property
-    def host(self) -> str:
-        """The chosen one."""
-        return str(self.query_one("#host", Select).value)
-
-    @on(Select.Changed, "#host")
-    def _host_chosen(self) -> None:
-        for field in ("#list", "#more"):
-            self.query_one(field, Input).suggester = PathSuggester("") if self.host == LOCAL else None
 
     def _typed(self, field: str) -> str:
         return there(self.query_one(field, Input).value.strip(), self.host)
