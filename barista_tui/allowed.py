@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -63,6 +64,10 @@ class Context(Struct, frozen=True):
         """The key that the person has for an action, for a sentence: ``usual`` unless it was changed."""
         keys = self.keys.get(action, (usual,))
         return key_word(keys[0]) if keys else f"the menu ({action})"
+
+    def fact(self, pane: str, name: str, otherwise: Any = False) -> Any:
+        """What a pane says of itself; ``otherwise`` where it was not opened yet."""
+        return getattr(self.facts.get(pane), name, otherwise)
 
 
 class PlotFacts(Struct, frozen=True):

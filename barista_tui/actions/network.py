@@ -8,15 +8,13 @@ from barista_tui.allowed import Context, needs_agent, needs_pane
 
 def _needs_net(context: Context) -> str | None:
     shown = needs_pane(context, "network")
-    return shown or (None if _fact(context, "net") else "no net is shown")
-
-
-def _fact(context: Context, name: str) -> object:
-    return getattr(context.facts.get("network"), name, False)
+    return shown or (None if context.fact("network", "net") else "no net is shown")
 
 
 def _needs_file(context: Context) -> str | None:
-    return needs_pane(context, "network") or (None if _fact(context, "file") else "no session's net is shown")
+    return needs_pane(context, "network") or (
+        None if context.fact("network", "file") else "no session's net is shown"
+    )
 
 
 def _may_edit(context: Context) -> str | None:

@@ -6,23 +6,19 @@ from barista_tui.actions.action import Action, OnPane
 from barista_tui.allowed import Context, needs_agent, needs_pane
 
 
-def _fact(context: Context, name: str) -> object:
-    return getattr(context.facts.get("solver"), name, False)
-
-
 def _needs_form(context: Context) -> str | None:
     if refused := needs_pane(context, "solver") or needs_agent(context):
         return refused
-    if _fact(context, "text"):
+    if context.fact("solver", "text"):
         return f"press {context.key('solver-text', 'v')} for the form first"
-    return None if _fact(context, "form") else "there is no form to fill in"
+    return None if context.fact("solver", "form") else "there is no form to fill in"
 
 
 def needs_solver(context: Context) -> str | None:
     """A solver that can be read."""
     if refused := needs_pane(context, "solver"):
         return refused
-    return None if _fact(context, "form") or _fact(context, "text") else "no solver is shown"
+    return None if context.fact("solver", "form") or context.fact("solver", "text") else "no solver is shown"
 
 
 def _may_edit(context: Context) -> str | None:
@@ -30,15 +26,17 @@ def _may_edit(context: Context) -> str | None:
 
 
 def _can_undo(context: Context) -> str | None:
-    return _may_edit(context) or (None if _fact(context, "undo") else "there is nothing to undo in it")
+    return _may_edit(context) or (
+        None if context.fact("solver", "undo") else "there is nothing to undo in it"
+    )
 
 
 def _can_redo(context: Context) -> str | None:
-    return _may_edit(context) or (None if _fact(context, "redo") else "there is nothing to do again")
+    return _may_edit(context) or (None if context.fact("solver", "redo") else "there is nothing to do again")
 
 
 def _text_now(context: Context) -> str:
-    return "Form" if _fact(context, "text") and _fact(context, "form") else "Text"
+    return "Form" if context.fact("solver", "text") and context.fact("solver", "form") else "Text"
 
 
 ACTIONS: tuple[Action, ...] = (

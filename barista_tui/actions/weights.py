@@ -6,26 +6,22 @@ from barista_tui.actions.action import Action, OnPane
 from barista_tui.allowed import Context, needs_pane
 
 
-def _facts(context: Context) -> object:
-    return context.facts.get("weights")
-
-
 def needs_drawn(context: Context) -> str | None:
     """Anything about the picture."""
     if refused := needs_pane(context, "weights"):
         return refused
-    return None if getattr(_facts(context), "drawn", False) else "nothing is drawn: it needs a snapshot"
+    return None if context.fact("weights", "drawn", False) else "nothing is drawn: it needs a snapshot"
 
 
 def _needs_several(context: Context) -> str | None:
     if refused := needs_pane(context, "weights"):
         return refused
-    several = getattr(_facts(context), "snapshots", 0) > 1
+    several = context.fact("weights", "snapshots", 0) > 1
     return None if several else "there are not two snapshots yet"
 
 
 def _needs(fact: str, why: str, context: Context) -> str | None:
-    return needs_drawn(context) or (None if getattr(_facts(context), fact, 1) > 1 else why)
+    return needs_drawn(context) or (None if context.fact("weights", fact, 1) > 1 else why)
 
 
 def _needs_pages(context: Context) -> str | None:
@@ -41,7 +37,7 @@ def _needs_blobs(context: Context) -> str | None:
 
 
 def _film(context: Context) -> str:
-    return "Stop the film" if getattr(_facts(context), "playing", False) else "Film"
+    return "Stop the film" if context.fact("weights", "playing", False) else "Film"
 
 
 ACTIONS: tuple[Action, ...] = (
