@@ -40,7 +40,7 @@ async def take(root: Path, path: Path) -> None:
 
 async def test_a_log_is_imported_where_wrong_paths_are_mended(root: Path, failed: Path) -> None:
     async with opened(root, (80, 24)) as (app, pilot):
-        await until(pilot, lambda: "shows a log of any caffe" in shown(app))
+        await until(pilot, lambda: "a log of any caffe that lies here" in shown(app))
         await pilot.press("i")
         await until(pilot, lambda: isinstance(app.screen, ImportScreen))
         field = app.screen.query_one("#path", Input)

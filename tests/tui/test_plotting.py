@@ -383,7 +383,7 @@ def test_the_time_of_day_is_counted_from_when_the_first_run_began() -> None:
 VALUES = st.floats(-1e300, 1e300) | st.floats(0, 3) | st.just(math.nan) | st.just(0.0)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.lists(st.tuples(st.floats(0, 2e9), VALUES), max_size=12), min_size=1, max_size=3),
     st.builds(
