@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
+from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider, SearchIcon
 from textual.content import Content
 
 from barista_tui.actions import ACTIONS, Action, key_word, keys_of, label
 from barista_tui.allowed import Context
+from barista_tui.screens.dialog import is_left
 from barista_tui.screens.main import MainScreen
 
 
@@ -54,6 +56,10 @@ class ActionPalette(CommandPalette):
 
     def __init__(self) -> None:
         super().__init__([ActionProvider], placeholder="what to do …", id="--command-palette")
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Leave it, once."""
+        return AwaitComplete() if is_left(self) else super().dismiss(result)
 
     def on_mount(self) -> None:
         # The magnifying glass takes one cell in some terminals and two in others.

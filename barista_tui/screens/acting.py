@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from textual.await_complete import AwaitComplete
 from textual.screen import Screen
 
 from barista_server.api.link import CallFailed, LinkError
@@ -14,6 +15,7 @@ from barista_server.api.messages import Notice
 from barista_tui import callers, workers
 from barista_tui.callers import HOST_MANAGER, INPUT_MANAGER, OWN, SETTINGS
 from barista_tui.commands import failure_text
+from barista_tui.screens.dialog import is_left
 from barista_tui.store import Known
 
 if TYPE_CHECKING:
@@ -32,6 +34,10 @@ class ActingScreen(Screen[None]):
         self._newest_notice: float | None = None
         self._said: dict[str, float] = {}
         """Messages that stand at the screen's edge, and until when."""
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Leave it, once."""
+        return AwaitComplete() if is_left(self) else super().dismiss(result)
 
     def tell_errors(self, known: Known) -> None:
         """Errors of agents and hosts that came while this screen was there are said at once.

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Grid, Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from barista_server.api.link import CallFailed, LinkError
@@ -19,10 +18,11 @@ from barista_tui import caffelook, workers
 from barista_tui.commands import failure_text
 from barista_tui.host import Host
 from barista_tui.hosts import LOCAL
+from barista_tui.screens.dialog import Dialog
 from barista_tui.screens.new_session import PathSuggester, on_host
 
 
-class AddCaffeScreen(ModalScreen[tuple[str, list[CaffeInfo]] | None]):
+class AddCaffeScreen(Dialog[tuple[str, list[CaffeInfo]] | None]):
     """Answers its name and what there is now, or None. What is wrong with it is shown here."""
 
     BINDINGS = [Binding("escape", "dismiss", show=False)]

@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Grid, Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
 from textual.widgets import Button, Input, OptionList, Select, Static
 from textual.widgets.option_list import Option
@@ -19,6 +18,7 @@ from textual.widgets.option_list import Option
 from barista_server.remote.address import AddressError, parse
 from barista_tui import workers
 from barista_tui.hosts import HostEntry, Hosts, HostsError
+from barista_tui.screens.dialog import Dialog
 from barista_tui.sshconfig import aliases
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def name_for(address: str) -> str:
     return re.sub(r"[^\w.+-]", "-", host).strip("-")[:40]
 
 
-class AddHostScreen(ModalScreen[str | None]):
+class AddHostScreen(Dialog[str | None]):
     """Answers the name of the host that was added, or None. What is wrong is shown here."""
 
     app: BaristaApp

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Grid, Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Select, Static
 from textual.widgets.option_list import Option
 
@@ -31,6 +30,7 @@ from barista_tui import workers
 from barista_tui.commands import failure_text
 from barista_tui.host import CallFailed, LinkError
 from barista_tui.screens.device_pick import DevicePick
+from barista_tui.screens.dialog import Dialog
 from barista_tui.screens.new_session import on_host
 from barista_tui.widgets.leadinglist import LeadingList
 
@@ -41,7 +41,7 @@ NONE, OWN = "none", "own"
 """Rows of the list that are no snapshot: no weights, and those that the session itself starts from."""
 
 
-class CloneScreen(ModalScreen[None]):
+class CloneScreen(Dialog[None]):
     """Clones the session that is selected, and selects the clone."""
 
     app: BaristaApp

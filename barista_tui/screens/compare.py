@@ -181,7 +181,7 @@ class CompareScreen(TableScreen):
 
     def _at(self) -> tuple[Key | None, str]:
         row, column = self.table.cursor_coordinate
-        key = self._order[row] if row < len(self._order) else None
+        key = self._order[row] if 0 <= row < len(self._order) else None
         name = self._columns[column - 1].name if 0 < column <= len(self._columns) else ""
         return key, name
 

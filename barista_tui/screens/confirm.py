@@ -9,8 +9,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
+
+from barista_tui.screens.dialog import Dialog
 
 
 class Choice(NamedTuple):
@@ -21,7 +22,7 @@ class Choice(NamedTuple):
     variant: Literal["default", "warning", "error", "primary"] = "default"
 
 
-class ConfirmScreen(ModalScreen[str | None]):
+class ConfirmScreen(Dialog[str | None]):
     """Answers the id of the chosen button; None when backed out. The first choice is the harmless one."""
 
     BINDINGS = [

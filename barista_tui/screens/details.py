@@ -8,7 +8,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -16,6 +15,7 @@ from barista_server.api.messages import Problem, RunInfo, SessionInfo, State
 from barista_server.api.text import clean_name
 from barista_tui import format as fmt
 from barista_tui.allowed import STARTABLE
+from barista_tui.screens.dialog import Dialog
 from barista_tui.store import Key
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def run_words(run: RunInfo) -> str:
     return "  ".join(words)
 
 
-class DetailsScreen(ModalScreen[int | None]):
+class DetailsScreen(Dialog[int | None]):
     """Answers the iteration of the snapshot to start from, or None."""
 
     app: BaristaApp

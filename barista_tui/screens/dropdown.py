@@ -10,15 +10,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 from textual.geometry import Offset
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from barista_tui import format as fmt
 from barista_tui.screens.choose import Answer
+from barista_tui.screens.dialog import Dialog
 
 
-class DropDown(ModalScreen[str | None]):
+class DropDown(Dialog[str | None]):
     """Answers the id of what was chosen, or None. Typed letters leave what has them: in its name first,
     then in its note."""
 

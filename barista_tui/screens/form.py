@@ -11,10 +11,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Grid, Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Select, Static
 
+from barista_tui.screens.dialog import Dialog
 from barista_tui.screens.new_session import PathSuggester
 
 Answers = dict[str, str]
@@ -41,7 +41,7 @@ class Tick(Checkbox):
         return Content.assemble((mark, "$accent"), label)
 
 
-class FormScreen(ModalScreen[Answers | None]):
+class FormScreen(Dialog[Answers | None]):
     """Answers what was filled in, or None when backed out. ``wrong`` says what cannot be, or nothing."""
 
     DEFAULT_CSS = """

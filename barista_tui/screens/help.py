@@ -9,13 +9,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from barista_tui import format as fmt
 from barista_tui.actions import ACTIONS, GROUPS, key_word, keys_of
 from barista_tui.allowed import Context
 from barista_tui.panes.table import SPECS
+from barista_tui.screens.dialog import Dialog
 
 if TYPE_CHECKING:
     from barista_tui.app import BaristaApp
@@ -33,7 +33,7 @@ def group_order(context: Context) -> list[str]:
     return [first, *(group for group in GROUPS if group != first)]
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """Any of the keys that opened it, or esc, closes it."""
 
     app: BaristaApp

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Select, Static
 
 from barista_tui.hosts import LOCAL
+from barista_tui.screens.dialog import Dialog
 from barista_tui.screens.new_session import PathSuggester
 from barista_tui.store import Key
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from barista_tui.app import BaristaApp
 
 
-class HostDialog(ModalScreen[Key | None]):
+class HostDialog(Dialog[Key | None]):
     """``PATHS``: ids of the fields that are completed while the host is this machine."""
 
     app: BaristaApp

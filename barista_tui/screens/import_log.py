@@ -9,17 +9,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Grid, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from barista_server.api.messages import ImportLog, SessionInfo, SessionReply
 from barista_tui import workers
 from barista_tui.commands import failure_text
 from barista_tui.host import CallFailed, Host, LinkError
+from barista_tui.screens.dialog import Dialog
 from barista_tui.screens.new_session import PathSuggester, on_host
 
 
-class ImportScreen(ModalScreen[SessionInfo | None]):
+class ImportScreen(Dialog[SessionInfo | None]):
     """Answers the imported log, or None when backed out. What is wrong is shown here, where it is mended."""
 
     BINDINGS = [Binding("escape", "dismiss", show=False)]

@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Grid, Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Select, Static
 
 from barista_server.api.link import CallFailed, LinkError
@@ -27,6 +26,7 @@ from barista_server.api.text import clean_name
 from barista_tui import workers
 from barista_tui.commands import failure_text
 from barista_tui.hosts import LOCAL
+from barista_tui.screens.dialog import Dialog
 from barista_tui.screens.hostdialog import HostDialog
 from barista_tui.screens.new_session import PathSuggester
 from barista_tui.store import Key
@@ -135,7 +135,7 @@ class AddInput(HostDialog):
         self.query_one("#path").focus()
 
 
-class AskPlace(ModalScreen[str | None]):
+class AskPlace(Dialog[str | None]):
     """Answers the path where a dataset's files are now, or None."""
 
     BINDINGS = [Binding("escape", "dismiss", show=False)]

@@ -8,13 +8,14 @@ from textual import events
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.geometry import Region
-from textual.screen import ModalScreen
 from textual.widgets import Static
+
+from barista_tui.screens.dialog import Dialog
 
 LETTERS = "asdfghjklqwertyuiop"
 
 
-class JumpScreen(ModalScreen[str | None]):
+class JumpScreen(Dialog[str | None]):
     """Answers the name of the pane whose letter was pressed; None for any other key."""
 
     DEFAULT_CSS = """

@@ -9,7 +9,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from barista_server.api.link import CallFailed, LinkError
@@ -19,6 +18,7 @@ from barista_tui import format as fmt
 from barista_tui.commands import failure_text
 from barista_tui.formwork import Filing, FormWork
 from barista_tui.screens.choose import Answer, ChooseScreen
+from barista_tui.screens.dialog import Dialog
 from barista_tui.screens.prototxt import ProtoEditor
 from barista_tui.screens.text import TextScreen
 from barista_tui.screens.ways_out import offer
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from barista_tui.app import BaristaApp
 
 
-class LayerForm(ModalScreen[str | None]):
+class LayerForm(Dialog[str | None]):
     """Answers the name of the layer that was shown last. ``line``: that its block begins on, if the number
     is not told.
     """

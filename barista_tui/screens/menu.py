@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 from textual.geometry import Offset
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
@@ -18,6 +17,7 @@ from barista_tui import format as fmt
 from barista_tui.actions import ACTIONS, MENUS, Action, first_key, label, menu_of
 from barista_tui.allowed import Context
 from barista_tui.panes.table import SPECS
+from barista_tui.screens.dialog import Dialog
 
 GAP = 2
 LONGEST_REASON = 36
@@ -39,7 +39,7 @@ def entries(name: str, context: Context) -> list[Action]:
     return [action for action in found if not (in_list and action.id in LIST)]
 
 
-class MenuScreen(ModalScreen[str | None]):
+class MenuScreen(Dialog[str | None]):
     """Answers the id of an action, or None. Left and right go to the next menu."""
 
     DEFAULT_CSS = """

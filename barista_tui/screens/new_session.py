@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Grid, Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.suggester import Suggester
 from textual.widgets import Button, Input, OptionList, Select, Static
 from textual.widgets.option_list import Option
@@ -43,6 +42,7 @@ from barista_tui.host import CallFailed, Host, LinkError
 from barista_tui.hosts import LOCAL
 from barista_tui.screens.details import problem_lines
 from barista_tui.screens.device_pick import DevicePick
+from barista_tui.screens.dialog import Dialog
 from barista_tui.widgets.leadinglist import LeadingList
 
 Then = Literal["", "start", "queue"]
@@ -86,7 +86,7 @@ def on_host(host: Host) -> str:
     return "" if host.name == LOCAL else f" on {host.name}"
 
 
-class NewSessionScreen(ModalScreen[SessionInfo | None]):
+class NewSessionScreen(Dialog[SessionInfo | None]):
     """Answers the new session, or None when backed out."""
 
     BINDINGS = [

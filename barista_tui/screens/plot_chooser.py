@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -19,6 +18,7 @@ from barista_tui import rows
 from barista_tui.export import phase_name
 from barista_tui.keymap import move
 from barista_tui.plotting.curves import chosen_keys, labels_of, text_of
+from barista_tui.screens.dialog import Dialog
 from barista_tui.store import Key
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Checks(OptionList):
         self.highlighted = min(place, len(lines) - 1) if lines else None
 
 
-class PlotChooser(ModalScreen[None]):
+class PlotChooser(Dialog[None]):
     """Two lists."""
 
     BINDINGS = [Binding("escape,a,q", "dismiss", show=False)]

@@ -8,18 +8,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from barista_server.api.text import clean_name
 from barista_tui import opening, projects
 from barista_tui.opening import Opening, OpeningError
+from barista_tui.screens.dialog import Dialog
 
 EVERYTHING = "everything"
 
 
-class ProjectsScreen(ModalScreen[Opening | None]):
+class ProjectsScreen(Dialog[Opening | None]):
     """Answers what to open, or None. What is wrong with a file is shown here."""
 
     BINDINGS = [Binding("escape", "dismiss", show=False)]

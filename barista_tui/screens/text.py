@@ -6,11 +6,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from barista_tui.screens.dialog import Dialog
 
-class TextScreen(ModalScreen[None]):
+
+class TextScreen(Dialog[None]):
     """Shows the text; ``c`` copies it."""
 
     DEFAULT_CSS = """

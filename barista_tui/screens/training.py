@@ -13,7 +13,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Grid, Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
 from textual.widgets import Button, Input, Select, Static
 
@@ -33,6 +32,7 @@ from barista_tui import format as fmt
 from barista_tui.choosing import Choices, Wish
 from barista_tui.commands import failure_text
 from barista_tui.host import Host
+from barista_tui.screens.dialog import Dialog
 
 if TYPE_CHECKING:
     from barista_tui.app import BaristaApp
@@ -50,7 +50,7 @@ SLURM = {
 T = TypeVar("T")
 
 
-class TrainingScreen(ModalScreen[T], Generic[T]):
+class TrainingScreen(Dialog[T], Generic[T]):
     """Caffe, device, launcher and what a job asks for. What is wrong is told here; nothing typed is lost."""
 
     app: BaristaApp
