@@ -188,9 +188,9 @@ def come_back_to_another_terminal(journey: Journey) -> None:
     terminal.press("F10")
     terminal.wait_for("╭─ Session", "Import log")
     terminal.press("Right")
-    terminal.wait_for("╭─ View", "Group by host")
+    terminal.wait_for("╭─ Pane", "Group by host")
     terminal.press("Escape")
-    terminal.wait_gone("╭─ View")
+    terminal.wait_gone("╭─ Pane")
     for number in range(50):
         terminal.resize(30 + number * 37 % 190, 6 + number * 23 % 60)
     size = (132, 43)

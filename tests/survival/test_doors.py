@@ -145,7 +145,7 @@ async def test_g29_idle_logins_end(root: Root, monkeypatch: pytest.MonkeyPatch) 
     async def attend(*_: object) -> None:
         raise AssertionError("nobody has come in")
 
-    door = await listener.listen(root.path, "127.0.0.1", 0, attend)
+    door, _ = await listener.listen(root.path, "127.0.0.1", 0, attend)
     reader, writer = await asyncio.open_connection("127.0.0.1", door.get_port())
     async with asyncio.timeout(10):
         assert (await reader.read(1 << 16)).startswith(b"SSH-2.0")
