@@ -110,6 +110,8 @@ async def test_a_pause_in_the_test_before_the_first_iteration_loses_nothing(
     for number, at in ((1, 0), (3, 20)):
         log = root.run(number) / "caffe.log"
         await until(lambda log=log: log.exists() and b"Testing" in log.read_bytes(), "it tests")  # type: ignore[misc]
+        # Told of as well: it was paused before.
+        await watcher.state(State.RUNNING)
         await link.call(PauseSession(session="1"), SessionReply)
         info = await watcher.state(State.PAUSED, State.FAILED)
         assert (info.state, info.iteration, info.problems) == (State.PAUSED, at, [])
