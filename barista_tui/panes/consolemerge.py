@@ -30,6 +30,8 @@ class MergedFeed:
         self._lines: dict[Source, tuple[object, ...]] = {}
         """Of each log, how it stood when it was asked last."""
         self._due = False
+        self._older_waits = False
+        """Older lines were wanted while newer ones were on their way."""
 
     def update(self, look: Look) -> None:
         """Bring it up to what is known."""
@@ -50,12 +52,14 @@ class MergedFeed:
 
     def older(self) -> None:
         """What comes before the first row is wanted."""
+        self._older_waits = False
         for stream, window in self.merged.older():
+            self._older_waits |= stream.source in self._busy
             self._ask(stream, window)
 
     def _ask(self, stream: Stream, window: Window) -> None:
         if stream.source in self._busy:
-            # Its answer asks on.
+            # Its answer asks on, for what is newer and for what is older.
             return
         self._busy.add(stream.source)
         workers.begin(self._pane.main, partial(self._fetch, stream, window), "merged")
@@ -75,6 +79,8 @@ class MergedFeed:
         more = stream.begun and stream.high < reply.total
         if self._pane.feed is self and self._pane.shown and (more or self._lines.get(source) != mark):
             self._ask(stream, self.merged.newer(stream))
+        elif self._older_waits:
+            self.older()
 
     def _changed(self) -> None:
         if not self._due:
