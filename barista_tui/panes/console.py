@@ -186,8 +186,13 @@ class ConsolePane(Pane):
     @on(Console.Shown)
     def _shown_rows(self) -> None:
         self.search.mark_seen()
-        if self.feed is not None and self.console.scroll_offset.y < self.console.size.height:
+        if self.feed is not None and self.at_begin:
             self.feed.older()
+
+    @property
+    def at_begin(self) -> bool:
+        """The first row is less than a page away."""
+        return self.console.scroll_offset.y < self.console.size.height
 
     def any_host(self) -> Key | None:
         """Some host that can be asked."""

@@ -79,7 +79,7 @@ class MergedFeed:
         more = stream.begun and stream.high < reply.total
         if self._pane.feed is self and self._pane.shown and (more or self._lines.get(source) != mark):
             self._ask(stream, self.merged.newer(stream))
-        elif self._older_waits:
+        elif self._older_waits and self._pane.at_begin:
             self.older()
 
     def _changed(self) -> None:
