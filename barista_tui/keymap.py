@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 from barista_tui import config
 from barista_tui.actions import ACTIONS, key_word
@@ -80,6 +80,13 @@ _EVERY: Sequence[Remappable] = (*ACTIONS, *(each for table in MANAGERS.values() 
 def move(name: str, action: str) -> Binding:
     """A widget's binding for one of :data:`MOVES`."""
     return Binding(",".join(MOVES[name][0]), action, show=False, id=name)
+
+
+def moves() -> list[BindingType]:
+    """The bindings of rows of which one is chosen."""
+    actions = ("move(-1)", "move(1)", "page(-1)", "page(1)", "jump(0)", "jump(-1)")
+    names = ("move-up", "move-down", "page-up", "page-down", "first", "last")
+    return [move(name, action) for name, action in zip(names, actions, strict=True)]
 
 
 def load() -> Keymap:

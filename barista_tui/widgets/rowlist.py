@@ -11,7 +11,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 
-from barista_tui.keymap import move
+from barista_tui.keymap import moves
 from barista_tui.theme import Palette
 
 R = TypeVar("R")
@@ -24,14 +24,7 @@ class RowList(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
     RowList { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
     """
 
-    BINDINGS = [
-        move("move-up", "move(-1)"),
-        move("move-down", "move(1)"),
-        move("page-up", "page(-1)"),
-        move("page-down", "page(1)"),
-        move("first", "jump(0)"),
-        move("last", "jump(-1)"),
-    ]
+    BINDINGS = moves()
 
     class Chosen(Message):
         """Another row is the chosen one."""

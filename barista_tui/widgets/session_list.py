@@ -16,7 +16,7 @@ from textual.strip import Strip
 
 from barista_server.api.messages import SessionInfo
 from barista_tui import format as fmt
-from barista_tui.keymap import move
+from barista_tui.keymap import moves
 from barista_tui.listing import HostRow, Row, SessionRow
 from barista_tui.rows import Cell, Columns, columns, heading, row
 from barista_tui.store import Key
@@ -66,14 +66,7 @@ class SessionList(ScrollView, can_focus=True):
     SessionList { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
     """
 
-    BINDINGS = [
-        move("move-up", "move(-1)"),
-        move("move-down", "move(1)"),
-        move("page-up", "page(-1)"),
-        move("page-down", "page(1)"),
-        move("first", "jump(0)"),
-        move("last", "jump(-1)"),
-    ]
+    BINDINGS = moves()
 
     class Selected(Message):
         """Another row is selected (``key``: a session or a host, or None in an empty list)."""
